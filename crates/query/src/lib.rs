@@ -1,0 +1,1 @@
+//! Queries over storage snapshots, planned and run by DataFusion.

@@ -1,0 +1,1 @@
+//! For tests only: simulated disk, manual clock, spawned server, golden runner.
