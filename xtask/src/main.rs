@@ -1,0 +1,64 @@
+//! `cargo xtask`: the project's tasks in Rust, so that a fresh machine needs only cargo.
+//!
+//! One file per command. The tasks start other programs and read the tree; they depend on none of the
+//! product's crates, so that they build in seconds and work while the product does not compile.
+
+mod bench;
+mod ci;
+mod command;
+mod error;
+mod test;
+mod tidy;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::TaskError;
+use crate::workspace::Workspace;
+
+/// The tasks of the project.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Options {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// All that must hold before a change lands: formatting, tidy, clippy, documentation, dependencies, tests.
+    Ci,
+    /// Prepares what the tests need and runs them, doctests included.
+    Test(test::Options),
+    /// Checks the rules that the compiler and clippy do not see; see CONTRIBUTING.md.
+    Tidy,
+    /// Runs the benchmark program: `cargo xtask bench ingest --help` lists what it can do.
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    match run(Options::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<(), TaskError> {
+    let workspace = Workspace::find()?;
+    match task {
+        Task::Ci => ci::run(&workspace),
+        Task::Test(options) => {
+            let totals = test::run(&workspace, &options)?;
+            println!("\n{totals}");
+            Ok(())
+        }
+        Task::Tidy => tidy::run(&workspace),
+        Task::Bench(options) => bench::run(&workspace, &options),
+    }
+}

@@ -1,0 +1,209 @@
+//! Provides the programs that the client tests need: a Python environment, npm packages, `strace`.
+//!
+//! Versions are pinned by `tests/clients/python/requirements.txt` and `tests/clients/js/package-lock.json`. Each
+//! set goes to a folder named by a hash of these files, below the build folder, so that checkouts share it and a
+//! changed pin makes a new one. A folder counts only once its mark is written: an interrupted installation is redone.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::command::{self, find_program};
+use crate::error::TaskError;
+use crate::workspace::{Workspace, create_folder};
+
+/// Written into a folder when its installation is complete.
+const COMPLETE_MARK: &str = ".complete";
+
+const REQUIREMENTS: &str = "tests/clients/python/requirements.txt";
+const NODE_FILES: [&str; 2] = ["tests/clients/js/package.json", "tests/clients/js/package-lock.json"];
+
+/// Paths of what was provided.
+pub(crate) struct ClientTools {
+    /// A Python with the required packages.
+    pub(crate) python: PathBuf,
+    /// The folder that holds `node_modules`.
+    pub(crate) node_dir: PathBuf,
+    /// The system call tracer.
+    pub(crate) strace: PathBuf,
+}
+
+/// Installs what is missing; fast when nothing is.
+pub(crate) fn provide(workspace: &Workspace) -> Result<ClientTools, TaskError> {
+    let tools_dir = workspace.tools_dir()?;
+    // Two checkouts that share the build folder must not install into the same place at once.
+    let lock_path = tools_dir.join(".lock");
+    let lock = File::create(&lock_path).map_err(TaskError::at(&lock_path))?;
+    lock.lock().map_err(TaskError::at(&lock_path))?;
+    Ok(ClientTools {
+        python: python(workspace, &tools_dir)?,
+        node_dir: node_packages(workspace, &tools_dir)?,
+        strace: strace()?,
+    })
+}
+
+fn python(workspace: &Workspace, tools_dir: &Path) -> Result<PathBuf, TaskError> {
+    let program = require(
+        "python3",
+        "the Python client tests need it",
+        "install Python 3.10 or later with venv",
+    )?;
+    let version = command::output(Command::new(&program).arg("--version"))?;
+    let requirements = workspace.root.join(REQUIREMENTS);
+    let key = hash(&[version.as_bytes(), workspace.read(REQUIREMENTS)?.as_bytes()]);
+    let folder = tools_dir.join(format!("python-{key:016x}"));
+    let python = folder.join("bin").join("python");
+    install_once(&folder, || {
+        command::run(Command::new(&program).args(["-m", "venv"]).arg(&folder))?;
+        command::run(
+            Command::new(&python)
+                .args([
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                    "--no-input",
+                    "--requirement",
+                ])
+                .arg(&requirements),
+        )
+    })?;
+    Ok(python)
+}
+
+fn node_packages(workspace: &Workspace, tools_dir: &Path) -> Result<PathBuf, TaskError> {
+    require(
+        "node",
+        "the JavaScript client tests need it",
+        "install Node.js 20 or later",
+    )?;
+    let npm = require(
+        "npm",
+        "the JavaScript client tests need it",
+        "install npm, which comes with Node.js",
+    )?;
+    let files = NODE_FILES.map(|path| workspace.root.join(path));
+    let contents = files
+        .iter()
+        .map(|path| fs::read(path).map_err(TaskError::at(path)))
+        .collect::<Result<Vec<_>, _>>()?;
+    let key = hash(&contents.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let folder = tools_dir.join(format!("node-{key:016x}"));
+    install_once(&folder, || {
+        create_folder(&folder)?;
+        for file in &files {
+            let copy = folder.join(file.file_name().unwrap_or_default());
+            fs::copy(file, &copy).map_err(TaskError::at(copy))?;
+        }
+        // No package that the tests use has an install script, so none may run.
+        command::run(
+            Command::new(&npm)
+                .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+                .current_dir(&folder),
+        )
+    })?;
+    Ok(folder)
+}
+
+/// `strace` is a system package: taken as it is, or installed where we may.
+fn strace() -> Result<PathBuf, TaskError> {
+    if let Some(path) = find_program("strace") {
+        return Ok(path);
+    }
+    if find_program("apt-get").is_some() && is_root() {
+        command::run(Command::new("apt-get").args(["update", "--quiet"]))?;
+        command::run(
+            Command::new("apt-get")
+                .args(["install", "--yes", "--quiet", "--no-install-recommends", "strace"])
+                .env("DEBIAN_FRONTEND", "noninteractive"),
+        )?;
+    }
+    require(
+        "strace",
+        "the test of the order of writes, syncs and answers needs it",
+        "install the package `strace`",
+    )
+}
+
+fn require(program: &str, purpose: &'static str, remedy: &'static str) -> Result<PathBuf, TaskError> {
+    let missing = || TaskError::MissingProgram {
+        program: program.to_owned(),
+        purpose,
+        remedy,
+    };
+    find_program(program).ok_or_else(missing)
+}
+
+fn is_root() -> bool {
+    command::output(Command::new("id").arg("-u")).is_ok_and(|answer| answer.trim() == "0")
+}
+
+/// Runs `install` unless the folder is complete; whatever an interrupted run left is removed first.
+fn install_once(folder: &Path, install: impl FnOnce() -> Result<(), TaskError>) -> Result<(), TaskError> {
+    let mark = folder.join(COMPLETE_MARK);
+    if mark.exists() {
+        return Ok(());
+    }
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(TaskError::at(folder))?;
+    }
+    install()?;
+    fs::write(&mark, "").map_err(TaskError::at(mark))
+}
+
+/// FNV-1a over the parts and their lengths: the same on every machine and Rust version, which std's hashers are not.
+fn hash(parts: &[&[u8]]) -> u64 {
+    let mut state = 0xcbf2_9ce4_8422_2325_u64;
+    for part in parts {
+        for byte in (part.len() as u64).to_le_bytes().iter().chain(*part) {
+            state = (state ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+    state
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn the_hash_tells_contents_and_their_borders_apart() {
+        assert_eq!(hash(&[b"a", b"b"]), hash(&[b"a", b"b"]));
+        assert_ne!(hash(&[b"a", b"b"]), hash(&[b"ab", b""]));
+        assert_ne!(hash(&[b"a"]), hash(&[b"b"]));
+    }
+
+    #[test]
+    fn an_installation_runs_once_and_again_after_an_interruption() {
+        let folder = std::env::temp_dir().join(format!("freshet-xtask-install-{}", std::process::id()));
+        let mut runs = 0;
+        let interrupted = install_once(&folder, || {
+            runs += 1;
+            create_folder(&folder)?;
+            Err(TaskError::NoTestRan)
+        });
+        assert!(interrupted.is_err());
+        for _ in 0..2 {
+            install_once(&folder, || {
+                runs += 1;
+                assert!(!folder.exists(), "the remains of the interrupted run were removed");
+                create_folder(&folder)
+            })
+            .unwrap();
+        }
+        assert_eq!(runs, 2);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_missing_program_is_one_clear_sentence() {
+        let error = require("no-such-program", "a test needs it", "install it").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`no-such-program` is not installed; a test needs it: install it"
+        );
+    }
+}
