@@ -1,10 +1,58 @@
 //! The resources of a Freshet server: organisations, buckets, users, sessions, tokens and permissions, kept in SQL and
 //! served from memory.
 //!
-//! This crate knows no HTTP and no JSON shapes of the wire, and it never touches points.
+//! [`Catalog::open`] reads `<data-dir>/resources.sqlite` into an image; every look-up is answered from that image and
+//! never waits, every change is one SQL transaction and visible once it is committed. Tokens and session keys are kept
+//! as SHA-256 digests, passwords as argon2id hashes; their texts are never stored and never printed.
+//!
+//! This crate knows no HTTP, no JSON shapes of the wire and no points. The texts of its errors are the messages that
+//! clients of InfluxDB 2 know, and [`Class`] says which code goes with each.
 
+mod authentication;
+mod authorizations;
+mod buckets;
+mod catalog;
+mod error;
 pub mod id;
+mod image;
+mod mappings;
+mod onboarding;
+mod organisations;
+mod page;
+mod password;
+mod permission;
+mod secret;
+mod sessions;
+mod sql;
 pub mod time;
+mod users;
+mod words;
 
+pub use authentication::{Credential, Principal};
+pub use authorizations::{
+    Authorization, AuthorizationFilter, AuthorizationStatus, AuthorizationUpdate, CreatedAuthorization,
+    NewAuthorization,
+};
+pub use buckets::{
+    Bucket, BucketFilter, BucketType, BucketUpdate, NewBucket, RETENTION_MIN, SHARD_GROUP_DURATION_MIN,
+};
+pub use catalog::{Catalog, Counts};
+pub use error::{
+    AuthenticationError, CatalogError, Class, DamagedRowError, OpenError, PermissionDeniedError, UnknownWordError,
+};
 pub use id::{AuthorizationId, BucketId, IdGenerator, OrganisationId, ParseIdError, UserId};
+pub use mappings::{MappedResource, Role};
+pub use onboarding::{OnboardingRequest, OnboardingResult};
+pub use organisations::{Organisation, OrganisationFilter, OrganisationUpdate};
+pub use page::{LIMIT_MAX, Page};
+pub use password::{PASSWORD_BYTES_MAX, PASSWORD_BYTES_MIN, check_password};
+pub use permission::{
+    Action, Permission, PermissionSet, Resource, ResourceType, all_access_permissions, operator_permissions,
+};
+pub use secret::Secret;
+pub use sessions::{NewSession, SESSION_LENGTH, SESSION_RENEWAL, SESSIONS_PER_USER_MAX, Session};
 pub use time::{Clock, ManualClock, SystemClock};
+pub use users::{User, UserFilter, UserStatus, UserUpdate};
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,181 @@
+//! Everything in the database, in memory: the maps that answer all look-ups, and the changes that keep them and SQL
+//! the same.
+//!
+//! A [`Change`] has two halves, `sql::write` and [`Image::apply`]; both run in one critical section. The image is as
+//! large as the database and has no limit of its own. No rules here: who makes changes has checked them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::authorizations::Authorization;
+use crate::buckets::Bucket;
+use crate::id::{AuthorizationId, BucketId, OrganisationId, UserId};
+use crate::mappings::{MappedResource, Role};
+use crate::organisations::Organisation;
+use crate::secret::SecretDigest;
+use crate::sessions::Session;
+use crate::users::User;
+
+/// One row that is written or removed. Rows that others refer to are removed after those.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    PutOrganisation(Arc<Organisation>),
+    RemoveOrganisation(OrganisationId),
+    PutBucket(Arc<Bucket>),
+    RemoveBucket(BucketId),
+    PutUser(Arc<User>),
+    RemoveUser(UserId),
+    /// The PHC string of an argon2id hash.
+    PutPassword(UserId, Arc<str>),
+    RemovePassword(UserId),
+    PutSession(Arc<Session>),
+    RemoveSession(SecretDigest),
+    PutAuthorization(Arc<Authorization>),
+    RemoveAuthorization(AuthorizationId),
+    PutMapping(UserId, MappedResource, Role),
+    RemoveMapping(UserId, MappedResource),
+    /// The server was set up at this time.
+    CompleteOnboarding(i64),
+}
+
+/// The maps. Those by id are sorted, since lists are.
+#[derive(Debug, Default)]
+pub(crate) struct Image {
+    pub(crate) organisations: BTreeMap<OrganisationId, Arc<Organisation>>,
+    pub(crate) organisation_names: HashMap<String, OrganisationId>,
+    pub(crate) buckets: BTreeMap<BucketId, Arc<Bucket>>,
+    /// Nested, so that a look-up by name allocates nothing.
+    pub(crate) bucket_names: HashMap<OrganisationId, HashMap<String, BucketId>>,
+    pub(crate) users: BTreeMap<UserId, Arc<User>>,
+    pub(crate) user_names: HashMap<String, UserId>,
+    pub(crate) passwords: HashMap<UserId, Arc<str>>,
+    pub(crate) sessions: HashMap<SecretDigest, Arc<Session>>,
+    pub(crate) authorizations: BTreeMap<AuthorizationId, Arc<Authorization>>,
+    pub(crate) tokens: HashMap<SecretDigest, AuthorizationId>,
+    pub(crate) mappings: BTreeMap<UserId, BTreeMap<MappedResource, Role>>,
+    pub(crate) onboarded_at_ns: Option<i64>,
+}
+
+impl Image {
+    /// The organisation of a name.
+    pub(crate) fn organisation_by_name(&self, name: &str) -> Option<&Arc<Organisation>> {
+        self.organisations.get(self.organisation_names.get(name)?)
+    }
+
+    /// The bucket of a name in an organisation.
+    pub(crate) fn bucket_by_name(&self, organisation_id: OrganisationId, name: &str) -> Option<&Arc<Bucket>> {
+        self.buckets.get(self.bucket_names.get(&organisation_id)?.get(name)?)
+    }
+
+    /// The user of a name.
+    pub(crate) fn user_by_name(&self, name: &str) -> Option<&Arc<User>> {
+        self.users.get(self.user_names.get(name)?)
+    }
+
+    /// The authorization of a token.
+    pub(crate) fn authorization_by_token(&self, digest: &SecretDigest) -> Option<&Arc<Authorization>> {
+        self.authorizations.get(self.tokens.get(digest)?)
+    }
+
+    /// Who is owner or member of a resource, by rising user id.
+    pub(crate) fn mappings_of(&self, resource: MappedResource) -> impl Iterator<Item = (UserId, Role)> {
+        self.mappings.iter().filter_map(move |(&user_id, roles)| Some((user_id, *roles.get(&resource)?)))
+    }
+
+    /// Carries out one change.
+    pub(crate) fn apply(&mut self, change: Change) {
+        match change {
+            Change::PutOrganisation(organisation) => self.put_organisation(organisation),
+            Change::RemoveOrganisation(id) => {
+                if let Some(organisation) = self.organisations.remove(&id) {
+                    self.organisation_names.remove(&organisation.name);
+                    self.bucket_names.remove(&id);
+                }
+            }
+            Change::PutBucket(bucket) => self.put_bucket(bucket),
+            Change::RemoveBucket(id) => {
+                if let Some(bucket) = self.buckets.remove(&id) {
+                    self.forget_bucket_name(&bucket);
+                }
+            }
+            Change::PutUser(user) => self.put_user(user),
+            Change::RemoveUser(id) => {
+                if let Some(user) = self.users.remove(&id) {
+                    self.user_names.remove(&user.name);
+                }
+            }
+            Change::PutPassword(user_id, hash) => {
+                self.passwords.insert(user_id, hash);
+            }
+            Change::RemovePassword(user_id) => {
+                self.passwords.remove(&user_id);
+            }
+            Change::PutSession(session) => {
+                self.sessions.insert(session.digest, session);
+            }
+            Change::RemoveSession(digest) => {
+                self.sessions.remove(&digest);
+            }
+            Change::PutAuthorization(authorization) => {
+                self.tokens.insert(authorization.digest, authorization.id);
+                self.authorizations.insert(authorization.id, authorization);
+            }
+            Change::RemoveAuthorization(id) => {
+                if let Some(authorization) = self.authorizations.remove(&id) {
+                    self.tokens.remove(&authorization.digest);
+                }
+            }
+            Change::PutMapping(user_id, resource, role) => {
+                self.mappings.entry(user_id).or_default().insert(resource, role);
+            }
+            Change::RemoveMapping(user_id, resource) => self.remove_mapping(user_id, resource),
+            Change::CompleteOnboarding(at_ns) => self.onboarded_at_ns = Some(at_ns),
+        }
+    }
+
+    fn put_organisation(&mut self, organisation: Arc<Organisation>) {
+        self.organisation_names.insert(organisation.name.clone(), organisation.id);
+        let name = organisation.name.clone();
+        if let Some(before) = self.organisations.insert(organisation.id, organisation)
+            && before.name != name
+        {
+            self.organisation_names.remove(&before.name);
+        }
+    }
+
+    fn put_bucket(&mut self, bucket: Arc<Bucket>) {
+        let names = self.bucket_names.entry(bucket.organisation_id).or_default();
+        names.insert(bucket.name.clone(), bucket.id);
+        let name = bucket.name.clone();
+        if let Some(before) = self.buckets.insert(bucket.id, bucket)
+            && before.name != name
+        {
+            self.forget_bucket_name(&before);
+        }
+    }
+
+    fn forget_bucket_name(&mut self, bucket: &Bucket) {
+        if let Some(names) = self.bucket_names.get_mut(&bucket.organisation_id) {
+            names.remove(&bucket.name);
+        }
+    }
+
+    fn put_user(&mut self, user: Arc<User>) {
+        self.user_names.insert(user.name.clone(), user.id);
+        let name = user.name.clone();
+        if let Some(before) = self.users.insert(user.id, user)
+            && before.name != name
+        {
+            self.user_names.remove(&before.name);
+        }
+    }
+
+    fn remove_mapping(&mut self, user_id: UserId, resource: MappedResource) {
+        if let Some(roles) = self.mappings.get_mut(&user_id) {
+            roles.remove(&resource);
+            if roles.is_empty() {
+                self.mappings.remove(&user_id);
+            }
+        }
+    }
+}

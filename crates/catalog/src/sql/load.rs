@@ -1,0 +1,158 @@
+//! Reads every row into an [`Image`], at the start and after a failure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::LoadError;
+use crate::authorizations::Authorization;
+use crate::buckets::Bucket;
+use crate::error::DamagedRowError;
+use crate::id::{AuthorizationId, BucketId, OrganisationId, UserId};
+use crate::image::{Change, Image};
+use crate::mappings::MappedResource;
+use crate::organisations::Organisation;
+use crate::permission::PermissionSet;
+use crate::secret::SecretDigest;
+use crate::sessions::Session;
+use crate::users::User;
+
+/// Everything in the database, and the largest identifier that was ever given out.
+pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<(Image, u64), LoadError> {
+    let mut image = Image::default();
+    load_organisations(connection, &mut image).await?;
+    load_buckets(connection, &mut image).await?;
+    load_users(connection, &mut image).await?;
+    load_sessions(connection, &mut image).await?;
+    load_authorizations(connection, &mut image).await?;
+    load_mappings(connection, &mut image).await?;
+    let (last_id, onboarded_at_ns): (i64, Option<i64>) =
+        sqlx::query_as("SELECT last_id, onboarded_at_ns FROM catalog_state WHERE id = 1").fetch_one(connection).await?;
+    image.onboarded_at_ns = onboarded_at_ns;
+    Ok((image, last_id.cast_unsigned()))
+}
+
+/// The value, or the error that names where it should have been.
+fn sound<T>(value: Option<T>, table: &'static str, column: &'static str) -> Result<T, DamagedRowError> {
+    value.ok_or(DamagedRowError { table, column })
+}
+
+fn duration(nanoseconds: i64) -> Option<Duration> {
+    u64::try_from(nanoseconds).ok().map(Duration::from_nanos)
+}
+
+async fn load_organisations(connection: &mut SqliteConnection, image: &mut Image) -> Result<(), LoadError> {
+    const TABLE: &str = "organisations";
+    let rows: Vec<(i64, String, String, i64, i64)> =
+        sqlx::query_as("SELECT id, name, description, created_at_ns, updated_at_ns FROM organisations")
+            .fetch_all(connection)
+            .await?;
+    for (id, name, description, created_at_ns, updated_at_ns) in rows {
+        let id = sound(OrganisationId::from_i64(id), TABLE, "id")?;
+        let organisation = Organisation { id, name, description, created_at_ns, updated_at_ns };
+        image.apply(Change::PutOrganisation(Arc::new(organisation)));
+    }
+    Ok(())
+}
+
+async fn load_buckets(connection: &mut SqliteConnection, image: &mut Image) -> Result<(), LoadError> {
+    const TABLE: &str = "buckets";
+    type Row = (i64, i64, String, String, String, i64, i64, i64, i64);
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT id, organisation_id, name, description, bucket_type, retention_ns, shard_group_duration_ns, \
+         created_at_ns, updated_at_ns FROM buckets",
+    )
+    .fetch_all(connection)
+    .await?;
+    for row in rows {
+        let bucket = Bucket {
+            id: sound(BucketId::from_i64(row.0), TABLE, "id")?,
+            organisation_id: sound(OrganisationId::from_i64(row.1), TABLE, "organisation_id")?,
+            name: row.2,
+            description: row.3,
+            bucket_type: sound(row.4.parse().ok(), TABLE, "bucket_type")?,
+            retention: sound(duration(row.5), TABLE, "retention_ns")?,
+            shard_group_duration: sound(duration(row.6), TABLE, "shard_group_duration_ns")?,
+            created_at_ns: row.7,
+            updated_at_ns: row.8,
+        };
+        image.apply(Change::PutBucket(Arc::new(bucket)));
+    }
+    Ok(())
+}
+
+async fn load_users(connection: &mut SqliteConnection, image: &mut Image) -> Result<(), LoadError> {
+    let rows: Vec<(i64, String, String, i64, i64)> =
+        sqlx::query_as("SELECT id, name, status, created_at_ns, updated_at_ns FROM users")
+            .fetch_all(&mut *connection)
+            .await?;
+    for (id, name, status, created_at_ns, updated_at_ns) in rows {
+        let id = sound(UserId::from_i64(id), "users", "id")?;
+        let status = sound(status.parse().ok(), "users", "status")?;
+        image.apply(Change::PutUser(Arc::new(User { id, name, status, created_at_ns, updated_at_ns })));
+    }
+    let rows: Vec<(i64, String)> =
+        sqlx::query_as("SELECT user_id, hash FROM passwords").fetch_all(connection).await?;
+    for (user_id, hash) in rows {
+        let user_id = sound(UserId::from_i64(user_id), "passwords", "user_id")?;
+        image.apply(Change::PutPassword(user_id, hash.into()));
+    }
+    Ok(())
+}
+
+async fn load_sessions(connection: &mut SqliteConnection, image: &mut Image) -> Result<(), LoadError> {
+    const TABLE: &str = "sessions";
+    let rows: Vec<(String, i64, i64, i64)> =
+        sqlx::query_as("SELECT digest, user_id, created_at_ns, expires_at_ns FROM sessions")
+            .fetch_all(connection)
+            .await?;
+    for (digest, user_id, created_at_ns, expires_at_ns) in rows {
+        let digest = sound(SecretDigest::from_hex(&digest), TABLE, "digest")?;
+        let user_id = sound(UserId::from_i64(user_id), TABLE, "user_id")?;
+        image.apply(Change::PutSession(Arc::new(Session { digest, user_id, created_at_ns, expires_at_ns })));
+    }
+    Ok(())
+}
+
+async fn load_authorizations(connection: &mut SqliteConnection, image: &mut Image) -> Result<(), LoadError> {
+    const TABLE: &str = "authorizations";
+    type Row = (i64, String, String, String, i64, i64, String, i64, i64);
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT id, digest, status, description, organisation_id, user_id, permissions, created_at_ns, updated_at_ns \
+         FROM authorizations",
+    )
+    .fetch_all(connection)
+    .await?;
+    for row in rows {
+        let authorization = Authorization {
+            id: sound(AuthorizationId::from_i64(row.0), TABLE, "id")?,
+            digest: sound(SecretDigest::from_hex(&row.1), TABLE, "digest")?,
+            status: sound(row.2.parse().ok(), TABLE, "status")?,
+            description: row.3,
+            organisation_id: sound(OrganisationId::from_i64(row.4), TABLE, "organisation_id")?,
+            user_id: sound(UserId::from_i64(row.5), TABLE, "user_id")?,
+            permissions: sound(PermissionSet::from_stored(&row.6), TABLE, "permissions")?,
+            created_at_ns: row.7,
+            updated_at_ns: row.8,
+        };
+        image.apply(Change::PutAuthorization(Arc::new(authorization)));
+    }
+    Ok(())
+}
+
+async fn load_mappings(connection: &mut SqliteConnection, image: &mut Image) -> Result<(), LoadError> {
+    const TABLE: &str = "user_resource_mappings";
+    let rows: Vec<(i64, String, i64, String)> =
+        sqlx::query_as("SELECT user_id, resource_type, resource_id, role FROM user_resource_mappings")
+            .fetch_all(connection)
+            .await?;
+    for (user_id, resource_type, resource_id, role) in rows {
+        let user_id = sound(UserId::from_i64(user_id), TABLE, "user_id")?;
+        let resource_type = sound(resource_type.parse().ok(), TABLE, "resource_type")?;
+        let resource = MappedResource { resource_type, id: resource_id.cast_unsigned() };
+        let role = sound(role.parse().ok(), TABLE, "role")?;
+        image.apply(Change::PutMapping(user_id, resource, role));
+    }
+    Ok(())
+}
