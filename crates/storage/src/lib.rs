@@ -9,8 +9,11 @@
 //!
 //! It knows Arrow, Parquet and the SQL of its own catalog. It never knows HTTP, tokens or a query language.
 
+pub mod disk;
 pub mod ids;
+pub mod lake;
 pub mod rows;
 pub mod table;
+pub mod wal;
 
 pub use ids::{ColumnId, FileId, Sequence, TableId};

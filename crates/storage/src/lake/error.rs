@@ -1,0 +1,103 @@
+//! Why an operation on the catalog failed.
+
+use std::path::PathBuf;
+
+use catalog::BucketId;
+use line_protocol::FieldKind;
+
+use crate::ids::TableId;
+
+/// Why the catalog could not be opened, read or changed. Unless a variant says otherwise, nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LakeError {
+    /// The database refused or failed.
+    #[error("the catalog failed to {operation}: {source}")]
+    Database {
+        /// What was being done.
+        operation: &'static str,
+        /// The database's own words.
+        source: sqlx::Error,
+    },
+    /// The tables could not be brought to this version's layout.
+    #[error("the catalog could not be brought up to date: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The catalog was written by a newer version.
+    #[error("the catalog has format {found}, and this version reads up to format {supported}: use a newer Freshet")]
+    NewerVersion {
+        /// The format of the catalog.
+        found: i64,
+        /// The newest that this version reads.
+        supported: i64,
+    },
+    /// The catalog is no DuckLake of the version that we write.
+    #[error("the catalog is DuckLake {found}, and this version of Freshet writes DuckLake {supported}")]
+    DuckLakeVersion {
+        /// The version in its metadata.
+        found: String,
+        /// The version that we write.
+        supported: &'static str,
+    },
+    /// The directory of the data files cannot be named in the catalog, because its path is not UTF-8.
+    #[error("the path of the data directory is not valid UTF-8: {}", .0.display())]
+    FilesRoot(PathBuf),
+    /// A field exists with another type.
+    #[error("field {field:?} of measurement {measurement:?} is {requested}, but exists as {existing}")]
+    FieldTypeConflict {
+        /// The table, `None` if it is being created by the same registration.
+        table: Option<TableId>,
+        /// Its measurement.
+        measurement: String,
+        /// The field.
+        field: String,
+        /// The type that it has.
+        existing: FieldKind,
+        /// The type that was asked for.
+        requested: FieldKind,
+    },
+    /// The bucket is not registered, or was dropped.
+    #[error("bucket {0} is not in the catalog")]
+    UnknownBucket(BucketId),
+    /// The table is not registered, or was dropped with its bucket.
+    #[error("table {0} is not in the catalog")]
+    UnknownTable(TableId),
+    /// A file does not lie in its table's directory.
+    #[error("file {path:?} is not directly in directory {directory:?} of its table")]
+    FilePath {
+        /// The path that was given.
+        path: String,
+        /// Where it has to be.
+        directory: String,
+    },
+    /// A number is larger than SQL's BIGINT.
+    #[error("{what} {number} is too large for the catalog")]
+    TooLarge {
+        /// What it counts.
+        what: &'static str,
+        /// The number.
+        number: u64,
+    },
+    /// A row says what no version of this program writes.
+    #[error("the catalog is damaged: {0}")]
+    Damaged(String),
+}
+
+impl LakeError {
+    /// For `map_err`: the database failed to do `operation` (an infinitive).
+    pub(super) fn database(operation: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self::Database { operation, source }
+    }
+}
+
+/// Why a commit did not succeed, and whether it may have happened all the same.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Nothing of it is in the catalog; it may be tried again.
+    #[error("nothing was committed: {0}")]
+    NotCommitted(#[from] LakeError),
+    /// The answer to the commit itself was lost. It may have happened: read [`flushed_sequences`] before trying again.
+    ///
+    /// [`flushed_sequences`]: super::Lake::flushed_sequences
+    #[error("whether the commit happened is not known: {0}")]
+    Unknown(#[source] sqlx::Error),
+}

@@ -1,0 +1,233 @@
+//! What all statements share: the database they run on, inserts of many rows, and the DuckLake snapshot of a
+//! transaction. The statements themselves stand with the operations. They are plain SQL that SQLite and PostgreSQL
+//! both read: `$1` for parameters, `TRUE` and `FALSE`, no functions.
+
+use catalog::BucketId;
+use sqlx::query_builder::Separated;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, QueryBuilder, Row, Sqlite};
+
+use super::LakeError;
+use crate::ids::ColumnId;
+
+/// The database of the catalog.
+pub(super) type Database = Sqlite;
+/// A row of an answer.
+pub(super) type DatabaseRow = SqliteRow;
+/// A transaction on the one writing connection.
+pub(super) type Transaction = sqlx::Transaction<'static, Database>;
+/// Takes the values of one row of an insert.
+pub(super) type Values<'a> = Separated<'a, Database, &'static str>;
+
+/// Values in one statement. SQLite takes 32,766, PostgreSQL 65,535; beyond some thousands nothing is gained.
+const VALUES_PER_STATEMENT: usize = 8_000;
+
+/// Inserts `rows` with as few statements as the databases' limits allow. `statement` ends before `VALUES`, `tail`
+/// follows the rows (`ON CONFLICT …`), `bind` binds exactly `values_per_row` values and may push literals.
+pub(super) async fn insert<T>(
+    transaction: &mut Transaction,
+    (statement, tail): (&'static str, &'static str),
+    values_per_row: usize,
+    rows: &[T],
+    mut bind: impl FnMut(&mut Values<'_>, &T),
+) -> Result<(), sqlx::Error> {
+    for chunk in rows.chunks((VALUES_PER_STATEMENT / values_per_row.max(1)).max(1)) {
+        let mut builder = QueryBuilder::<Database>::new(statement);
+        builder
+            .push(" ")
+            .push_values(chunk, |mut values, row| bind(&mut values, row))
+            .push(tail);
+        builder.build().execute(&mut **transaction).await?;
+    }
+    Ok(())
+}
+
+/// The rows of `statement … IN (keys)`, asked in pieces; `statement` ends before the list.
+pub(super) async fn select_in<K, R>(
+    transaction: &mut Transaction,
+    statement: &'static str,
+    keys: &[K],
+) -> Result<Vec<R>, sqlx::Error>
+where
+    K: Clone + Send + Sync + for<'q> sqlx::Encode<'q, Database> + sqlx::Type<Database>,
+    R: for<'r> FromRow<'r, DatabaseRow> + Send + Unpin,
+{
+    let mut rows = Vec::new();
+    for chunk in keys.chunks(VALUES_PER_STATEMENT) {
+        let mut builder = QueryBuilder::<Database>::new(statement);
+        builder.push(" (");
+        let mut list = builder.separated(", ");
+        for key in chunk {
+            list.push_bind(key.clone());
+        }
+        builder.push(")");
+        rows.extend(builder.build_query_as::<R>().fetch_all(&mut **transaction).await?);
+    }
+    Ok(rows)
+}
+
+/// The DuckLake snapshot that a transaction makes: its ids, and what changed.
+///
+/// The primary key on the snapshot's id also decides between two writers that start from the same snapshot: the second
+/// one fails as a whole.
+#[derive(Debug)]
+pub(super) struct NewSnapshot {
+    /// The new snapshot's id.
+    pub(super) id: i64,
+    /// The schema version to write; one more than before as soon as [`Self::change_schema`] was called.
+    pub(super) schema_version: i64,
+    schema_changed: bool,
+    next_catalog_id: i64,
+    next_file_id: i64,
+    changes: Vec<String>,
+}
+
+impl NewSnapshot {
+    /// Starts from the newest snapshot.
+    pub(super) async fn begin(transaction: &mut Transaction) -> Result<Self, LakeError> {
+        let newest = sqlx::query(
+            "SELECT snapshot_id, schema_version, next_catalog_id, next_file_id FROM ducklake_snapshot \
+             ORDER BY snapshot_id DESC LIMIT 1",
+        );
+        let read = async {
+            let row = newest.fetch_one(&mut **transaction).await?;
+            Ok(Self {
+                id: row.try_get::<i64, _>(0)? + 1,
+                schema_version: row.try_get(1)?,
+                schema_changed: false,
+                next_catalog_id: row.try_get(2)?,
+                next_file_id: row.try_get(3)?,
+                changes: Vec::new(),
+            })
+        };
+        read.await.map_err(LakeError::database("read the newest snapshot"))
+    }
+
+    /// An id for a new schema or table.
+    pub(super) fn take_catalog_id(&mut self) -> i64 {
+        self.next_catalog_id += 1;
+        self.next_catalog_id - 1
+    }
+
+    /// An id for a new data file.
+    pub(super) fn take_file_id(&mut self) -> i64 {
+        self.next_file_id += 1;
+        self.next_file_id - 1
+    }
+
+    /// Notes a change of data, in DuckLake's words.
+    pub(super) fn change(&mut self, change: String) {
+        self.changes.push(change);
+    }
+
+    /// Notes a change of the schema, in DuckLake's words; readers load the schema again.
+    pub(super) fn change_schema(&mut self, change: String) {
+        if !self.schema_changed {
+            self.schema_changed = true;
+            self.schema_version += 1;
+        }
+        self.changes.push(change);
+    }
+
+    /// Whether nothing was noted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// Writes the snapshot's rows. `now_ns` is the time in nanoseconds since the epoch.
+    pub(super) async fn write(self, transaction: &mut Transaction, now_ns: i64) -> Result<(), LakeError> {
+        let write = async {
+            sqlx::query(
+                "INSERT INTO ducklake_snapshot(snapshot_id, snapshot_time, schema_version, next_catalog_id, \
+                 next_file_id) VALUES ($1, $2, $3, $4, $5)",
+            )
+            .bind(self.id)
+            .bind(snapshot_time(now_ns))
+            .bind(self.schema_version)
+            .bind(self.next_catalog_id)
+            .bind(self.next_file_id)
+            .execute(&mut **transaction)
+            .await?;
+            sqlx::query("INSERT INTO ducklake_snapshot_changes(snapshot_id, changes_made) VALUES ($1, $2)")
+                .bind(self.id)
+                .bind(self.changes.join(","))
+                .execute(&mut **transaction)
+                .await
+        };
+        write.await.map_err(LakeError::database("write a snapshot"))?;
+        Ok(())
+    }
+}
+
+/// A time in DuckDB's form of a TIMESTAMPTZ: UTC, microseconds.
+pub(super) fn snapshot_time(now_ns: i64) -> String {
+    chrono::DateTime::from_timestamp_nanos(now_ns)
+        .format("%Y-%m-%d %H:%M:%S%.6f+00")
+        .to_string()
+}
+
+/// A name in the text of `ducklake_snapshot_changes`: in quotation marks, those inside doubled.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Column ids in one text column: separated by commas.
+pub(super) fn column_list(columns: &[ColumnId]) -> String {
+    columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// The column ids of such a text.
+pub(super) fn parse_column_list(text: &str) -> Result<Vec<ColumnId>, LakeError> {
+    let parse = |part: &str| part.parse().map(ColumnId);
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns: Result<_, std::num::ParseIntError> = text.split(',').map(parse).collect();
+    columns.map_err(|_| LakeError::Damaged(format!("{text:?} is no list of columns")))
+}
+
+/// The text of a name that is stored as bytes.
+pub(super) fn name_text(bytes: Vec<u8>) -> Result<String, LakeError> {
+    String::from_utf8(bytes).map_err(|_| LakeError::Damaged("a name is not UTF-8".to_owned()))
+}
+
+/// The bucket of a stored id.
+pub(super) fn bucket_id(stored: i64) -> Result<BucketId, LakeError> {
+    BucketId::from_i64(stored).ok_or_else(|| LakeError::Damaged("a bucket has id 0".to_owned()))
+}
+
+/// A count as SQL's BIGINT.
+pub(super) fn big_int(what: &'static str, number: u64) -> Result<i64, LakeError> {
+    i64::try_from(number).map_err(|_| LakeError::TooLarge { what, number })
+}
+
+/// A count from SQL's BIGINT.
+pub(super) fn count(what: &'static str, stored: i64) -> Result<u64, LakeError> {
+    u64::try_from(stored).map_err(|_| LakeError::Damaged(format!("{what} is {stored}")))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn texts_are_ducklakes() {
+        assert_eq!(
+            snapshot_time(1_763_812_061_880_636_789),
+            "2025-11-22 11:47:41.880636+00"
+        );
+        assert_eq!(quoted("my \"b.x"), "\"my \"\"b.x\"");
+    }
+
+    #[test]
+    fn column_lists_round_trip() {
+        for columns in [&[][..], &[ColumnId(2)], &[ColumnId(30), ColumnId(2), ColumnId(5)]] {
+            assert_eq!(parse_column_list(&column_list(columns)).unwrap(), columns);
+        }
+        for broken in [",", "1,", "a", "1,,2", " 1"] {
+            parse_column_list(broken).unwrap_err();
+        }
+    }
+}
