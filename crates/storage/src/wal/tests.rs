@@ -1,0 +1,1 @@
+//! Tests of the WAL on a simulated disk.
