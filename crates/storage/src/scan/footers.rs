@@ -1,0 +1,155 @@
+//! The cache of Parquet footers. Files are immutable, so an entry is never wrong, only unused.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hashbrown::HashMap;
+use object_store::ObjectStore;
+use parking_lot::Mutex;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
+
+use super::ScanError;
+use super::file::StoreReader;
+use crate::flush::footer;
+use crate::ids::FileId;
+use crate::table::DataFile;
+
+/// The default size of the cache. A footer with page index takes about 2 KB a column and row group in memory, so
+/// this holds some thousand files of an ordinary table.
+pub const FOOTER_CACHE_BYTES: u64 = 64 << 20;
+
+/// Bytes that are read in front of the footer's metadata in the hope that the page index is in them.
+const PAGE_INDEX_GUESS_BYTES: u64 = 32 << 10;
+
+/// Footers with page index, by file. Shared by all snapshots of an engine.
+#[derive(Debug)]
+pub struct FooterCache {
+    capacity_bytes: u64,
+    clock: AtomicU64,
+    entries: Mutex<Entries>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    by_file: HashMap<FileId, Entry, foldhash::fast::RandomState>,
+    size_bytes: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    footer: ArrowReaderMetadata,
+    size_bytes: u64,
+    last_used: u64,
+}
+
+impl FooterCache {
+    /// An empty cache that keeps at most `capacity_bytes`.
+    #[must_use]
+    pub fn new(capacity_bytes: u64) -> Self {
+        Self {
+            capacity_bytes,
+            clock: AtomicU64::new(0),
+            entries: Mutex::default(),
+        }
+    }
+
+    /// Bytes of the footers in the cache.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.entries.lock().size_bytes
+    }
+
+    /// Forgets a file that no snapshot names any more.
+    pub fn forget(&self, file: FileId) {
+        self.entries.lock().remove(file);
+    }
+
+    /// The footer of a file, from the cache or from the store. Two readers may fetch the same one at once.
+    pub(super) async fn get(
+        &self,
+        store: &Arc<dyn ObjectStore>,
+        file: &DataFile,
+    ) -> Result<ArrowReaderMetadata, ScanError> {
+        let now = self.clock.fetch_add(1, Ordering::Relaxed);
+        if let Some(entry) = self.entries.lock().by_file.get_mut(&file.file) {
+            entry.last_used = now;
+            return Ok(entry.footer.clone());
+        }
+        let footer = load(store, file).await?;
+        let size_bytes = footer.metadata().memory_size() as u64;
+        self.entries.lock().insert(
+            file.file,
+            Entry {
+                footer: footer.clone(),
+                size_bytes,
+                last_used: now,
+            },
+            self.capacity_bytes,
+        );
+        Ok(footer)
+    }
+}
+
+impl Entries {
+    fn insert(&mut self, file: FileId, entry: Entry, capacity_bytes: u64) {
+        if entry.size_bytes > capacity_bytes {
+            return;
+        }
+        self.remove(file);
+        if self.size_bytes + entry.size_bytes > capacity_bytes {
+            self.shrink(
+                capacity_bytes
+                    .saturating_sub(entry.size_bytes)
+                    .min(capacity_bytes / 4 * 3),
+            );
+        }
+        self.size_bytes += entry.size_bytes;
+        self.by_file.insert(file, entry);
+    }
+
+    fn remove(&mut self, file: FileId) {
+        if let Some(entry) = self.by_file.remove(&file) {
+            self.size_bytes -= entry.size_bytes;
+        }
+    }
+
+    /// Drops the entries that were not used for longest until `size_bytes` is reached. Called once for a quarter of
+    /// the cache, so that sorting does not count.
+    fn shrink(&mut self, size_bytes: u64) {
+        let mut by_age: Vec<(u64, FileId)> = self
+            .by_file
+            .iter()
+            .map(|(file, entry)| (entry.last_used, *file))
+            .collect();
+        by_age.sort_unstable();
+        for (_, file) in by_age {
+            if self.size_bytes <= size_bytes {
+                break;
+            }
+            self.remove(file);
+        }
+    }
+}
+
+async fn load(store: &Arc<dyn ObjectStore>, file: &DataFile) -> Result<ArrowReaderMetadata, ScanError> {
+    let path: Arc<str> = file.path.as_str().into();
+    let failed = |source| ScanError::File {
+        path: Arc::clone(&path),
+        source,
+    };
+    let hint = (file.footer_size_bytes + 8 + PAGE_INDEX_GUESS_BYTES).min(file.size_bytes);
+    let mut reader = StoreReader::new(Arc::clone(store), &file.path);
+    let metadata = ParquetMetaDataReader::new()
+        .with_page_index_policy(PageIndexPolicy::Optional)
+        .with_prefetch_hint(usize::try_from(hint).ok())
+        .load_and_finish(&mut reader, file.size_bytes)
+        .await
+        .map_err(failed)?;
+    let checked = footer::check_version(metadata.file_metadata());
+    checked.map_err(|source| ScanError::Footer {
+        path: Arc::clone(&path),
+        source,
+    })?;
+    ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new()).map_err(failed)
+}

@@ -1,0 +1,372 @@
+//! Where Parquet files lie: an object store, which on local disk is made durable by [`DurableLocalStore`].
+//!
+//! Whatever a [`Store`] says is written survives a crash of the machine. This module knows paths and bytes, never
+//! what is in the files, and never decides when one may be deleted.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::ops::Range;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
+    PutOptions, PutPayload, PutResult, RenameOptions, Result, UploadPart,
+};
+use parking_lot::Mutex;
+
+/// How many directories are remembered as durable. One is about 100 bytes; a table has one, so this covers every
+/// table that a server can serve from memory, and when it is full it is only forgotten, at the price of some syncs.
+const REMEMBERED_DIRECTORIES: usize = 100_000;
+
+/// The object store that holds the data files.
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<dyn ObjectStore>,
+}
+
+/// Why a local store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenStoreError {
+    /// The directory cannot be made or synced.
+    #[error("cannot prepare the data directory {}: {source}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The object store refuses it.
+    #[error(transparent)]
+    Store(#[from] object_store::Error),
+}
+
+impl Store {
+    /// A store over `inner`, which must be durable when it says that an object is written.
+    #[must_use]
+    pub fn new(inner: Arc<dyn ObjectStore>) -> Self {
+        Self { inner }
+    }
+
+    /// A durable store below `root`, which is made if it does not exist.
+    ///
+    /// # Errors
+    /// If the directory cannot be made or synced.
+    pub fn local(root: &FilePath) -> std::result::Result<Self, OpenStoreError> {
+        Ok(Self::new(Arc::new(DurableLocalStore::open(root)?)))
+    }
+
+    /// The object store itself.
+    #[must_use]
+    pub fn object_store(&self) -> &Arc<dyn ObjectStore> {
+        &self.inner
+    }
+}
+
+/// Files on local disk that are synced before a write is reported as done.
+///
+/// `object_store`'s own [`LocalFileSystem`] writes to a staging file and renames it, but never syncs. This wrapper
+/// syncs the file after the rename, then the directory that names it, then each parent up to the root, unless that
+/// parent's entry is known to be durable. Directories are never removed, so a remembered one stays true.
+#[derive(Debug, Clone)]
+pub struct DurableLocalStore {
+    files: Arc<LocalFileSystem>,
+    root: Arc<FilePath>,
+    durable_directories: Arc<Mutex<HashSet<PathBuf>>>,
+}
+
+impl DurableLocalStore {
+    /// Opens the store below `root`; makes the directory and syncs its parent if it is missing.
+    ///
+    /// # Errors
+    /// If the directory cannot be made or synced.
+    pub fn open(root: &FilePath) -> std::result::Result<Self, OpenStoreError> {
+        let prepared = prepare_root(root);
+        let root = prepared.map_err(|source| OpenStoreError::Directory {
+            path: root.to_owned(),
+            source,
+        })?;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this wrapper is the durable store that the ban points to"
+        )]
+        let files = LocalFileSystem::new_with_prefix(&root)?;
+        Ok(Self {
+            files: Arc::new(files),
+            root: root.into(),
+            durable_directories: Arc::default(),
+        })
+    }
+
+    async fn sync(&self, location: &Path) -> Result<()> {
+        let store = self.clone();
+        let path = self.files.path_to_filesystem(location)?;
+        let joined = tokio::task::spawn_blocking(move || store.sync_file_and_directories(&path)).await;
+        joined
+            .map_err(std::io::Error::other)
+            .flatten()
+            .map_err(|source| sync_error(source))
+    }
+
+    /// Makes the file at `path` and every directory entry on the way to it durable.
+    fn sync_file_and_directories(&self, path: &FilePath) -> std::io::Result<()> {
+        File::open(path)?.sync_all()?;
+        let mut passed = Vec::new();
+        let mut next = path.parent();
+        while let Some(directory) = next.filter(|directory| directory.starts_with(&*self.root)) {
+            File::open(directory)?.sync_all()?;
+            if self.durable_directories.lock().contains(directory) {
+                break;
+            }
+            passed.push(directory.to_owned());
+            next = directory.parent();
+        }
+        let mut durable = self.durable_directories.lock();
+        if durable.len() + passed.len() > REMEMBERED_DIRECTORIES {
+            durable.clear();
+        }
+        durable.extend(passed);
+        Ok(())
+    }
+}
+
+fn prepare_root(root: &FilePath) -> std::io::Result<PathBuf> {
+    let missing: Vec<&FilePath> = root.ancestors().take_while(|path| !path.exists()).collect();
+    std::fs::create_dir_all(root)?;
+    for directory in missing {
+        let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or(FilePath::new(".")))?.sync_all()?;
+    }
+    root.canonicalize()
+}
+
+fn sync_error(source: std::io::Error) -> object_store::Error {
+    object_store::Error::Generic {
+        store: "DurableLocalStore",
+        source: Box::new(source),
+    }
+}
+
+impl std::fmt::Display for DurableLocalStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DurableLocalStore({})", self.root.display())
+    }
+}
+
+type Answer<'a, T> = BoxFuture<'a, Result<T>>;
+
+impl ObjectStore for DurableLocalStore {
+    fn put_opts<'a, 'b, 'c>(
+        &'a self,
+        location: &'b Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Answer<'c, PutResult>
+    where
+        'a: 'c,
+        'b: 'c,
+        Self: 'c,
+    {
+        Box::pin(async move {
+            let result = self.files.put_opts(location, payload, options).await?;
+            self.sync(location).await?;
+            Ok(result)
+        })
+    }
+
+    fn put_multipart_opts<'a, 'b, 'c>(
+        &'a self,
+        location: &'b Path,
+        options: PutMultipartOptions,
+    ) -> Answer<'c, Box<dyn MultipartUpload>>
+    where
+        'a: 'c,
+        'b: 'c,
+        Self: 'c,
+    {
+        Box::pin(async move {
+            let upload = self.files.put_multipart_opts(location, options).await?;
+            let upload = DurableUpload {
+                upload,
+                store: self.clone(),
+                location: location.clone(),
+            };
+            Ok(Box::new(upload) as Box<dyn MultipartUpload>)
+        })
+    }
+
+    fn get_opts<'a, 'b, 'c>(&'a self, location: &'b Path, options: GetOptions) -> Answer<'c, GetResult>
+    where
+        'a: 'c,
+        'b: 'c,
+        Self: 'c,
+    {
+        self.files.get_opts(location, options)
+    }
+
+    fn get_ranges<'a, 'b, 'd, 'c>(&'a self, location: &'b Path, ranges: &'d [Range<u64>]) -> Answer<'c, Vec<Bytes>>
+    where
+        'a: 'c,
+        'b: 'c,
+        'd: 'c,
+        Self: 'c,
+    {
+        self.files.get_ranges(location, ranges)
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.files.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.files.list(prefix)
+    }
+
+    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.files.list_with_offset(prefix, offset)
+    }
+
+    fn list_with_delimiter<'a, 'b, 'c>(&'a self, prefix: Option<&'b Path>) -> Answer<'c, ListResult>
+    where
+        'a: 'c,
+        'b: 'c,
+        Self: 'c,
+    {
+        self.files.list_with_delimiter(prefix)
+    }
+
+    fn copy_opts<'a, 'b, 'd, 'c>(&'a self, from: &'b Path, to: &'d Path, options: CopyOptions) -> Answer<'c, ()>
+    where
+        'a: 'c,
+        'b: 'c,
+        'd: 'c,
+        Self: 'c,
+    {
+        Box::pin(async move {
+            self.files.copy_opts(from, to, options).await?;
+            self.sync(to).await
+        })
+    }
+
+    fn rename_opts<'a, 'b, 'd, 'c>(&'a self, from: &'b Path, to: &'d Path, options: RenameOptions) -> Answer<'c, ()>
+    where
+        'a: 'c,
+        'b: 'c,
+        'd: 'c,
+        Self: 'c,
+    {
+        Box::pin(async move {
+            self.files.rename_opts(from, to, options).await?;
+            self.sync(to).await
+        })
+    }
+}
+
+/// An upload whose completion waits for the disk.
+#[derive(Debug)]
+struct DurableUpload {
+    upload: Box<dyn MultipartUpload>,
+    store: DurableLocalStore,
+    location: Path,
+}
+
+impl MultipartUpload for DurableUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        self.upload.put_part(data)
+    }
+
+    fn complete<'a, 'c>(&'a mut self) -> Answer<'c, PutResult>
+    where
+        'a: 'c,
+        Self: 'c,
+    {
+        Box::pin(async move {
+            let result = self.upload.complete().await?;
+            self.store.sync(&self.location).await?;
+            Ok(result)
+        })
+    }
+
+    fn abort<'a, 'c>(&'a mut self) -> Answer<'c, ()>
+    where
+        'a: 'c,
+        Self: 'c,
+    {
+        self.upload.abort()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt;
+    use object_store::ObjectStoreExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn puts_uploads_copies_and_renames_can_be_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("new/data");
+        let store = Store::local(&root).unwrap();
+        let objects = store.object_store();
+        let path = |text: &str| Path::parse(text).unwrap();
+
+        objects.put(&path("1/2/a"), "one".into()).await.unwrap();
+        let mut upload = objects.put_multipart(&path("1/3/b")).await.unwrap();
+        upload.put_part("part ".into()).await.unwrap();
+        upload.put_part("two".into()).await.unwrap();
+        assert!(
+            objects.head(&path("1/3/b")).await.is_err(),
+            "an upload is not visible before it is complete"
+        );
+        upload.complete().await.unwrap();
+        objects.copy(&path("1/2/a"), &path("4/c")).await.unwrap();
+        objects.rename(&path("4/c"), &path("4/d")).await.unwrap();
+
+        for (name, expected) in [("1/2/a", "one"), ("1/3/b", "part two"), ("4/d", "one")] {
+            assert_eq!(objects.get(&path(name)).await.unwrap().bytes().await.unwrap(), expected);
+            assert_eq!(std::fs::read_to_string(root.join(name)).unwrap(), expected);
+        }
+        objects.delete(&path("4/d")).await.unwrap();
+        assert_eq!(objects.list(None).count().await, 2);
+    }
+
+    #[tokio::test]
+    async fn an_aborted_upload_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::local(directory.path()).unwrap();
+        let path = Path::from("x/y");
+        let mut upload = store.object_store().put_multipart(&path).await.unwrap();
+        upload.put_part("lost".into()).await.unwrap();
+        upload.abort().await.unwrap();
+        assert_eq!(store.object_store().list(None).count().await, 0);
+    }
+
+    #[test]
+    fn every_directory_on_the_way_is_remembered_and_the_memory_is_bounded() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = DurableLocalStore::open(directory.path()).unwrap();
+        let parent = store.root.join("a/b");
+        std::fs::create_dir_all(&parent).unwrap();
+        std::fs::write(parent.join("f"), "x").unwrap();
+        store.sync_file_and_directories(&parent.join("f")).unwrap();
+        let expected: HashSet<PathBuf> = ["a/b", "a", ""].iter().map(|path| store.root.join(path)).collect();
+        let remembered: HashSet<PathBuf> = store.durable_directories.lock().iter().map(|p| p.join("")).collect();
+        assert_eq!(remembered, expected.iter().map(|path| path.join("")).collect());
+
+        store
+            .durable_directories
+            .lock()
+            .extend((0..REMEMBERED_DIRECTORIES).map(|i| PathBuf::from(i.to_string())));
+        std::fs::create_dir_all(store.root.join("c")).unwrap();
+        std::fs::write(store.root.join("c/f"), "x").unwrap();
+        store.sync_file_and_directories(&store.root.join("c/f")).unwrap();
+        assert!(store.durable_directories.lock().len() <= 2);
+        assert!(store.sync_file_and_directories(&store.root.join("c/missing")).is_err());
+    }
+}
