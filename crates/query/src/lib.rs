@@ -1,1 +1,22 @@
-//! Queries over storage snapshots, planned and run by DataFusion.
+//! Queries over storage snapshots.
+//!
+//! ```text
+//! text ── sql ── DataFusion logical plan ── table (filters → pruning) ── scan ── storage::ScanPartition
+//!                                                                             │
+//! batches of Arrow ◀── bounded channel ◀── the query threads ◀────────────────┘
+//! ```
+//!
+//! A query reads one [`storage::Snapshot`] and nothing else, on threads of its own, within a memory pool, a time limit
+//! and a bounded number of neighbours. This crate never writes files and never knows HTTP.
+
+mod catalog;
+mod engine;
+mod error;
+mod limits;
+mod scan;
+mod sql;
+mod table;
+
+pub use engine::{QueryEngine, QueryMetrics, QueryOptions, QueryResult};
+pub use error::{EngineError, QueryError};
+pub use sql::SqlRequest;

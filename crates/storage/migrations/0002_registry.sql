@@ -5,6 +5,10 @@
 CREATE TABLE freshet_format(version BIGINT NOT NULL);
 INSERT INTO freshet_format(version) VALUES (1);
 
+-- The WAL record up to which everything is in committed files; records up to it may be deleted. One row.
+CREATE TABLE freshet_watermark(sequence BIGINT NOT NULL);
+INSERT INTO freshet_watermark(sequence) VALUES (0);
+
 CREATE TABLE freshet_bucket(
     bucket_id BIGINT PRIMARY KEY,
     bucket_name BYTEA NOT NULL,

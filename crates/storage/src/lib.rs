@@ -9,11 +9,28 @@
 //!
 //! It knows Arrow, Parquet and the SQL of its own catalog. It never knows HTTP, tokens or a query language.
 
+mod buffer;
+pub mod buffered;
 pub mod disk;
+mod engine;
+pub mod error;
+pub mod flush;
 pub mod ids;
 pub mod lake;
+pub mod limits;
 pub mod rows;
+pub mod scan;
+mod schema;
+pub mod store;
 pub mod table;
 pub mod wal;
 
+pub use engine::{
+    BucketError, Engine, EngineMetrics, EngineOptions, EngineStatus, FlushFailure, FlushReport, Health, OpenError,
+    SnapshotError, WriteOutcome, WriteRequest,
+};
+pub use error::{LimitError, ParseErrors, PartialWrite, WriteError};
 pub use ids::{ColumnId, FileId, Sequence, TableId};
+pub use line_protocol::Precision;
+pub use scan::{Scan, ScanError, ScanPartition, ScanRequest, Snapshot, TableSnapshot, TagFilter};
+pub use table::{BucketInfo, Column, ColumnKind, TableSchema};

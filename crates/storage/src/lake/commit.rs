@@ -21,6 +21,8 @@ pub struct FlushCommit {
     pub flushed: Vec<(TableId, Sequence)>,
     /// The order of the tags for tables that did not have one.
     pub tag_orders: Vec<(TableId, Vec<ColumnId>)>,
+    /// The WAL record up to which everything is in files with this commit. It never goes back: a lower one is ignored.
+    pub watermark: Sequence,
 }
 
 /// A file that the catalog is to name: a [`DataFile`] without an id, and its statistics.
@@ -150,6 +152,11 @@ impl Lake {
             snapshot.write(transaction, self.clock.now_ns()).await?;
         }
         write_watermarks(transaction, commit).await?;
+        sqlx::query("UPDATE freshet_watermark SET sequence = $1 WHERE sequence < $1")
+            .bind(big_int("sequence", commit.watermark.0)?)
+            .execute(&mut **transaction)
+            .await
+            .map_err(LakeError::database("write the watermark"))?;
         Ok(files)
     }
 }

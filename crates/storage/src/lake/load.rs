@@ -6,7 +6,7 @@ use catalog::OrganisationId;
 use line_protocol::FieldKind;
 
 use super::sql::{self, Transaction};
-use super::{Lake, LakeError};
+use super::{FlushCommit, Lake, LakeError};
 use crate::ids::{ColumnId, FileId, Sequence, TableId};
 use crate::table::{BucketInfo, Column, ColumnKind, DataFile, TableSchema};
 
@@ -19,6 +19,8 @@ pub struct LakeState {
     pub tables: Vec<(TableSchema, Sequence)>,
     /// The files by ascending id.
     pub files: Vec<DataFile>,
+    /// The WAL record up to which everything is in files.
+    pub watermark: Sequence,
 }
 
 type BucketRow = (i64, Vec<u8>, i64, Vec<u8>);
@@ -61,14 +63,32 @@ impl Lake {
             )
             .fetch_all(&mut *transaction)
             .await?;
-            Ok((buckets, tables, columns, files))
+            let watermark: i64 =
+                sqlx::query_scalar("SELECT sequence FROM freshet_watermark").fetch_one(&mut *transaction).await?;
+            Ok((buckets, tables, columns, files, watermark))
         };
-        let (buckets, tables, columns, files) = read.await.map_err(LakeError::database("read its live rows"))?;
+        let (buckets, tables, columns, files, watermark) = read.await.map_err(LakeError::database("read its live rows"))?;
         Ok(LakeState {
             buckets: buckets.into_iter().map(bucket).collect::<Result<_, _>>()?,
             tables: with_columns(tables, columns)?,
             files: files.into_iter().map(file).collect::<Result<_, _>>()?,
+            watermark: sequence(watermark)?,
         })
+    }
+
+    /// The files of a commit whose answer was lost, in the order of the request; `None` if the commit did not happen.
+    ///
+    /// # Errors
+    /// [`LakeError`] if it cannot be read.
+    pub async fn committed_files(&self, commit: &FlushCommit) -> Result<Option<Vec<DataFile>>, LakeError> {
+        let flushed: HashMap<TableId, Sequence> = self.flushed_sequences().await?.into_iter().collect();
+        let reached = |(table, sequence): &(TableId, Sequence)| flushed.get(table).is_some_and(|now| now >= sequence);
+        if !commit.flushed.iter().all(reached) {
+            return Ok(None);
+        }
+        let mut by_path: HashMap<String, DataFile> =
+            self.load().await?.files.into_iter().map(|file| (file.path.clone(), file)).collect();
+        Ok(commit.files.iter().map(|file| by_path.remove(&file.path)).collect())
     }
 
     /// The watermark of every live table: the sequence up to which its rows are in committed files. Read it before a

@@ -1,0 +1,245 @@
+//! The query engine: one runtime of its own, so that a heavy query never keeps a write from its threads, one memory
+//! pool, and a bound on how many queries run and wait.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::physical_plan::execute_stream;
+use datafusion::prelude::SessionConfig;
+use futures::{Stream, StreamExt as _};
+use storage::Snapshot;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use crate::catalog::{CATALOG, SCHEMA, catalog_list};
+use crate::error::{EngineError, QueryError};
+use crate::limits;
+use crate::sql::{self, SqlRequest};
+
+/// What a [`QueryEngine`] may use.
+#[derive(Debug, Clone)]
+pub struct QueryOptions {
+    /// Memory of all queries together; beyond it operators spill to disk, or the query fails with an error.
+    pub memory_limit_bytes: usize,
+    /// The folder for what does not fit into memory.
+    pub spill_dir: PathBuf,
+    /// Bytes of that folder.
+    pub spill_limit_bytes: u64,
+    /// Threads that run queries.
+    pub threads: usize,
+    /// Queries that run at the same time.
+    pub running: usize,
+    /// Queries that may wait for that; one more is refused.
+    pub waiting: usize,
+    /// The time that one query may take, from its planning to its last row.
+    pub timeout: Duration,
+}
+
+/// Counters of the queries so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueryMetrics {
+    /// Queries that were accepted.
+    pub started: u64,
+    /// Queries that ended in an error.
+    pub failed: u64,
+    /// Queries that run now.
+    pub running: usize,
+    /// Bytes that the memory pool has given out.
+    pub memory_bytes: usize,
+}
+
+/// Plans and runs queries. One for each process.
+pub struct QueryEngine {
+    options: QueryOptions,
+    base: SessionState,
+    environment: Arc<RuntimeEnv>,
+    threads: Option<Runtime>,
+    running: Arc<Semaphore>,
+    admitted: Arc<Semaphore>,
+    started: AtomicU64,
+    failed: Arc<AtomicU64>,
+}
+
+impl fmt::Debug for QueryEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueryEngine").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl QueryEngine {
+    /// Starts the query threads. The spill folder is made if it does not exist.
+    pub fn new(options: QueryOptions) -> Result<Self, EngineError> {
+        std::fs::create_dir_all(&options.spill_dir)?;
+        let named = std::num::NonZeroUsize::new(limits::NAMED_MEMORY_CONSUMERS).unwrap_or(std::num::NonZeroUsize::MIN);
+        let pool = TrackConsumersPool::new(FairSpillPool::new(options.memory_limit_bytes), named);
+        let environment = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(pool))
+            .with_temp_file_path(&options.spill_dir)
+            .with_max_temp_directory_size(options.spill_limit_bytes)
+            .build_arc()?;
+        let mut config = SessionConfig::new()
+            .with_information_schema(true)
+            .with_create_default_catalog_and_schema(false)
+            .with_default_catalog_and_schema(CATALOG, SCHEMA)
+            .with_batch_size(limits::BATCH_ROWS)
+            .with_target_partitions(options.threads.max(1));
+        if let Ok(depth) = limits::NESTING_DEPTH.to_string().parse() {
+            config.options_mut().sql_parser.recursion_limit = depth;
+        }
+        let base = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(Arc::clone(&environment))
+            .with_default_features()
+            .build();
+        let threads = Builder::new_multi_thread()
+            .worker_threads(options.threads.max(1))
+            .thread_name("query")
+            .enable_all()
+            .build()?;
+        Ok(Self {
+            base,
+            environment,
+            threads: Some(threads),
+            running: Arc::new(Semaphore::new(options.running.max(1))),
+            admitted: Arc::new(Semaphore::new(options.running.max(1) + options.waiting)),
+            started: AtomicU64::new(0),
+            failed: Arc::new(AtomicU64::new(0)),
+            options,
+        })
+    }
+
+    /// Runs a SQL query over `snapshot`. Returns when the first batch is there, so that most errors come before any
+    /// row. The query ends when the result is dropped.
+    pub async fn sql(&self, snapshot: Snapshot, request: SqlRequest) -> Result<QueryResult, QueryError> {
+        let refused = || QueryError::Busy { running: self.options.running, waiting: self.options.waiting };
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| refused())?;
+        let Some(threads) = &self.threads else { return Err(refused()) };
+        self.started.fetch_add(1, Ordering::Relaxed);
+        let (schema_sender, schema) = oneshot::channel();
+        let (sender, mut batches) = mpsc::channel(limits::RESULT_QUEUE_BATCHES);
+        let job = Job {
+            base: self.base.clone(),
+            snapshot,
+            request,
+            memory_limit_bytes: self.options.memory_limit_bytes,
+            running: Arc::clone(&self.running),
+            schema: Some(schema_sender),
+            sender,
+        };
+        threads.spawn(job.run(self.options.timeout, admitted, Arc::clone(&self.failed)));
+        let first = batches.recv().await;
+        match (schema.await, first) {
+            (_, Some(Err(error))) => Err(error),
+            (Ok(schema), first) => Ok(QueryResult { schema, first: first.and_then(Result::ok), batches }),
+            (Err(_), _) => Err(QueryError::Internal("the query ended without a word".to_owned())),
+        }
+    }
+
+    /// The counters of now.
+    #[must_use]
+    pub fn metrics(&self) -> QueryMetrics {
+        QueryMetrics {
+            started: self.started.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+            running: self.options.running.max(1).saturating_sub(self.running.available_permits()),
+            memory_bytes: self.environment.memory_pool.reserved(),
+        }
+    }
+}
+
+impl Drop for QueryEngine {
+    fn drop(&mut self) {
+        // A runtime must not be dropped on a thread of another one while it waits for its tasks.
+        if let Some(threads) = self.threads.take() {
+            threads.shutdown_background();
+        }
+    }
+}
+
+/// One query on the query threads.
+struct Job {
+    base: SessionState,
+    snapshot: Snapshot,
+    request: SqlRequest,
+    memory_limit_bytes: usize,
+    running: Arc<Semaphore>,
+    schema: Option<oneshot::Sender<SchemaRef>>,
+    sender: mpsc::Sender<Result<RecordBatch, QueryError>>,
+}
+
+impl Job {
+    /// Runs to the end, to the timeout, or until nobody reads the result any more.
+    async fn run(self, timeout: Duration, admitted: OwnedSemaphorePermit, failed: Arc<AtomicU64>) {
+        let sender = self.sender.clone();
+        let ended = tokio::select! {
+            ended = tokio::time::timeout(timeout, self.execute()) => ended,
+            () = sender.closed() => Ok(Ok(())),
+        };
+        if let Err(error) = ended.unwrap_or(Err(QueryError::Timeout(timeout))) {
+            failed.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(%error, "query failed");
+            // Nobody waits for the error of a query whose result was dropped.
+            let _ = sender.send(Err(error)).await;
+        }
+        drop(admitted);
+    }
+
+    async fn execute(mut self) -> Result<(), QueryError> {
+        let closed = || QueryError::Internal("the query engine is closing".to_owned());
+        let _running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| closed())?;
+        let limit = self.memory_limit_bytes;
+        let refuse = |error| QueryError::from_datafusion(&error, limit);
+        let catalogs = catalog_list(self.snapshot).map_err(refuse)?;
+        let state = SessionStateBuilder::new_from_existing(self.base).with_catalog_list(catalogs).build();
+        let logical = sql::plan(&state, &self.request, limit).await?;
+        let physical = state.create_physical_plan(&logical).await.map_err(refuse)?;
+        let mut batches = execute_stream(physical, state.task_ctx()).map_err(refuse)?;
+        if let Some(schema) = self.schema.take() {
+            // The reader may be gone already; then the sends below end the query.
+            let _ = schema.send(batches.schema());
+        }
+        while let Some(batch) = batches.next().await {
+            if self.sender.send(Ok(batch.map_err(refuse)?)).await.is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rows of a query: a stream of Arrow batches, all of [`QueryResult::schema`]. Dropping it ends the query.
+#[derive(Debug)]
+pub struct QueryResult {
+    schema: SchemaRef,
+    first: Option<RecordBatch>,
+    batches: mpsc::Receiver<Result<RecordBatch, QueryError>>,
+}
+
+impl QueryResult {
+    /// The schema of every batch.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+}
+
+impl Stream for QueryResult {
+    type Item = Result<RecordBatch, QueryError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.first.take() {
+            Some(batch) => Poll::Ready(Some(Ok(batch))),
+            None => self.batches.poll_recv(context),
+        }
+    }
+}

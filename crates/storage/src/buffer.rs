@@ -1,0 +1,342 @@
+//! The rows of a table between the WAL and its files.
+//!
+//! A batch becomes one immutable chunk of Arrow arrays without a copy; small chunks are merged as they pile up, so a
+//! client that writes single points leaves few of them. Readers share chunks and never hold a lock while they read.
+//! The caller applies batches in sequence order, so a later position is a later write. Nothing here does I/O or
+//! decides which value of a point wins: `flush` and `scan` do.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt64Array, new_null_array,
+};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::compute::concat;
+use arrow::error::ArrowError;
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use line_protocol::{FieldKind, FieldValues};
+use std::hash::BuildHasher;
+
+use crate::buffered::{BufferedRows, Chunk, ChunkColumn, SeriesTable};
+use crate::ids::{ColumnId, Sequence, TableId};
+use crate::limits;
+use crate::rows::{FieldRows, SeriesKeys, TableRows};
+use crate::table::{ColumnKind, arrow_type};
+
+/// Bytes that a series costs in the index besides its key: the end in the arena, the id and its hash-table slot.
+const SERIES_OVERHEAD_BYTES: usize = 16;
+
+/// The rows of one table as Arrow arrays, ready to be applied. Made on the writer's own thread, since applying
+/// happens on the one thread that all writers wait for.
+#[derive(Debug)]
+pub struct PreparedRows {
+    /// The table.
+    pub table: TableId,
+    series: SeriesKeys,
+    row_series: Vec<u32>,
+    times: Vec<i64>,
+    time_range: (i64, i64),
+    columns: Vec<ChunkColumn>,
+    bytes: usize,
+}
+
+impl PreparedRows {
+    /// Turns rows into arrays; numbers and strings are moved, not copied. Fails if a column is not as long as the rows or its text
+    /// is longer than an Arrow string array can be, which the parser's and the WAL's checks rule out.
+    pub fn new(rows: TableRows) -> Result<Self, ArrowError> {
+        let row_count = rows.times.len();
+        let columns = rows
+            .columns
+            .into_iter()
+            .map(|field| chunk_column(field, row_count))
+            .collect::<Result<Vec<_>, ArrowError>>()?;
+        let time_range = rows.times.iter().fold((i64::MAX, i64::MIN), |(low, high), t| (low.min(*t), high.max(*t)));
+        let bytes = rows.row_series.capacity() * 4 + rows.times.capacity() * 8 + columns_bytes(&columns);
+        Ok(Self {
+            table: rows.table,
+            series: rows.series,
+            row_series: rows.row_series,
+            times: rows.times,
+            time_range,
+            columns,
+            bytes,
+        })
+    }
+
+    /// The number of rows.
+    #[must_use]
+    pub fn row_count(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Bytes of memory that the rows take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes + self.series.byte_len()
+    }
+}
+
+fn columns_bytes(columns: &[ChunkColumn]) -> usize {
+    columns.iter().map(|column| column.array.get_buffer_memory_size()).sum()
+}
+
+fn chunk_column(field: FieldRows, row_count: usize) -> Result<ChunkColumn, ArrowError> {
+    if field.values.len() != row_count || field.validity.as_ref().is_some_and(|bits| bits.len() * 8 < row_count) {
+        return Err(ArrowError::InvalidArgumentError(format!(
+            "column {} has {} values for {row_count} rows",
+            field.column,
+            field.values.len()
+        )));
+    }
+    let kind = field.values.kind();
+    let nulls = field.validity.map(|bits| NullBuffer::new(BooleanBuffer::new(Buffer::from_vec(bits), 0, row_count)));
+    let array: ArrayRef = match field.values {
+        FieldValues::Float(values) => Arc::new(Float64Array::try_new(ScalarBuffer::from(values), nulls)?),
+        FieldValues::Integer(values) => Arc::new(Int64Array::try_new(ScalarBuffer::from(values), nulls)?),
+        FieldValues::Unsigned(values) => Arc::new(UInt64Array::try_new(ScalarBuffer::from(values), nulls)?),
+        FieldValues::Boolean(values) => Arc::new(BooleanArray::new(BooleanBuffer::from(values), nulls)),
+        FieldValues::String(values) => {
+            let offsets = values
+                .offsets
+                .into_iter()
+                .map(|offset| i32::try_from(offset).map_err(|_| ArrowError::OffsetOverflowError(offset as usize)))
+                .collect::<Result<Vec<i32>, ArrowError>>()?;
+            let text = Buffer::from_vec(values.bytes.into_bytes());
+            Arc::new(StringArray::try_new(OffsetBuffer::new(ScalarBuffer::from(offsets)), text, nulls)?)
+        }
+    };
+    Ok(ChunkColumn { column: field.column, kind, array })
+}
+
+/// The buffered rows of one table.
+#[derive(Debug, Default)]
+pub struct TableBuffer {
+    series: SeriesTable,
+    open_series: SeriesKeys,
+    index: HashTable<u32>,
+    hasher: RandomState,
+    chunks: Vec<Arc<Chunk>>,
+    first_sequence: Option<Sequence>,
+    last_sequence: Sequence,
+    time_range: Option<(i64, i64)>,
+    row_count: usize,
+    bytes: usize,
+    since_ns: i64,
+}
+
+impl TableBuffer {
+    /// Adds rows. `sequence` is not smaller than that of any call before; `now_ns` is noted with the first rows.
+    pub fn apply(&mut self, sequence: Sequence, mut rows: PreparedRows, now_ns: i64) -> Result<(), ArrowError> {
+        if self.first_sequence.is_none() {
+            self.first_sequence = Some(sequence);
+            self.since_ns = now_ns;
+        }
+        self.last_sequence = sequence;
+        let (low, high) = self.time_range.unwrap_or(rows.time_range);
+        self.time_range = Some((low.min(rows.time_range.0), high.max(rows.time_range.1)));
+        self.row_count += rows.times.len();
+        self.bytes += rows.bytes;
+        let ids: Vec<u32> = rows.series.iter().map(|key| self.intern(key)).collect();
+        for series in &mut rows.row_series {
+            *series = ids.get(*series as usize).copied().unwrap_or_default();
+        }
+        self.push_chunk(Chunk {
+            row_series: rows.row_series,
+            times: rows.times,
+            columns: rows.columns,
+            sequences: vec![(0, sequence)],
+        })
+    }
+
+    /// The id of a series in this buffer.
+    fn intern(&mut self, key: &[u8]) -> u32 {
+        let hash = self.hasher.hash_one(key);
+        let Self { series, open_series, index, hasher, .. } = self;
+        let key_of = |id: u32| -> &[u8] {
+            match (id as usize).checked_sub(series.len()) {
+                Some(open) => open_series.get(open as u32),
+                None => series.key(id),
+            }
+        };
+        if let Some(id) = index.find(hash, |id| key_of(*id) == key) {
+            return *id;
+        }
+        let id = (series.len() + open_series.len()) as u32;
+        index.insert_unique(hash, id, |id| hasher.hash_one(key_of(*id)));
+        open_series.push_encoded(key);
+        self.bytes += key.len() + SERIES_OVERHEAD_BYTES;
+        id
+    }
+
+    /// Appends a chunk and merges small neighbours of like size, so that n single rows leave about log2(n) chunks.
+    fn push_chunk(&mut self, chunk: Chunk) -> Result<(), ArrowError> {
+        let mut last = chunk;
+        while let Some(previous) = self.chunks.last() {
+            let rows = previous.times.len();
+            if rows >= limits::CHUNK_ROWS_MIN || rows >= 2 * last.times.len() {
+                break;
+            }
+            last = merge_chunks(previous, &last)?;
+            self.chunks.pop();
+        }
+        self.chunks.push(Arc::new(last));
+        Ok(())
+    }
+
+    /// All rows so far, shared.
+    pub fn snapshot(&mut self) -> Option<BufferedRows> {
+        if !self.open_series.is_empty() {
+            self.series.push(Arc::new(std::mem::take(&mut self.open_series)));
+        }
+        Some(BufferedRows {
+            series: self.series.clone(),
+            chunks: self.chunks.clone(),
+            sequences: (self.first_sequence?, self.last_sequence),
+            time_range: self.time_range?,
+            row_count: self.row_count,
+        })
+    }
+
+    /// Takes all rows out, for a flush, and leaves the buffer empty. `None` if it is empty already.
+    pub fn take(&mut self) -> Option<BufferedRows> {
+        let rows = self.snapshot();
+        *self = Self::default();
+        rows
+    }
+
+    /// Bytes of memory that the rows and their series take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The sequence of the oldest row, or `None` if there is none.
+    #[must_use]
+    pub fn first_sequence(&self) -> Option<Sequence> {
+        self.first_sequence
+    }
+
+    /// When the oldest row came, in nanoseconds since the epoch.
+    #[must_use]
+    pub fn since_ns(&self) -> Option<i64> {
+        self.first_sequence.map(|_| self.since_ns)
+    }
+}
+
+/// One chunk of the rows of two; columns that only one of them has are null in the other's rows.
+fn merge_chunks(first: &Chunk, second: &Chunk) -> Result<Chunk, ArrowError> {
+    let first_rows = first.times.len();
+    let mut columns = Vec::with_capacity(first.columns.len());
+    for column in &first.columns {
+        let other = second.columns.iter().find(|other| other.column == column.column);
+        let tail = other.map_or_else(|| nulls(column.kind, second.times.len()), |other| Arc::clone(&other.array));
+        columns.push(joined(column.column, column.kind, &column.array, &tail)?);
+    }
+    for column in &second.columns {
+        if !first.columns.iter().any(|other| other.column == column.column) {
+            columns.push(joined(column.column, column.kind, &nulls(column.kind, first_rows), &column.array)?);
+        }
+    }
+    let shifted = second.sequences.iter().map(|(row, sequence)| (row + first_rows as u32, *sequence));
+    Ok(Chunk {
+        row_series: [&first.row_series[..], &second.row_series].concat(),
+        times: [&first.times[..], &second.times].concat(),
+        columns,
+        sequences: first.sequences.iter().copied().chain(shifted).collect(),
+    })
+}
+
+fn nulls(kind: FieldKind, rows: usize) -> ArrayRef {
+    new_null_array(&arrow_type(ColumnKind::Field(kind)), rows)
+}
+
+fn joined(column: ColumnId, kind: FieldKind, head: &ArrayRef, tail: &ArrayRef) -> Result<ChunkColumn, ArrowError> {
+    Ok(ChunkColumn { column, kind, array: concat(&[head.as_ref(), tail.as_ref()])? })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+    use arrow::array::{AsArray as _, PrimitiveArray};
+    use arrow::datatypes::{ArrowPrimitiveType, Float64Type, Int64Type};
+
+    use super::*;
+
+    fn primitive<T: ArrowPrimitiveType>(column: &ChunkColumn) -> &PrimitiveArray<T> {
+        column.array.as_primitive::<T>()
+    }
+
+    fn row(time: i64, tag: &str, column: i64, value: FieldValues) -> PreparedRows {
+        let mut series = SeriesKeys::default();
+        series.push([(ColumnId(2), tag)]);
+        let columns = vec![FieldRows { column: ColumnId(column), values: value, validity: None }];
+        let rows = TableRows { table: TableId(7), series, row_series: vec![0], times: vec![time], columns };
+        PreparedRows::new(rows).unwrap()
+    }
+
+    #[test]
+    fn single_rows_pile_up_into_few_chunks() {
+        let mut buffer = TableBuffer::default();
+        for n in 0..1000 {
+            let tag = format!("t{}", n % 3);
+            buffer.apply(Sequence(n as u64 + 1), row(n, &tag, 3, FieldValues::Integer(vec![n])), 5).unwrap();
+        }
+        let rows = buffer.snapshot().unwrap();
+        assert_eq!((rows.row_count, rows.series.len(), rows.time_range), (1000, 3, (0, 999)));
+        assert_eq!(rows.sequences, (Sequence(1), Sequence(1000)));
+        assert!(rows.chunks.len() <= 12, "{} chunks", rows.chunks.len());
+        let values: Vec<i64> = rows
+            .chunks
+            .iter()
+            .flat_map(|chunk| primitive::<Int64Type>(&chunk.columns[0]).values().to_vec())
+            .collect();
+        assert_eq!(values, (0..1000).collect::<Vec<_>>());
+        let series: Vec<u32> = rows.chunks.iter().flat_map(|chunk| chunk.row_series.clone()).collect();
+        assert!(series.iter().enumerate().all(|(n, series)| *series == n as u32 % 3));
+    }
+
+    #[test]
+    fn a_snapshot_does_not_see_later_rows() {
+        let mut buffer = TableBuffer::default();
+        buffer.apply(Sequence(1), row(1, "a", 3, FieldValues::Integer(vec![1])), 5).unwrap();
+        let before = buffer.snapshot().unwrap();
+        buffer.apply(Sequence(2), row(2, "b", 4, FieldValues::Float(vec![2.5])), 6).unwrap();
+        assert_eq!((before.row_count, before.chunks.len(), before.series.len()), (1, 1, 1));
+        let after = buffer.take().unwrap();
+        assert_eq!((after.row_count, after.series.len()), (2, 2));
+        assert!(buffer.take().is_none());
+        assert_eq!(buffer.bytes(), 0);
+    }
+
+    #[test]
+    fn merged_chunks_fill_missing_columns_with_nulls() {
+        let mut buffer = TableBuffer::default();
+        buffer.apply(Sequence(1), row(1, "a", 3, FieldValues::Integer(vec![1])), 5).unwrap();
+        buffer.apply(Sequence(2), row(2, "a", 4, FieldValues::Float(vec![2.5])), 6).unwrap();
+        let rows = buffer.snapshot().unwrap();
+        assert_eq!(rows.chunks.len(), 1);
+        let chunk = &rows.chunks[0];
+        assert_eq!(chunk.sequences, [(0, Sequence(1)), (1, Sequence(2))]);
+        assert_eq!(primitive::<Int64Type>(&chunk.columns[0]).iter().collect::<Vec<_>>(), [Some(1), None]);
+        assert_eq!(primitive::<Float64Type>(&chunk.columns[1]).iter().collect::<Vec<_>>(), [None, Some(2.5)]);
+    }
+
+    #[test]
+    fn columns_of_another_length_are_refused() {
+        let columns = vec![FieldRows { column: ColumnId(3), values: FieldValues::Integer(vec![1, 2]), validity: None }];
+        let rows =
+            TableRows { table: TableId(7), series: SeriesKeys::default(), row_series: vec![0], times: vec![1], columns };
+        assert!(PreparedRows::new(rows).is_err());
+    }
+
+    #[test]
+    fn the_memory_of_buffered_rows_is_counted() {
+        let mut buffer = TableBuffer::default();
+        assert_eq!(buffer.since_ns(), None);
+        buffer.apply(Sequence(1), row(1, "a", 3, FieldValues::Integer(vec![1])), 5).unwrap();
+        assert!(buffer.bytes() >= 4 + 8 + 8 + 3);
+        assert_eq!((buffer.since_ns(), buffer.first_sequence()), (Some(5), Some(Sequence(1))));
+    }
+}

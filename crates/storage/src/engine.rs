@@ -1,0 +1,430 @@
+//! The door to the storage engine: open, write, snapshot, flush, close.
+//!
+//! ```text
+//! write ── registrar (new columns committed) ── Wal::append ──▶ apply ──▶ acknowledged
+//!                                                                │ State: buffer → pending → files
+//! flusher ── select ── flush::write_table ── Lake::commit_flush ─┘
+//! ```
+//!
+//! Everything else in this crate is reached through here. The engine never knows who may do what: the server asks it
+//! only for what is allowed.
+
+mod flusher;
+mod metrics;
+mod registrar;
+mod replay;
+mod state;
+mod write;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use catalog::{BucketId, Clock, OrganisationId};
+use tokio::sync::{Mutex, Notify, Semaphore, watch};
+
+pub use self::flusher::{FlushFailure, FlushReport};
+pub use self::metrics::{EngineMetrics, EngineStatus, Health};
+pub use self::write::{WriteOutcome, WriteRequest};
+use self::flusher::Selection;
+use self::registrar::Registrar;
+use self::state::{Shared, TableState};
+use crate::buffer::PreparedRows;
+use crate::disk::{Disk, RealDisk};
+use crate::error::WriteError;
+use crate::ids::{Sequence, TableId};
+use crate::lake::{Lake, LakeError};
+use crate::limits;
+use crate::scan::{FOOTER_CACHE_BYTES, FooterCache, Snapshot, TableSnapshot, TableSnapshotParts};
+use crate::store::{OpenStoreError, Store};
+use crate::table::{BucketInfo, DataFile};
+use crate::wal::{self, EncodedRecord, RecoveryError, Wal, WalError, WalOptions};
+
+/// Where an engine keeps its data and what it may use.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// The data directory; made if it does not exist.
+    pub data_dir: PathBuf,
+    /// Memory of the whole process; the engine takes [`limits::BUFFER_SHARE`] of it for buffered rows.
+    pub memory_limit_bytes: u64,
+    /// Buffered bytes of a table that make it flush.
+    pub flush_table_bytes: u64,
+    /// The age of a buffered row that makes its table flush.
+    pub flush_age: Duration,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The file system of the write-ahead log.
+    pub wal_disk: Arc<dyn Disk>,
+    /// Threads that parse and encode writes.
+    pub workers: usize,
+}
+
+impl EngineOptions {
+    /// The defaults for a data directory on the local file system.
+    #[must_use]
+    pub fn new(data_dir: impl Into<PathBuf>, memory_limit_bytes: u64, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            memory_limit_bytes,
+            flush_table_bytes: limits::FLUSH_TABLE_BYTES,
+            flush_age: limits::FLUSH_AGE,
+            clock,
+            wal_disk: Arc::new(RealDisk),
+            workers: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        }
+    }
+}
+
+/// Why an engine cannot be opened. The data directory is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The directory cannot be used.
+    #[error("cannot use the data directory {}: {source}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another process has the directory open.
+    #[error("the data directory {} is in use by another process", .0.display())]
+    InUse(PathBuf),
+    /// The catalog.
+    #[error(transparent)]
+    Catalog(#[from] LakeError),
+    /// The directory of the data files.
+    #[error(transparent)]
+    Store(#[from] OpenStoreError),
+    /// The write-ahead log.
+    #[error(transparent)]
+    Wal(#[from] RecoveryError),
+    /// The log's thread.
+    #[error(transparent)]
+    WalStart(#[from] WalError),
+    /// A worker thread failed.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// Why there is no snapshot.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// The write-ahead log could not be replayed, so rows would be missing.
+    #[error("queries are refused, because the write-ahead log could not be replayed: {0}")]
+    Replay(String),
+}
+
+/// Why a bucket was not dropped or renamed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BucketError {
+    /// The record could not be made durable.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The catalog failed.
+    #[error(transparent)]
+    Catalog(#[from] LakeError),
+}
+
+/// How far the replay is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum ReplayState {
+    Running,
+    Done,
+    Failed(String),
+}
+
+/// What a WAL record carries to the moment when it is durable.
+#[derive(Debug)]
+enum Durable {
+    Rows(Vec<PreparedRows>),
+    BucketDrop(BucketId),
+}
+
+/// The storage engine. Clones share one engine.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    options: EngineOptions,
+    buffer_limit_bytes: usize,
+    shared: Arc<Shared>,
+    lake: Lake,
+    store: Store,
+    footers: Arc<FooterCache>,
+    wal: Wal<Durable>,
+    registrar: Registrar,
+    counters: metrics::Counters,
+    workers: Semaphore,
+    waiting_writes: Semaphore,
+    flush_lock: Mutex<()>,
+    flush_wanted: Arc<Notify>,
+    flush_progress: Notify,
+    replay: watch::Sender<ReplayState>,
+    closing: watch::Sender<bool>,
+    /// Held as long as the engine lives; the operating system releases it when the process ends.
+    _lock: std::fs::File,
+}
+
+impl Engine {
+    /// Opens the data directory, and makes it if it does not exist. On return writes are accepted, while records that
+    /// are in no file yet are still being read; queries wait for them.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing is changed then.
+    pub async fn open(options: EngineOptions) -> Result<Self, OpenError> {
+        let lock = lock_directory(&options.data_dir)?;
+        let files_root = options.data_dir.join("files");
+        let store = Store::local(&files_root)?;
+        let (lake, loaded) = Lake::open(&options.data_dir.join("catalog.sqlite"), &files_root, Arc::clone(&options.clock)).await?;
+        let watermark = loaded.watermark;
+        let shared = Arc::new(Shared::default());
+        load_state(&shared, loaded);
+
+        let wal_dir = options.data_dir.join("wal");
+        let disk = Arc::clone(&options.wal_disk);
+        let recovery_dir = wal_dir.clone();
+        let recovery = tokio::task::spawn_blocking(move || wal::recover(&disk, &recovery_dir, watermark))
+            .await
+            .map_err(|error| OpenError::Internal(error.to_string()))??;
+        if let Some(tail) = recovery.log.torn_tail() {
+            tracing::warn!(segment = %tail.path.display(), offset = tail.offset, "a torn tail was cut off the write-ahead log");
+        }
+        shared.lock().applied = Sequence(recovery.log.next_sequence().0.saturating_sub(1));
+        let flush_wanted = Arc::new(Notify::new());
+        let apply = apply_durable(&options, Arc::clone(&shared), Arc::clone(&flush_wanted));
+        let wal = Wal::start(Arc::clone(&options.wal_disk), &wal_dir, recovery.log, WalOptions::default(), apply)?;
+        let inner = Arc::new(Inner {
+            buffer_limit_bytes: (options.memory_limit_bytes as f64 * limits::BUFFER_SHARE) as usize,
+            footers: Arc::new(FooterCache::new(FOOTER_CACHE_BYTES)),
+            registrar: Registrar::start(lake.clone(), Arc::clone(&shared)),
+            shared,
+            lake,
+            store,
+            wal,
+            counters: metrics::Counters::default(),
+            workers: Semaphore::new(options.workers.max(1)),
+            waiting_writes: Semaphore::new(limits::BUFFER_WAITING_WRITES),
+            flush_lock: Mutex::new(()),
+            flush_wanted,
+            flush_progress: Notify::new(),
+            replay: watch::channel(ReplayState::Running).0,
+            closing: watch::channel(false).0,
+            _lock: lock,
+            options,
+        });
+        let (replayer, replay) = (Arc::clone(&inner), recovery.replay);
+        tokio::task::spawn_blocking(move || replay::run(&replayer, replay, &replayer.replay));
+        tokio::spawn(Arc::clone(&inner).flush_loop());
+        Ok(Self { inner })
+    }
+
+    /// Writes points. `Ok` means that they are durable and that every later snapshot has them.
+    ///
+    /// # Errors
+    /// [`WriteError`]; then none of the points is stored, except that after [`WriteError::Poisoned`] they may be.
+    pub async fn write(&self, request: WriteRequest) -> Result<WriteOutcome, WriteError> {
+        self.inner.write(request).await
+    }
+
+    /// The rows of a bucket as they are now; rows older than `retention` are left out. A bucket that was never
+    /// written to has no tables. Waits until replay is done.
+    ///
+    /// # Errors
+    /// [`SnapshotError`] if replay failed.
+    pub async fn snapshot(
+        &self,
+        bucket: BucketId,
+        retention: Option<Duration>,
+    ) -> Result<Snapshot, SnapshotError> {
+        self.inner.replayed().await.map_err(SnapshotError::Replay)?;
+        let inner = &self.inner;
+        let visible_from = retention.map_or(i64::MIN, |retention| {
+            let retention_ns = i64::try_from(retention.as_nanos()).unwrap_or(i64::MAX);
+            inner.options.clock.now_ns().saturating_sub(retention_ns)
+        });
+        let mut state = inner.shared.lock();
+        let tables = inner.shared.registry.bucket_tables(bucket);
+        let tables = tables.into_iter().map(|entry| {
+            let live = state.tables.entry(entry.schema.table).or_default();
+            let mut buffers: Vec<_> = live.pending.iter().map(|pending| pending.rows.clone()).collect();
+            buffers.extend(live.buffer.snapshot());
+            TableSnapshot::new(TableSnapshotParts {
+                schema: Arc::clone(&entry.schema),
+                files: Arc::clone(&live.files),
+                buffers,
+                store: inner.store.clone(),
+                footers: Arc::clone(&inner.footers),
+                visible_from,
+            })
+        });
+        Ok(Snapshot::new(tables))
+    }
+
+    /// Puts all rows that are in memory now into committed files.
+    ///
+    /// # Errors
+    /// [`FlushFailure`]; the rows that are not in files stay in memory and in the WAL.
+    pub async fn flush(&self) -> Result<FlushReport, FlushFailure> {
+        self.inner.replayed().await.map_err(FlushFailure::Refused)?;
+        self.inner.flush_tables(Selection::All).await
+    }
+
+    /// Notes a bucket's new name, or its organisation's.
+    ///
+    /// # Errors
+    /// If the catalog fails; the old name stays then.
+    pub async fn rename_bucket(&self, bucket: BucketInfo) -> Result<(), BucketError> {
+        if self.inner.shared.registry.bucket(bucket.bucket).is_some() {
+            self.inner.lake.rename_bucket(&bucket).await?;
+            self.inner.shared.registry.commit([bucket], []);
+        }
+        Ok(())
+    }
+
+    /// Drops all rows of a bucket. On return the fact is durable: no restart brings the rows back.
+    ///
+    /// # Errors
+    /// If it cannot be made durable; the rows stay then. An error of the catalog comes after that point: the rows are
+    /// gone, and the next start finishes the drop.
+    pub async fn drop_bucket(&self, organisation: OrganisationId, bucket: BucketId) -> Result<(), BucketError> {
+        self.inner.replayed().await.map_err(WriteError::Internal)?;
+        if self.inner.shared.registry.bucket(bucket).is_none() {
+            return Ok(());
+        }
+        // Not beside a flush: it could commit files of the tables that are about to go.
+        let _no_flush = self.inner.flush_lock.lock().await;
+        let record = EncodedRecord::bucket_drop(organisation, bucket);
+        let appended = self.inner.wal.append(record, Durable::BucketDrop(bucket)).map_err(write::write_error)?;
+        let sequence = appended.await.map_err(write::write_error)?;
+        self.inner.lake.drop_bucket(bucket).await?;
+        self.inner.shared.lock().uncommitted_drops.remove(&sequence);
+        Ok(())
+    }
+
+    /// Stops accepting writes, waits for those under way, and flushes. The engine only answers queries afterwards.
+    ///
+    /// # Errors
+    /// If not everything could be flushed; what is missing is in the WAL, and the next start reads it.
+    pub async fn close(&self) -> Result<(), FlushFailure> {
+        self.inner.closing.send_replace(true);
+        let inner = Arc::clone(&self.inner);
+        let closed = tokio::task::spawn_blocking(move || inner.wal.close()).await;
+        closed.map_err(|error| FlushFailure::Refused(error.to_string()))?;
+        let flushed = match self.inner.replayed().await {
+            Ok(()) => self.inner.flush_tables(Selection::All).await.map(|_| ()),
+            Err(cause) => Err(FlushFailure::Refused(cause)),
+        };
+        self.inner.lake.close().await;
+        flushed
+    }
+
+    /// Waits until the records of the last run are read back.
+    ///
+    /// # Errors
+    /// [`SnapshotError`] if that failed.
+    pub async fn replayed(&self) -> Result<(), SnapshotError> {
+        self.inner.replayed().await.map_err(SnapshotError::Replay)
+    }
+}
+
+impl Inner {
+    async fn replayed(&self) -> Result<(), String> {
+        let mut replay = self.replay.subscribe();
+        let state = replay.wait_for(|state| *state != ReplayState::Running).await;
+        match state.as_deref() {
+            Ok(ReplayState::Done) => Ok(()),
+            Ok(ReplayState::Failed(cause)) => Err(cause.clone()),
+            _ => Err("the engine was closed".to_owned()),
+        }
+    }
+
+    fn replay_is_done(&self) -> bool {
+        *self.replay.borrow() == ReplayState::Done
+    }
+
+    fn check_accepting(&self) -> Result<(), WriteError> {
+        if *self.closing.borrow() {
+            return Err(WriteError::Closed);
+        }
+        if let Some(fault) = &self.shared.lock().fault {
+            return Err(WriteError::Poisoned { cause: fault.clone() });
+        }
+        match &*self.replay.borrow() {
+            ReplayState::Failed(cause) => Err(WriteError::Poisoned { cause: cause.clone() }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Finishes a drop that a crash interrupted between its record and the catalog.
+    fn commit_drop_later(self: &Arc<Self>, sequence: Sequence, bucket: BucketId) {
+        let inner = Arc::clone(self);
+        tokio::runtime::Handle::current().spawn(async move {
+            match inner.lake.drop_bucket(bucket).await {
+                Ok(()) => {
+                    inner.shared.lock().uncommitted_drops.remove(&sequence);
+                }
+                Err(error) => tracing::error!(%error, %bucket, "a dropped bucket could not be removed from the catalog"),
+            }
+        });
+    }
+}
+
+/// What the WAL's thread does with a record as soon as it is durable, before its writer is told.
+fn apply_durable(
+    options: &EngineOptions,
+    shared: Arc<Shared>,
+    flush_wanted: Arc<Notify>,
+) -> Box<dyn FnMut(Sequence, Durable) + Send> {
+    let clock = Arc::clone(&options.clock);
+    let flush_table_bytes = options.flush_table_bytes;
+    Box::new(move |sequence, durable| {
+        let mut state = shared.lock();
+        match durable {
+            Durable::Rows(tables) => match state.apply(&shared.registry, sequence, tables, clock.now_ns()) {
+                Ok(largest) if largest as u64 >= flush_table_bytes => flush_wanted.notify_one(),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(%error, %sequence, "durable rows could not be applied");
+                    state.fault = Some(format!("record {sequence} could not be applied: {error}"));
+                }
+            },
+            Durable::BucketDrop(bucket) => state.drop_bucket(&shared.registry, sequence, bucket),
+        }
+    })
+}
+
+fn load_state(shared: &Shared, loaded: crate::lake::LakeState) {
+    let mut state = shared.lock();
+    let schemas = loaded.tables.into_iter().map(|(schema, flushed)| {
+        state.tables.insert(schema.table, TableState { flushed, ..TableState::default() });
+        schema
+    });
+    let schemas: Vec<_> = schemas.collect();
+    shared.registry.commit(loaded.buckets, schemas);
+    let mut files: HashMap<TableId, Vec<DataFile>> = HashMap::new();
+    for file in loaded.files {
+        files.entry(file.table).or_default().push(file);
+    }
+    for (table, files) in files {
+        state.tables.entry(table).or_default().files = files.into();
+    }
+}
+
+/// Makes the data directory and takes its lock.
+fn lock_directory(data_dir: &std::path::Path) -> Result<std::fs::File, OpenError> {
+    let directory = |source| OpenError::Directory { path: data_dir.to_owned(), source };
+    std::fs::create_dir_all(data_dir).map_err(directory)?;
+    let lock = std::fs::File::create(data_dir.join("lock")).map_err(directory)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse(data_dir.to_owned())),
+        Err(std::fs::TryLockError::Error(source)) => Err(directory(source)),
+    }
+}

@@ -1,0 +1,281 @@
+//! Flushing: rows out of the buffer, into files, and both facts into the catalog by one transaction.
+//!
+//! One flush runs at a time. Its order is what makes it exactly-once: rows leave the buffer but stay visible; files
+//! are durable before the commit names them; the commit names files and watermark together; only then do the rows
+//! go and the WAL is cut. A crash between any two steps leaves rows in the WAL, and perhaps files that nothing names.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+
+use super::Inner;
+use super::state::Pending;
+use crate::flush::{WrittenFile, choose_tag_order, write_table};
+use crate::ids::{ColumnId, Sequence, TableId};
+use crate::lake::{CommitError, FlushCommit, NewDataFile};
+use crate::limits;
+use crate::table::{BucketInfo, DataFile, TableSchema};
+
+/// What a flush did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FlushReport {
+    /// Tables whose rows are in files now.
+    pub tables: usize,
+    /// Files that were written.
+    pub files: usize,
+    /// Rows in them.
+    pub rows: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Why rows are still not in files. They stay in memory and in the WAL, and the next flush tries again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlushFailure {
+    /// Some tables could not be written; the others were.
+    #[error("{count} tables could not be flushed, {measurement:?} first: {cause}")]
+    Tables {
+        /// How many.
+        count: usize,
+        /// The measurement of one of them.
+        measurement: String,
+        /// Why that one failed.
+        cause: String,
+    },
+    /// The catalog did not commit.
+    #[error("the catalog did not commit the flush: {0}")]
+    Commit(#[from] CommitError),
+    /// The engine is poisoned or still reading its WAL.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Which tables a flush takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Selection {
+    /// All rows of now.
+    All,
+    /// Tables with enough buffered bytes, or with rows older than the flush age, and those that failed before.
+    Due,
+    /// Only what replay has put into `pending`; the buffers are left alone, since older records may still come.
+    Replayed,
+}
+
+/// One table's part of a flush.
+struct Work {
+    schema: Arc<TableSchema>,
+    bucket: BucketInfo,
+    new_tag_order: Option<Vec<ColumnId>>,
+    parts: Vec<Pending>,
+}
+
+/// What became of a [`Work`].
+struct Written {
+    table: TableId,
+    measurement: String,
+    new_tag_order: Option<Vec<ColumnId>>,
+    parts: usize,
+    flushed: Sequence,
+    files: Result<Vec<WrittenFile>, String>,
+}
+
+impl Inner {
+    /// Flushes the selected tables. A table that fails is set aside and reported; the others are committed.
+    pub(super) async fn flush_tables(&self, selection: Selection) -> Result<FlushReport, FlushFailure> {
+        let _one_at_a_time = self.flush_lock.lock().await;
+        let work = self.select(selection);
+        if work.is_empty() {
+            return Ok(FlushReport::default());
+        }
+        let written: Vec<Written> = futures::stream::iter(work)
+            .map(|work| self.write_files(work))
+            .buffer_unordered(limits::FLUSH_CONCURRENCY)
+            .collect()
+            .await;
+        let (written, failed): (Vec<Written>, Vec<Written>) = written.into_iter().partition(|table| table.files.is_ok());
+        let report = self.commit_files(written).await?;
+        self.flush_progress.notify_waiters();
+        match self.set_aside(failed) {
+            Some(failure) => Err(failure),
+            None => Ok(report),
+        }
+    }
+
+    /// Takes the rows of the selected tables out of the buffer and lists what is to be written.
+    fn select(&self, selection: Selection) -> Vec<Work> {
+        let now_ns = self.options.clock.now_ns();
+        let age_ns = i64::try_from(self.options.flush_age.as_nanos()).unwrap_or(i64::MAX);
+        let mut state = self.shared.lock();
+        let full = state.unflushed_bytes >= self.buffer_limit_bytes / 2;
+        let mut work = Vec::new();
+        for (table, live) in &mut state.tables {
+            let due = match selection {
+                Selection::All => true,
+                Selection::Replayed => false,
+                Selection::Due => {
+                    let old = live.buffer.since_ns().is_some_and(|since| now_ns.saturating_sub(since) >= age_ns);
+                    full || old || live.buffer.bytes() as u64 >= self.options.flush_table_bytes
+                }
+            };
+            if due {
+                live.rotate();
+            }
+            if live.pending.is_empty() {
+                continue;
+            }
+            let Some(entry) = self.shared.registry.table(*table) else { continue };
+            let Some(bucket) = self.shared.registry.bucket(entry.schema.bucket) else { continue };
+            work.push(Work {
+                schema: Arc::clone(&entry.schema),
+                bucket,
+                new_tag_order: None,
+                parts: live.pending.iter().cloned().collect(),
+            });
+        }
+        work
+    }
+
+    /// Writes the files of one table: a file or more for each part, so that the sequences of files are disjoint.
+    async fn write_files(&self, mut work: Work) -> Written {
+        let table = work.schema.table;
+        if let Some(first) = work.parts.first().filter(|_| work.schema.tag_order.is_empty()) {
+            let order = choose_tag_order(&work.schema, &first.rows);
+            if !order.is_empty() {
+                work.schema = Arc::new(TableSchema { tag_order: order.clone(), ..(*work.schema).clone() });
+                work.new_tag_order = Some(order);
+            }
+        }
+        let prefix = crate::lake::table_directory(work.schema.bucket, table);
+        let mut files = Vec::new();
+        let mut failure = None;
+        for part in &work.parts {
+            match write_table(&self.store, &work.schema, &work.bucket, &part.rows, &prefix).await {
+                Ok(written) => files.extend(written),
+                Err(error) => {
+                    failure = Some(error.to_string());
+                    break;
+                }
+            }
+        }
+        Written {
+            table,
+            measurement: work.schema.measurement.clone(),
+            new_tag_order: work.new_tag_order,
+            parts: work.parts.len(),
+            flushed: work.parts.last().map_or(Sequence::ZERO, |part| part.rows.sequences.1),
+            files: failure.map_or(Ok(files), Err),
+        }
+    }
+
+    /// Commits the files of all tables in one transaction, then lets go of the rows.
+    async fn commit_files(&self, written: Vec<Written>) -> Result<FlushReport, FlushFailure> {
+        if written.is_empty() {
+            return Ok(FlushReport::default());
+        }
+        let mut commit = FlushCommit::default();
+        for table in &written {
+            commit.flushed.push((table.table, table.flushed));
+            commit.tag_orders.extend(table.new_tag_order.clone().map(|order| (table.table, order)));
+            commit.files.extend(table.files.iter().flatten().map(|file| new_data_file(table.table, file)));
+        }
+        // Older records may still be read back while replay runs, so only its end moves the watermark.
+        if self.replay_is_done() {
+            let flushing = written.iter().map(|table| (table.table, table.parts)).collect();
+            commit.watermark = self.shared.lock().watermark(&flushing);
+        }
+        let watermark = commit.watermark;
+        let files = self.commit_once(commit).await?;
+        let mut report = FlushReport { tables: written.len(), files: files.len(), ..FlushReport::default() };
+        let mut by_table: HashMap<TableId, Vec<DataFile>> = HashMap::new();
+        for file in files {
+            report.rows += file.row_count;
+            report.bytes += file.size_bytes;
+            by_table.entry(file.table).or_default().push(file);
+        }
+        let mut state = self.shared.lock();
+        for table in written {
+            if let Some(order) = table.new_tag_order {
+                self.shared.registry.set_tag_order(table.table, order);
+            }
+            let files = by_table.remove(&table.table).unwrap_or_default();
+            state.commit_flush(table.table, table.parts, table.flushed, files);
+        }
+        drop(state);
+        self.counters.flushed(&report);
+        if let Err(error) = self.wal.delete_through(watermark) {
+            tracing::warn!(%error, "segments of the write-ahead log could not be deleted");
+        }
+        Ok(report)
+    }
+
+    /// Commits, and where the database does not say how it ended, reads the watermark back before another try: a
+    /// second commit of the same files would double their rows for outside readers.
+    async fn commit_once(&self, commit: FlushCommit) -> Result<Vec<DataFile>, CommitError> {
+        match self.lake.commit_flush(commit.clone()).await {
+            Err(CommitError::Unknown(cause)) => {
+                tracing::warn!(%cause, "a flush was committed or not; the catalog is asked");
+                match self.lake.committed_files(&commit).await? {
+                    Some(files) => Ok(files),
+                    None => self.lake.commit_flush(commit).await,
+                }
+            }
+            result => result,
+        }
+    }
+
+    /// Notes the tables that failed. Their rows stay pending.
+    fn set_aside(&self, failed: Vec<Written>) -> Option<FlushFailure> {
+        let count = failed.len();
+        let mut failure = None;
+        let mut state = self.shared.lock();
+        for table in failed {
+            let Err(cause) = table.files else { continue };
+            tracing::error!(measurement = table.measurement, cause, "a table could not be flushed");
+            if let Some(live) = state.tables.get_mut(&table.table) {
+                live.flush_error = Some(cause.clone());
+            }
+            failure = Some(FlushFailure::Tables { count, measurement: table.measurement, cause });
+        }
+        failure
+    }
+
+    /// Flushes what is due until the engine closes.
+    pub(super) async fn flush_loop(self: Arc<Self>) {
+        let mut closing = self.closing.subscribe();
+        let mut pause = limits::FLUSH_CHECK_INTERVAL;
+        loop {
+            tokio::select! {
+                () = self.flush_wanted.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+                _ = closing.wait_for(|closing| *closing) => return,
+            }
+            if !self.replay_is_done() {
+                continue;
+            }
+            pause = match self.flush_tables(Selection::Due).await {
+                Ok(_) => limits::FLUSH_CHECK_INTERVAL,
+                Err(error) => {
+                    tracing::error!(%error, "flush failed");
+                    limits::FLUSH_RETRY_INTERVAL
+                }
+            };
+        }
+    }
+}
+
+fn new_data_file(table: TableId, file: &WrittenFile) -> NewDataFile {
+    NewDataFile {
+        table,
+        path: file.path.clone(),
+        row_count: file.row_count,
+        size_bytes: file.size_bytes,
+        footer_size_bytes: file.footer_size_bytes,
+        time_range: file.time_range,
+        sequences: file.sequences,
+        level: file.level,
+        sort_tags: file.sort_tags.clone(),
+        statistics: file.statistics.clone(),
+    }
+}

@@ -1,0 +1,126 @@
+//! Registers new buckets, tables and columns: one transaction for all writes that wait.
+//!
+//! A write waits here before its WAL record is appended, so that a replay finds every table and column that a record
+//! names. Two writes that bring the same field with different types meet here: the first one in the queue decides, the
+//! other plans again and drops its points.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use catalog::BucketId;
+use tokio::sync::{mpsc, oneshot};
+
+use super::state::Shared;
+use crate::lake::{Lake, NewColumn, NewTable, Registration};
+use crate::limits;
+use crate::table::{BucketInfo, ColumnKind};
+
+/// A write that waits for its schema.
+struct Waiting {
+    bucket: Arc<BucketInfo>,
+    columns: Vec<NewTable>,
+    done: oneshot::Sender<Result<(), String>>,
+}
+
+/// The door to the registering task.
+#[derive(Debug, Clone)]
+pub(super) struct Registrar {
+    queue: mpsc::Sender<Waiting>,
+}
+
+/// Why a registration did not happen.
+#[derive(Debug)]
+pub(super) enum RegistrarError {
+    /// The queue is full.
+    Overloaded,
+    /// The transaction failed.
+    Failed(String),
+    /// The engine is closing.
+    Closed,
+}
+
+impl Registrar {
+    /// Starts the task. It ends when the last door is dropped.
+    pub(super) fn start(lake: Lake, shared: Arc<Shared>) -> Self {
+        let (queue, waiting) = mpsc::channel(limits::REGISTRATION_QUEUE);
+        tokio::spawn(serve(waiting, lake, shared));
+        Self { queue }
+    }
+
+    /// Registers `columns` and the bucket; on return the registry has them, or has what an earlier write decided.
+    pub(super) async fn register(&self, bucket: Arc<BucketInfo>, columns: Vec<NewTable>) -> Result<(), RegistrarError> {
+        let (done, answer) = oneshot::channel();
+        self.queue.try_send(Waiting { bucket, columns, done }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => RegistrarError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => RegistrarError::Closed,
+        })?;
+        match answer.await {
+            Ok(result) => result.map_err(RegistrarError::Failed),
+            Err(_) => Err(RegistrarError::Closed),
+        }
+    }
+}
+
+async fn serve(mut queue: mpsc::Receiver<Waiting>, lake: Lake, shared: Arc<Shared>) {
+    let mut group = Vec::new();
+    while queue.recv_many(&mut group, limits::REGISTRATION_QUEUE).await > 0 {
+        let registration = merge(&shared, &group);
+        let result = match lake.register(registration).await {
+            Ok(registered) => {
+                let buckets = group.iter().map(|waiting| (*waiting.bucket).clone());
+                shared.registry.commit(buckets, registered.tables);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, writes = group.len(), "new tables or columns could not be registered");
+                Err(error.to_string())
+            }
+        };
+        for waiting in group.drain(..) {
+            // A client that has gone needs no answer; what it brought is registered all the same.
+            let _ = waiting.done.send(result.clone());
+        }
+    }
+}
+
+/// What the whole group needs and the registry does not have. Of two types of one field the first counts.
+fn merge(shared: &Shared, group: &[Waiting]) -> Registration {
+    let mut buckets: HashMap<BucketId, BucketInfo> = HashMap::new();
+    let mut tables: Vec<NewTable> = Vec::new();
+    let mut places: HashMap<(BucketId, &str), usize> = HashMap::new();
+    for waiting in group {
+        buckets.insert(waiting.bucket.bucket, (*waiting.bucket).clone());
+        for new in &waiting.columns {
+            let place = *places.entry((new.bucket, &new.measurement)).or_insert_with(|| {
+                tables.push(NewTable { columns: Vec::new(), ..new.clone() });
+                tables.len() - 1
+            });
+            if let Some(table) = tables.get_mut(place) {
+                add_columns(table, &new.columns);
+            }
+        }
+    }
+    let mut registration = Registration { buckets: buckets.into_values().collect(), ..Registration::default() };
+    for table in tables {
+        let Some(entry) = shared.registry.measurement(table.bucket, &table.measurement) else {
+            registration.tables.push(table);
+            continue;
+        };
+        let missing = table.columns.into_iter().filter(|column| match column.kind {
+            ColumnKind::Tag => entry.tag(&column.name).is_none(),
+            ColumnKind::Field(_) => entry.field(&column.name).is_none(),
+        });
+        registration.columns.extend(missing.map(|column| (entry.schema.table, column)));
+    }
+    registration
+}
+
+fn add_columns(table: &mut NewTable, columns: &[NewColumn]) {
+    let mut known: HashSet<(bool, String)> =
+        table.columns.iter().map(|column| (column.kind == ColumnKind::Tag, column.name.clone())).collect();
+    for column in columns {
+        if known.insert((column.kind == ColumnKind::Tag, column.name.clone())) {
+            table.columns.push(column.clone());
+        }
+    }
+}

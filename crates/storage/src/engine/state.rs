@@ -1,0 +1,155 @@
+//! What is live: the buffers, the rows on their way to files, and the files, under one lock.
+//!
+//! The lock is held for moving pointers only, never while rows are read, sorted or written. Whoever also needs the
+//! registry takes this lock first.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use arrow::error::ArrowError;
+use catalog::BucketId;
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::buffer::{PreparedRows, TableBuffer};
+use crate::buffered::BufferedRows;
+use crate::ids::{Sequence, TableId};
+use crate::schema::Registry;
+use crate::table::DataFile;
+
+/// Rows that were taken out of the buffer and are not in committed files yet. Still visible to queries.
+#[derive(Debug, Clone)]
+pub(super) struct Pending {
+    pub(super) rows: BufferedRows,
+    pub(super) bytes: usize,
+}
+
+/// One table's rows wherever they are.
+#[derive(Debug)]
+pub(super) struct TableState {
+    pub(super) buffer: TableBuffer,
+    /// Oldest first; all older than the buffer's rows.
+    pub(super) pending: VecDeque<Pending>,
+    /// Live files, in no order.
+    pub(super) files: Arc<[DataFile]>,
+    /// Rows up to this sequence are in files.
+    pub(super) flushed: Sequence,
+    /// Why the last flush of this table failed. It is tried again with every flush; its WAL is kept meanwhile.
+    pub(super) flush_error: Option<String>,
+}
+
+impl Default for TableState {
+    fn default() -> Self {
+        Self {
+            buffer: TableBuffer::default(),
+            pending: VecDeque::new(),
+            files: Arc::new([]),
+            flushed: Sequence::ZERO,
+            flush_error: None,
+        }
+    }
+}
+
+impl TableState {
+    /// Moves the buffer's rows to the end of `pending`.
+    pub(super) fn rotate(&mut self) {
+        let bytes = self.buffer.bytes();
+        if let Some(rows) = self.buffer.take() {
+            self.pending.push_back(Pending { rows, bytes });
+        }
+    }
+
+    /// The sequence of the oldest row behind the first `parts` pending parts.
+    fn first_unflushed(&self, parts: usize) -> Option<Sequence> {
+        self.pending.get(parts).map(|pending| pending.rows.sequences.0).or_else(|| self.buffer.first_sequence())
+    }
+
+    fn unflushed_bytes(&self) -> usize {
+        self.buffer.bytes() + self.pending.iter().map(|pending| pending.bytes).sum::<usize>()
+    }
+}
+
+/// Everything under the lock.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) tables: HashMap<TableId, TableState>,
+    /// The last record that was applied.
+    pub(super) applied: Sequence,
+    /// Bucket drops that the catalog has not committed yet; their records must stay in the WAL.
+    pub(super) uncommitted_drops: BTreeSet<Sequence>,
+    /// Bytes of all rows that are in no committed file.
+    pub(super) unflushed_bytes: usize,
+    /// A row that could not be applied although it is durable: only a restart brings it back.
+    pub(super) fault: Option<String>,
+}
+
+impl State {
+    /// Adds durable rows to their tables' buffers. Rows of a table that is gone belong to a bucket that was dropped.
+    /// Returns the size of the largest buffer that grew.
+    pub(super) fn apply(
+        &mut self,
+        registry: &Registry,
+        sequence: Sequence,
+        tables: Vec<PreparedRows>,
+        now_ns: i64,
+    ) -> Result<usize, ArrowError> {
+        let mut largest = 0;
+        for rows in tables {
+            if registry.table(rows.table).is_none() {
+                continue;
+            }
+            let buffer = &mut self.tables.entry(rows.table).or_default().buffer;
+            let before = buffer.bytes();
+            buffer.apply(sequence, rows, now_ns)?;
+            self.unflushed_bytes += buffer.bytes() - before;
+            largest = largest.max(buffer.bytes());
+        }
+        self.applied = self.applied.max(sequence);
+        Ok(largest)
+    }
+
+    /// Forgets the tables of a bucket that was dropped by the record at `sequence`.
+    pub(super) fn drop_bucket(&mut self, registry: &Registry, sequence: Sequence, bucket: BucketId) {
+        for table in registry.remove_bucket(bucket) {
+            if let Some(state) = self.tables.remove(&table) {
+                self.unflushed_bytes = self.unflushed_bytes.saturating_sub(state.unflushed_bytes());
+            }
+        }
+        self.uncommitted_drops.insert(sequence);
+        self.applied = self.applied.max(sequence);
+    }
+
+    /// The record up to which the WAL is needed no more once the first pending parts of some tables (`flushing`: how
+    /// many) are committed: everything at or before it is in files then.
+    pub(super) fn watermark(&self, flushing: &HashMap<TableId, usize>) -> Sequence {
+        let unflushed = |(table, state): (&TableId, &TableState)| {
+            state.first_unflushed(flushing.get(table).copied().unwrap_or_default())
+        };
+        let rows = self.tables.iter().filter_map(unflushed).min();
+        let first_needed = rows.into_iter().chain(self.uncommitted_drops.first().copied()).min();
+        first_needed.map_or(self.applied, |first| Sequence(first.0.saturating_sub(1)))
+    }
+
+    /// Notes that the first `parts` pending parts of a table are in `files`, which are committed now.
+    pub(super) fn commit_flush(&mut self, table: TableId, parts: usize, flushed: Sequence, files: Vec<DataFile>) {
+        let Some(state) = self.tables.get_mut(&table) else { return };
+        let released: usize = state.pending.drain(..parts.min(state.pending.len())).map(|pending| pending.bytes).sum();
+        self.unflushed_bytes = self.unflushed_bytes.saturating_sub(released);
+        state.flushed = state.flushed.max(flushed);
+        state.flush_error = None;
+        // Readers hold the old list as long as they need it.
+        state.files = state.files.iter().cloned().chain(files).collect();
+    }
+}
+
+/// The state and its lock.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    state: Mutex<State>,
+    pub(super) registry: Registry,
+}
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+}

@@ -1,0 +1,431 @@
+//! Which table and column each point goes to, and which points are refused.
+//!
+//! The [`Registry`] is the image in memory of what `lake` has committed. Against it [`plan`] decides, row by row and
+//! without I/O, which points of a parsed batch are kept (the first writer of a field fixes its type) and which columns
+//! must be registered first; [`build_rows`] then turns the kept points into a [`RowBatch`] of ids.
+//! Nothing here registers anything: see `registrar`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use catalog::BucketId;
+use line_protocol::{Batch, FieldColumn, FieldKind, FieldValues, StringColumn, TableBatch};
+use parking_lot::RwLock;
+
+use crate::error::{DropReason, LimitError, PartialWrite, RetentionBound};
+use crate::ids::{ColumnId, TableId};
+use crate::lake::{NewColumn, NewTable};
+use crate::limits;
+use crate::rows::{FieldRows, RowBatch, SeriesKeys, TableRows};
+use crate::table::{BucketInfo, ColumnKind, TableSchema};
+
+/// A table's schema with its names indexed.
+#[derive(Debug)]
+pub struct TableEntry {
+    /// The schema.
+    pub schema: Arc<TableSchema>,
+    tags: HashMap<String, ColumnId>,
+    fields: HashMap<String, (ColumnId, FieldKind)>,
+}
+
+impl TableEntry {
+    fn new(schema: TableSchema) -> Self {
+        let mut tags = HashMap::new();
+        let mut fields = HashMap::new();
+        for column in &schema.columns {
+            match column.kind {
+                ColumnKind::Tag => tags.insert(column.name.clone(), column.id).map(|_| ()),
+                ColumnKind::Field(kind) => fields.insert(column.name.clone(), (column.id, kind)).map(|_| ()),
+            };
+        }
+        Self { schema: Arc::new(schema), tags, fields }
+    }
+
+    /// The column of a tag.
+    #[must_use]
+    pub fn tag(&self, name: &str) -> Option<ColumnId> {
+        self.tags.get(name).copied()
+    }
+
+    /// The column and type of a field.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<(ColumnId, FieldKind)> {
+        self.fields.get(name).copied()
+    }
+}
+
+/// The tables of one bucket by measurement.
+#[derive(Debug, Clone)]
+struct BucketEntry {
+    info: BucketInfo,
+    tables: BTreeMap<String, Arc<TableEntry>>,
+}
+
+#[derive(Debug, Default)]
+struct RegistryState {
+    buckets: HashMap<BucketId, BucketEntry>,
+    tables: HashMap<TableId, Arc<TableEntry>>,
+}
+
+/// All committed buckets, tables and columns. Readers see a schema only after its transaction has returned.
+#[derive(Debug, Default)]
+pub struct Registry {
+    state: RwLock<RegistryState>,
+}
+
+impl Registry {
+    /// Adds or replaces buckets and tables after they were committed.
+    pub fn commit(&self, buckets: impl IntoIterator<Item = BucketInfo>, tables: impl IntoIterator<Item = TableSchema>) {
+        let mut state = self.state.write();
+        for info in buckets {
+            match state.buckets.get_mut(&info.bucket) {
+                Some(entry) => entry.info = info,
+                None => {
+                    state.buckets.insert(info.bucket, BucketEntry { info, tables: BTreeMap::new() });
+                }
+            }
+        }
+        for schema in tables {
+            let entry = Arc::new(TableEntry::new(schema));
+            state.tables.insert(entry.schema.table, Arc::clone(&entry));
+            if let Some(bucket) = state.buckets.get_mut(&entry.schema.bucket) {
+                bucket.tables.insert(entry.schema.measurement.clone(), entry);
+            }
+        }
+    }
+
+    /// Notes the order of the tags that a table's files now have.
+    pub fn set_tag_order(&self, table: TableId, tag_order: Vec<ColumnId>) {
+        let schema = self.table(table).map(|entry| TableSchema { tag_order, ..(*entry.schema).clone() });
+        self.commit([], schema);
+    }
+
+    /// Forgets a bucket and its tables; returns the tables' ids.
+    pub fn remove_bucket(&self, bucket: BucketId) -> Vec<TableId> {
+        let mut state = self.state.write();
+        let Some(entry) = state.buckets.remove(&bucket) else { return Vec::new() };
+        let tables: Vec<TableId> = entry.tables.values().map(|table| table.schema.table).collect();
+        for table in &tables {
+            state.tables.remove(table);
+        }
+        tables
+    }
+
+    /// The bucket as it was registered, or `None` before its first point.
+    #[must_use]
+    pub fn bucket(&self, bucket: BucketId) -> Option<BucketInfo> {
+        self.state.read().buckets.get(&bucket).map(|entry| entry.info.clone())
+    }
+
+    /// A table by id.
+    #[must_use]
+    pub fn table(&self, table: TableId) -> Option<Arc<TableEntry>> {
+        self.state.read().tables.get(&table).map(Arc::clone)
+    }
+
+    /// A table by measurement.
+    #[must_use]
+    pub fn measurement(&self, bucket: BucketId, measurement: &str) -> Option<Arc<TableEntry>> {
+        self.state.read().buckets.get(&bucket)?.tables.get(measurement).map(Arc::clone)
+    }
+
+    /// All tables of a bucket, by measurement.
+    #[must_use]
+    pub fn bucket_tables(&self, bucket: BucketId) -> Vec<Arc<TableEntry>> {
+        let state = self.state.read();
+        state.buckets.get(&bucket).map(|entry| entry.tables.values().map(Arc::clone).collect()).unwrap_or_default()
+    }
+
+    /// The number of tables of a bucket.
+    #[must_use]
+    pub fn table_count(&self, bucket: BucketId) -> usize {
+        self.state.read().buckets.get(&bucket).map_or(0, |entry| entry.tables.len())
+    }
+}
+
+/// What [`plan`] decided about a batch.
+#[derive(Debug)]
+pub struct WritePlan {
+    /// Per table of the batch: which rows are kept.
+    kept: Vec<KeptRows>,
+    /// What has to be registered before [`build_rows`] can run; a bucket without registration counts as new.
+    pub missing: Vec<NewTable>,
+    /// The points that are refused.
+    pub dropped: PartialWrite,
+    /// The number of points that are kept.
+    pub kept_count: usize,
+}
+
+/// The rows of a table batch that are kept.
+#[derive(Debug)]
+enum KeptRows {
+    All,
+    Some(Vec<bool>),
+    None,
+}
+
+impl KeptRows {
+    fn keeps(&self, row: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(kept) => kept.get(row).copied().unwrap_or(false),
+            Self::None => false,
+        }
+    }
+}
+
+/// Decides which points of `batch` are kept and what has to be registered for them.
+///
+/// `oldest_time` is the lower bound of the bucket's retention in nanoseconds, if it has one: earlier points are
+/// dropped. A point with a field of another type than the field has (or got from an earlier kept point of this batch)
+/// is dropped whole. Fails when the batch needs more tables or columns than a bucket or table may have.
+pub fn plan(
+    registry: &Registry,
+    bucket: BucketId,
+    batch: &Batch,
+    retention: Option<RetentionBound>,
+) -> Result<WritePlan, LimitError> {
+    let mut plan =
+        WritePlan { kept: Vec::with_capacity(batch.tables.len()), missing: Vec::new(), dropped: PartialWrite::default(), kept_count: 0 };
+    let mut new_tables = 0;
+    for table in &batch.tables {
+        let entry = registry.measurement(bucket, &table.measurement);
+        let kept = keep_rows(table, entry.as_deref(), retention, &mut plan.dropped);
+        let kept_count = match &kept {
+            KeptRows::All => table.times.len(),
+            KeptRows::Some(rows) => rows.iter().filter(|kept| **kept).count(),
+            KeptRows::None => 0,
+        };
+        if kept_count > 0 {
+            plan.kept_count += kept_count;
+            new_tables += usize::from(entry.is_none());
+            if let Some(missing) = missing_columns(bucket, table, entry.as_deref(), &kept)? {
+                plan.missing.push(missing);
+            }
+        }
+        plan.kept.push(kept);
+    }
+    let tables = registry.table_count(bucket) + new_tables;
+    if new_tables > 0 && tables > limits::TABLES_PER_BUCKET {
+        return Err(LimitError::TablesPerBucket { limit: limits::TABLES_PER_BUCKET });
+    }
+    Ok(plan)
+}
+
+/// The rows of `table` that are inside retention and agree with the types of their fields.
+fn keep_rows(
+    table: &TableBatch,
+    entry: Option<&TableEntry>,
+    retention: Option<RetentionBound>,
+    dropped: &mut PartialWrite,
+) -> KeptRows {
+    let too_old = retention.is_some_and(|bound| table.times.iter().any(|time| *time < bound.oldest_time_ns));
+    if !too_old && !has_type_conflict(table, entry) {
+        return KeptRows::All;
+    }
+    let mut decided: HashMap<&str, FieldKind> = HashMap::new();
+    let mut kept = vec![true; table.times.len()];
+    for (row, keep) in kept.iter_mut().enumerate() {
+        let time = table.times.get(row).copied().unwrap_or_default();
+        if let Some(bound) = retention.filter(|bound| time < bound.oldest_time_ns) {
+            *keep = false;
+            dropped.add(DropReason::TooOld { bound, point: series_text(table, row), time_ns: time });
+            continue;
+        }
+        let fields = || table.fields.iter().filter(|field| field.is_valid(row));
+        let known = |name: &str, decided: &HashMap<&str, FieldKind>| {
+            entry.and_then(|entry| entry.field(name)).map(|(_, kind)| kind).or_else(|| decided.get(name).copied())
+        };
+        let conflict = fields().find_map(|field| {
+            let existing = known(&field.name, &decided).filter(|kind| *kind != field.values.kind())?;
+            Some(DropReason::FieldTypeConflict {
+                field: field.name.clone(),
+                measurement: table.measurement.clone(),
+                given: field.values.kind(),
+                existing,
+            })
+        });
+        if let Some(reason) = conflict {
+            *keep = false;
+            dropped.add(reason);
+            continue;
+        }
+        for field in fields() {
+            decided.entry(&field.name).or_insert(field.values.kind());
+        }
+    }
+    if kept.contains(&true) { KeptRows::Some(kept) } else { KeptRows::None }
+}
+
+/// Whether some field of the batch has another type than it is registered with, or two types within the batch.
+fn has_type_conflict(table: &TableBatch, entry: Option<&TableEntry>) -> bool {
+    let mut seen: HashMap<&str, FieldKind> = HashMap::with_capacity(table.fields.len());
+    table.fields.iter().any(|field| {
+        let kind = field.values.kind();
+        let registered = entry.and_then(|entry| entry.field(&field.name));
+        registered.is_some_and(|(_, registered)| registered != kind)
+            || seen.insert(&field.name, kind).is_some_and(|other| other != kind)
+    })
+}
+
+/// The columns that the kept rows use and that are not registered, or `None` if there are none.
+fn missing_columns(
+    bucket: BucketId,
+    table: &TableBatch,
+    entry: Option<&TableEntry>,
+    kept: &KeptRows,
+) -> Result<Option<NewTable>, LimitError> {
+    let mut columns = Vec::new();
+    let new_tags: Vec<usize> = (0..table.tag_keys.len())
+        .filter(|index| table.tag_keys.get(*index).is_some_and(|key| entry.and_then(|entry| entry.tag(key)).is_none()))
+        .collect();
+    if !new_tags.is_empty() {
+        let used = used_tags(table, kept);
+        for index in new_tags {
+            if let Some(name) = table.tag_keys.get(index).filter(|_| used.get(index).copied().unwrap_or(false)) {
+                columns.push(NewColumn { name: name.clone(), kind: ColumnKind::Tag });
+            }
+        }
+    }
+    for field in &table.fields {
+        if entry.and_then(|entry| entry.field(&field.name)).is_none() && has_kept_value(field, kept, table.times.len()) {
+            columns.push(NewColumn { name: field.name.clone(), kind: ColumnKind::Field(field.values.kind()) });
+        }
+    }
+    let existing = entry.map_or(0, |entry| entry.schema.columns.len());
+    if !columns.is_empty() && existing + columns.len() > limits::COLUMNS_PER_TABLE {
+        return Err(LimitError::ColumnsPerTable {
+            measurement: table.measurement.clone(),
+            limit: limits::COLUMNS_PER_TABLE,
+        });
+    }
+    let needed = entry.is_none() || !columns.is_empty();
+    Ok(needed.then(|| NewTable { bucket, measurement: table.measurement.clone(), columns }))
+}
+
+/// Per tag key of the batch: whether the series of some kept row has it.
+fn used_tags(table: &TableBatch, kept: &KeptRows) -> Vec<bool> {
+    let mut used_series = vec![matches!(kept, KeptRows::All); table.series.len()];
+    if let KeptRows::Some(rows) = kept {
+        for (series, _) in table.row_series.iter().zip(rows).filter(|(_, kept)| **kept) {
+            if let Some(used) = used_series.get_mut(*series as usize) {
+                *used = true;
+            }
+        }
+    }
+    let mut used = vec![false; table.tag_keys.len()];
+    for (series, _) in used_series.iter().enumerate().filter(|(_, used)| **used) {
+        for (key, _) in table.series.tags(series as u32) {
+            if let Some(used) = used.get_mut(key as usize) {
+                *used = true;
+            }
+        }
+    }
+    used
+}
+
+fn has_kept_value(field: &FieldColumn, kept: &KeptRows, rows: usize) -> bool {
+    match kept {
+        KeptRows::All => true,
+        _ => (0..rows).any(|row| kept.keeps(row) && field.is_valid(row)),
+    }
+}
+
+/// The series of a row in line protocol, for a message.
+fn series_text(table: &TableBatch, row: usize) -> String {
+    let mut text = table.measurement.clone();
+    let series = table.row_series.get(row).copied().unwrap_or_default();
+    for (key, value) in table.series.tags(series) {
+        text.push(',');
+        text.push_str(table.tag_keys.get(key as usize).map_or("", String::as_str));
+        text.push('=');
+        text.push_str(value);
+    }
+    text
+}
+
+/// Turns the kept points into rows of ids. `None` if a table or column of a kept point is not registered, which is so
+/// only when its bucket was dropped since [`plan`] ran.
+pub fn build_rows(registry: &Registry, bucket: &BucketInfo, batch: Batch, plan: &WritePlan) -> Option<RowBatch> {
+    let mut tables = Vec::with_capacity(batch.tables.len());
+    for (table, kept) in batch.tables.into_iter().zip(&plan.kept) {
+        if matches!(kept, KeptRows::None) {
+            continue;
+        }
+        let entry = registry.measurement(bucket.bucket, &table.measurement)?;
+        tables.push(build_table(table, &entry, kept)?);
+    }
+    Some(RowBatch { organisation: bucket.organisation, bucket: bucket.bucket, tables })
+}
+
+fn build_table(table: TableBatch, entry: &TableEntry, kept: &KeptRows) -> Option<TableRows> {
+    let table = match kept {
+        KeptRows::Some(rows) => filter_rows(table, rows),
+        _ => table,
+    };
+    let tags: Vec<Option<ColumnId>> = table.tag_keys.iter().map(|key| entry.tag(key)).collect();
+    let mut series = SeriesKeys::default();
+    let mut key: Vec<(ColumnId, &str)> = Vec::new();
+    for index in 0..table.series.len() as u32 {
+        key.clear();
+        for (tag, value) in table.series.tags(index) {
+            // A tag that only dropped points use is not registered; the series of those points are written nowhere.
+            if let Some(column) = tags.get(tag as usize).copied().flatten() {
+                key.push((column, value));
+            }
+        }
+        key.sort_unstable_by_key(|(column, _)| *column);
+        series.push(key.iter().copied());
+    }
+    let mut columns = Vec::with_capacity(table.fields.len());
+    for field in table.fields {
+        let (column, kind) = entry.field(&field.name)?;
+        if kind == field.values.kind() {
+            columns.push(FieldRows { column, values: field.values, validity: field.validity });
+        }
+    }
+    Some(TableRows { table: entry.schema.table, series, row_series: table.row_series, times: table.times, columns })
+}
+
+/// The table batch without the rows that are not kept, and without fields that no kept row has.
+fn filter_rows(mut table: TableBatch, kept: &[bool]) -> TableBatch {
+    let rows: Vec<usize> = kept.iter().enumerate().filter(|(_, kept)| **kept).map(|(row, _)| row).collect();
+    table.row_series = take(&table.row_series, &rows);
+    table.times = take(&table.times, &rows);
+    table.lines = take(&table.lines, &rows);
+    table.fields = table.fields.iter().filter_map(|field| filter_field(field, &rows)).collect();
+    table
+}
+
+fn filter_field(field: &FieldColumn, rows: &[usize]) -> Option<FieldColumn> {
+    let valid: Vec<bool> = rows.iter().map(|row| field.is_valid(*row)).collect();
+    if !valid.contains(&true) {
+        return None;
+    }
+    let values = match &field.values {
+        FieldValues::Float(values) => FieldValues::Float(take(values, rows)),
+        FieldValues::Integer(values) => FieldValues::Integer(take(values, rows)),
+        FieldValues::Unsigned(values) => FieldValues::Unsigned(take(values, rows)),
+        FieldValues::Boolean(values) => FieldValues::Boolean(take(values, rows)),
+        FieldValues::String(values) => {
+            let mut taken = StringColumn::default();
+            for row in rows {
+                taken.bytes.push_str(values.value(*row));
+                taken.offsets.push(taken.bytes.len() as u32);
+            }
+            FieldValues::String(taken)
+        }
+    };
+    let mut validity = vec![0_u8; rows.len().div_ceil(8)];
+    for (row, _) in valid.iter().enumerate().filter(|(_, valid)| **valid) {
+        if let Some(byte) = validity.get_mut(row / 8) {
+            *byte |= 1 << (row % 8);
+        }
+    }
+    let validity = valid.contains(&false).then_some(validity);
+    Some(FieldColumn { name: field.name.clone(), first_row: 0, values, validity })
+}
+
+fn take<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
+    rows.iter().filter_map(|row| values.get(*row).copied()).collect()
+}
