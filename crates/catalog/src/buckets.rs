@@ -58,7 +58,11 @@ impl Bucket {
     /// How long points are kept, in nanoseconds; `None` for ever.
     #[must_use]
     pub fn retention_ns(&self) -> Option<i64> {
-        if self.retention.is_zero() { None } else { Some(duration_ns(self.retention)) }
+        if self.retention.is_zero() {
+            None
+        } else {
+            Some(duration_ns(self.retention))
+        }
     }
 }
 
@@ -123,7 +127,11 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::BucketNotFound`].
     pub fn find_bucket(&self, id: BucketId) -> Result<Arc<Bucket>, CatalogError> {
-        self.image().buckets.get(&id).cloned().ok_or(CatalogError::BucketNotFound)
+        self.image()
+            .buckets
+            .get(&id)
+            .cloned()
+            .ok_or(CatalogError::BucketNotFound)
     }
 
     /// The bucket of a name in an organisation.
@@ -148,20 +156,26 @@ impl Catalog {
     ) -> Result<Vec<Arc<Bucket>>, CatalogError> {
         page.check()?;
         if let Some(id) = filter.id {
-            self.find_bucket(id).and_then(|found| seen(found, &visible, CatalogError::BucketNotFound))?;
+            self.find_bucket(id)
+                .and_then(|found| seen(found, &visible, CatalogError::BucketNotFound))?;
         }
         if let (Some(organisation_id), Some(name)) = (filter.organisation_id, &filter.name) {
             let hidden = CatalogError::BucketNameNotFound { name: name.clone() };
-            self.find_bucket_by_name(organisation_id, name).and_then(|found| seen(found, &visible, hidden))?;
+            self.find_bucket_by_name(organisation_id, name)
+                .and_then(|found| seen(found, &visible, hidden))?;
         }
-        let image = self.image();
-        let entries = image.buckets.values().filter(|bucket| {
+        let matches = |bucket: &&Arc<Bucket>| {
             filter.id.is_none_or(|id| id == bucket.id)
                 && filter.organisation_id.is_none_or(|id| id == bucket.organisation_id)
                 && filter.name.as_ref().is_none_or(|name| *name == bucket.name)
-                && visible(bucket)
-        });
-        Ok(page.cut(entries, |bucket| bucket.id.get()).into_iter().cloned().collect())
+        };
+        // `visible` is not ours and may look something up: it is called without the lock.
+        let matching: Vec<_> = self.image().buckets.values().filter(matches).cloned().collect();
+        Ok(
+            page.cut(matching.into_iter().filter(|bucket| visible(bucket)), |bucket| {
+                bucket.id.get()
+            }),
+        )
     }
 
     /// All buckets, for the parts of the server that start from what exists.
@@ -243,7 +257,11 @@ pub(crate) fn system_buckets(ids: &IdGenerator, now_ns: i64, organisation_id: Or
     };
     [
         bucket("_tasks", "System bucket for task logs", Duration::from_hours(72)),
-        bucket("_monitoring", "System bucket for monitoring logs", Duration::from_hours(168)),
+        bucket(
+            "_monitoring",
+            "System bucket for monitoring logs",
+            Duration::from_hours(168),
+        ),
     ]
 }
 

@@ -40,6 +40,7 @@ pub(crate) enum Change {
 
 /// The maps. Those by id are sorted, since lists are.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone, PartialEq))]
 pub(crate) struct Image {
     pub(crate) organisations: BTreeMap<OrganisationId, Arc<Organisation>>,
     pub(crate) organisation_names: HashMap<String, OrganisationId>,
@@ -79,7 +80,9 @@ impl Image {
 
     /// Who is owner or member of a resource, by rising user id.
     pub(crate) fn mappings_of(&self, resource: MappedResource) -> impl Iterator<Item = (UserId, Role)> {
-        self.mappings.iter().filter_map(move |(&user_id, roles)| Some((user_id, *roles.get(&resource)?)))
+        self.mappings
+            .iter()
+            .filter_map(move |(&user_id, roles)| Some((user_id, *roles.get(&resource)?)))
     }
 
     /// Carries out one change.
@@ -134,7 +137,8 @@ impl Image {
     }
 
     fn put_organisation(&mut self, organisation: Arc<Organisation>) {
-        self.organisation_names.insert(organisation.name.clone(), organisation.id);
+        self.organisation_names
+            .insert(organisation.name.clone(), organisation.id);
         let name = organisation.name.clone();
         if let Some(before) = self.organisations.insert(organisation.id, organisation)
             && before.name != name

@@ -24,6 +24,8 @@ mod permission;
 mod secret;
 mod sessions;
 mod sql;
+#[cfg(test)]
+mod testing;
 pub mod time;
 mod users;
 mod words;
@@ -33,9 +35,7 @@ pub use authorizations::{
     Authorization, AuthorizationFilter, AuthorizationStatus, AuthorizationUpdate, CreatedAuthorization,
     NewAuthorization,
 };
-pub use buckets::{
-    Bucket, BucketFilter, BucketType, BucketUpdate, NewBucket, RETENTION_MIN, SHARD_GROUP_DURATION_MIN,
-};
+pub use buckets::{Bucket, BucketFilter, BucketType, BucketUpdate, NewBucket, RETENTION_MIN, SHARD_GROUP_DURATION_MIN};
 pub use catalog::{Catalog, Counts};
 pub use error::{
     AuthenticationError, CatalogError, Class, DamagedRowError, OpenError, PermissionDeniedError, UnknownWordError,
@@ -53,6 +53,3 @@ pub use secret::Secret;
 pub use sessions::{NewSession, SESSION_LENGTH, SESSION_RENEWAL, SESSIONS_PER_USER_MAX, Session};
 pub use time::{Clock, ManualClock, SystemClock};
 pub use users::{User, UserFilter, UserStatus, UserUpdate};
-
-#[cfg(test)]
-mod testing;

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::authorizations::{
-    Authorization, AuthorizationStatus, NewAuthorization, new_authorization, token_or_random,
-};
+use crate::authorizations::{Authorization, AuthorizationStatus, NewAuthorization, new_authorization, token_or_random};
 use crate::buckets::{Bucket, NewBucket, new_bucket};
 use crate::catalog::Catalog;
 use crate::error::CatalogError;
@@ -89,8 +87,7 @@ impl Catalog {
     ) -> Result<(Vec<Change>, OnboardingResult), CatalogError> {
         let (ids, now_ns) = (self.ids(), self.now_ns());
         let user = Arc::new(new_user(image, ids, now_ns, &request.username, UserStatus::Active)?);
-        let (organisation, organisation_changes) =
-            new_organisation(image, ids, now_ns, &request.organisation, "")?;
+        let (organisation, organisation_changes) = new_organisation(image, ids, now_ns, &request.organisation, "")?;
         let new = NewBucket {
             organisation_id: organisation.id,
             name: request.bucket,
@@ -113,11 +110,24 @@ impl Catalog {
         changes.extend(hash.map(|hash| Change::PutPassword(user.id, hash)));
         changes.extend(organisation_changes);
         changes.push(Change::PutBucket(Arc::clone(&bucket)));
-        changes.push(Change::PutMapping(user.id, MappedResource::organisation(organisation.id), Role::Owner));
+        changes.push(Change::PutMapping(
+            user.id,
+            MappedResource::organisation(organisation.id),
+            Role::Owner,
+        ));
         changes.push(Change::PutMapping(user.id, MappedResource::INSTANCE, Role::Owner));
         changes.push(Change::PutAuthorization(Arc::clone(&authorization)));
         changes.push(Change::CompleteOnboarding(now_ns));
-        Ok((changes, OnboardingResult { user, organisation, bucket, authorization, token }))
+        Ok((
+            changes,
+            OnboardingResult {
+                user,
+                organisation,
+                bucket,
+                authorization,
+                token,
+            },
+        ))
     }
 }
 
@@ -126,13 +136,29 @@ fn is_allowed(image: &Image) -> bool {
 }
 
 fn check_allowed(image: &Image) -> Result<(), CatalogError> {
-    if is_allowed(image) { Ok(()) } else { Err(CatalogError::OnboardingCompleted) }
+    if is_allowed(image) {
+        Ok(())
+    } else {
+        Err(CatalogError::OnboardingCompleted)
+    }
 }
 
 fn check_fields(request: &OnboardingRequest) -> Result<(), CatalogError> {
-    let fields = [("username", &request.username), ("org", &request.organisation), ("bucket", &request.bucket)];
-    let missing: Vec<&str> = fields.iter().filter(|(_, value)| value.is_empty()).map(|(name, _)| *name).collect();
-    if missing.is_empty() { Ok(()) } else { Err(CatalogError::OnboardingFieldsMissing(missing)) }
+    let fields = [
+        ("username", &request.username),
+        ("org", &request.organisation),
+        ("bucket", &request.bucket),
+    ];
+    let missing: Vec<&str> = fields
+        .iter()
+        .filter(|(_, value)| value.is_empty())
+        .map(|(name, _)| *name)
+        .collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(CatalogError::OnboardingFieldsMissing(missing))
+    }
 }
 
 #[cfg(test)]

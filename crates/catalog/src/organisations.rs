@@ -57,8 +57,7 @@ impl Catalog {
         owner: Option<UserId>,
     ) -> Result<Arc<Organisation>, CatalogError> {
         self.commit(|image| {
-            let (organisation, mut changes) =
-                new_organisation(image, self.ids(), self.now_ns(), name, description)?;
+            let (organisation, mut changes) = new_organisation(image, self.ids(), self.now_ns(), name, description)?;
             if let Some(owner) = owner {
                 if !image.users.contains_key(&owner) {
                     return Err(CatalogError::UserNotFound);
@@ -76,7 +75,11 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::OrganisationNotFound`].
     pub fn find_organisation(&self, id: OrganisationId) -> Result<Arc<Organisation>, CatalogError> {
-        self.image().organisations.get(&id).cloned().ok_or(CatalogError::OrganisationNotFound)
+        self.image()
+            .organisations
+            .get(&id)
+            .cloned()
+            .ok_or(CatalogError::OrganisationNotFound)
     }
 
     /// The organisation of a name.
@@ -100,23 +103,35 @@ impl Catalog {
     ) -> Result<Vec<Arc<Organisation>>, CatalogError> {
         page.check()?;
         if let Some(id) = filter.id {
-            self.find_organisation(id).and_then(|found| seen(found, &visible, CatalogError::OrganisationNotFound))?;
+            self.find_organisation(id)
+                .and_then(|found| seen(found, &visible, CatalogError::OrganisationNotFound))?;
         }
         if let Some(name) = &filter.name {
             let hidden = CatalogError::OrganisationNameNotFound { name: name.clone() };
-            self.find_organisation_by_name(name).and_then(|found| seen(found, &visible, hidden))?;
+            self.find_organisation_by_name(name)
+                .and_then(|found| seen(found, &visible, hidden))?;
         }
+        let matching = self.matching_organisations(filter).into_iter();
+        Ok(
+            page.cut(matching.filter(|organisation| visible(organisation)), |organisation| {
+                organisation.id.get()
+            }),
+        )
+    }
+
+    fn matching_organisations(&self, filter: &OrganisationFilter) -> Vec<Arc<Organisation>> {
         let image = self.image();
         let mine = filter.user_id.map(|user_id| image.mappings.get(&user_id));
-        let entries = image.organisations.values().filter(|organisation| {
+        let is_mine = |id| {
+            let resource = MappedResource::organisation(id);
+            mine.is_none_or(|roles| roles.is_some_and(|roles| roles.contains_key(&resource)))
+        };
+        let matches = |organisation: &&Arc<Organisation>| {
             filter.id.is_none_or(|id| id == organisation.id)
                 && filter.name.as_ref().is_none_or(|name| *name == organisation.name)
-                && mine.is_none_or(|roles| {
-                    roles.is_some_and(|roles| roles.contains_key(&MappedResource::organisation(organisation.id)))
-                })
-                && visible(organisation)
-        });
-        Ok(page.cut(entries, |organisation| organisation.id.get()).into_iter().cloned().collect())
+                && is_mine(organisation.id)
+        };
+        image.organisations.values().filter(matches).cloned().collect()
     }
 
     /// Changes name and description.
@@ -162,7 +177,10 @@ impl Catalog {
                 changes.extend(unmap(image, MappedResource::bucket(bucket)));
                 changes.push(Change::RemoveBucket(bucket));
             }
-            let tokens = image.authorizations.values().filter(|token| token.organisation_id == id);
+            let tokens = image
+                .authorizations
+                .values()
+                .filter(|token| token.organisation_id == id);
             changes.extend(tokens.map(|token| Change::RemoveAuthorization(token.id)));
             changes.push(Change::RemoveOrganisation(id));
             Ok((changes, buckets))
@@ -195,7 +213,10 @@ pub(crate) fn new_organisation(
 
 /// The changes that remove all owners and members of a resource.
 pub(crate) fn unmap(image: &Image, resource: MappedResource) -> Vec<Change> {
-    image.mappings_of(resource).map(|(user_id, _)| Change::RemoveMapping(user_id, resource)).collect()
+    image
+        .mappings_of(resource)
+        .map(|(user_id, _)| Change::RemoveMapping(user_id, resource))
+        .collect()
 }
 
 /// The entry, or `hidden` if it is not to be seen.

@@ -21,7 +21,12 @@ pub struct Page {
 impl Default for Page {
     /// The first 20 entries.
     fn default() -> Self {
-        Self { limit: 20, offset: 0, after: None, descending: false }
+        Self {
+            limit: 20,
+            offset: 0,
+            after: None,
+            descending: false,
+        }
     }
 }
 
@@ -31,17 +36,16 @@ impl Page {
     /// # Errors
     /// [`CatalogError::LimitOutOfRange`] unless it is 1 to 100.
     pub fn check(&self) -> Result<(), CatalogError> {
-        if (1..=LIMIT_MAX).contains(&self.limit) { Ok(()) } else { Err(CatalogError::LimitOutOfRange) }
+        if (1..=LIMIT_MAX).contains(&self.limit) {
+            Ok(())
+        } else {
+            Err(CatalogError::LimitOutOfRange)
+        }
     }
 
     /// The part of `entries`, which come by rising id.
-    pub(crate) fn cut<'a, T: 'a, I>(&self, entries: I, id: impl Fn(&T) -> u64) -> Vec<&'a T>
-    where
-        I: DoubleEndedIterator<Item = &'a T>,
-    {
-        let part = |entries: &mut dyn Iterator<Item = &'a T>| -> Vec<&'a T> {
-            entries.skip(self.offset).take(self.limit).collect()
-        };
+    pub(crate) fn cut<T>(&self, entries: impl DoubleEndedIterator<Item = T>, id: impl Fn(&T) -> u64) -> Vec<T> {
+        let part = |entries: &mut dyn Iterator<Item = T>| entries.skip(self.offset).take(self.limit).collect();
         match (self.descending, self.after) {
             (false, None) => part(&mut entries.into_iter()),
             (false, Some(after)) => part(&mut entries.filter(|entry| id(entry) > after)),
@@ -59,10 +63,15 @@ mod tests {
     fn pages_are_cut_in_both_directions() {
         let numbers: Vec<u64> = (1..=9).collect();
         let check = |page: Page, expected: &[u64]| {
-            let cut: Vec<u64> = page.cut(numbers.iter(), |number| *number).into_iter().copied().collect();
+            let cut = page.cut(numbers.iter().copied(), |number| *number);
             assert_eq!(cut, expected, "{page:?}");
         };
-        let page = |limit, offset, after, descending| Page { limit, offset, after, descending };
+        let page = |limit, offset, after, descending| Page {
+            limit,
+            offset,
+            after,
+            descending,
+        };
         check(page(3, 0, None, false), &[1, 2, 3]);
         check(page(3, 2, None, false), &[3, 4, 5]);
         check(page(3, 8, None, false), &[9]);
@@ -80,7 +89,16 @@ mod tests {
     #[test]
     fn a_limit_is_one_to_a_hundred() {
         let check = |limit: usize, expected: bool| {
-            assert_eq!(Page { limit, ..Page::default() }.check().is_ok(), expected, "{limit}");
+            assert_eq!(
+                Page {
+                    limit,
+                    ..Page::default()
+                }
+                .check()
+                .is_ok(),
+                expected,
+                "{limit}"
+            );
         };
         check(0, false);
         check(1, true);

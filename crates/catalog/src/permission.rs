@@ -125,13 +125,27 @@ impl Permission {
     /// On all resources of a kind in all organisations.
     #[must_use]
     pub fn on_type(action: Action, resource_type: ResourceType) -> Self {
-        Self { action, resource: Resource { resource_type, id: None, organisation_id: None } }
+        Self {
+            action,
+            resource: Resource {
+                resource_type,
+                id: None,
+                organisation_id: None,
+            },
+        }
     }
 
     /// On all resources of a kind in one organisation.
     #[must_use]
     pub fn in_organisation(action: Action, resource_type: ResourceType, organisation_id: OrganisationId) -> Self {
-        Self { action, resource: Resource { resource_type, id: None, organisation_id: Some(organisation_id) } }
+        Self {
+            action,
+            resource: Resource {
+                resource_type,
+                id: None,
+                organisation_id: Some(organisation_id),
+            },
+        }
     }
 
     /// On one organisation itself.
@@ -155,7 +169,23 @@ impl Permission {
     /// On one resource, in an organisation if one owns it.
     #[must_use]
     pub fn on_one(action: Action, resource_type: ResourceType, id: u64, organisation: Option<OrganisationId>) -> Self {
-        Self { action, resource: Resource { resource_type, id: Some(id), organisation_id: organisation } }
+        Self {
+            action,
+            resource: Resource {
+                resource_type,
+                id: Some(id),
+                organisation_id: organisation,
+            },
+        }
+    }
+
+    /// The same permission without an organisation that never decides anything.
+    fn without_idle_organisation(&self) -> Self {
+        let mut permission = *self;
+        if permission.resource.resource_type.is_global() && permission.resource.id.is_some() {
+            permission.resource.organisation_id = None;
+        }
+        permission
     }
 
     /// Whether holding `self` is enough for `needed`.
@@ -215,20 +245,27 @@ impl PermissionSet {
     /// # Errors
     /// [`PermissionDeniedError`], whose text is `write:orgs/<organisation id>/buckets/<id> is unauthorized`.
     pub fn require(&self, needed: Permission) -> Result<(), PermissionDeniedError> {
-        if self.allows(&needed) { Ok(()) } else { Err(PermissionDeniedError(needed)) }
+        if self.allows(&needed) {
+            Ok(())
+        } else {
+            Err(PermissionDeniedError(needed))
+        }
     }
 
-    /// Whether the holder of this set may give `granted` to a new token.
+    /// Whether the holder of this set may give `granted` to a new token: only if nothing that `granted` matches is
+    /// beyond the set.
     ///
-    /// Requests for users and organisations are checked by id alone, so an organisation beside such an id would make a
-    /// narrow permission look covered by one for that organisation, and reach any user.
+    /// That takes more than matching. Requests for users and organisations are checked by id alone, so an organisation
+    /// beside such an id says nothing; and a permission that names no organisation reaches into all of them, so one that
+    /// is bound to an organisation does not cover it.
     #[must_use]
     pub fn may_grant(&self, granted: &Permission) -> bool {
-        let mut needed = *granted;
-        if needed.resource.resource_type.is_global() && needed.resource.id.is_some() {
-            needed.resource.organisation_id = None;
-        }
-        self.allows(&needed)
+        let granted = granted.without_idle_organisation();
+        self.0.iter().map(Permission::without_idle_organisation).any(|held| {
+            let bound_to = held.resource.organisation_id;
+            let unbound = bound_to.is_none() || held.resource.resource_type == ResourceType::Instance;
+            held.matches(&granted) && (unbound || bound_to == granted.resource.organisation_id)
+        })
     }
 
     /// The text for SQL: a JSON array.
@@ -273,7 +310,11 @@ impl StoredPermission {
         let resource_type = self.resource_type.parse().ok()?;
         Some(Permission {
             action: self.action.parse().ok()?,
-            resource: Resource { resource_type, id: id.map(std::num::NonZeroU64::get), organisation_id },
+            resource: Resource {
+                resource_type,
+                id: id.map(std::num::NonZeroU64::get),
+                organisation_id,
+            },
         })
     }
 }
@@ -282,7 +323,9 @@ impl StoredPermission {
 #[must_use]
 pub fn operator_permissions() -> PermissionSet {
     let permissions = grantable_types().flat_map(|resource_type| {
-        Action::ALL.iter().map(move |&action| Permission::on_type(action, resource_type))
+        Action::ALL
+            .iter()
+            .map(move |&action| Permission::on_type(action, resource_type))
     });
     PermissionSet::new(permissions.collect())
 }
@@ -306,7 +349,10 @@ pub(crate) fn organisation_permissions(organisation_id: OrganisationId, actions:
 
 /// All types but the instance, which only a mapping can give.
 fn grantable_types() -> impl Iterator<Item = ResourceType> {
-    ResourceType::ALL.iter().copied().filter(|&resource_type| resource_type != ResourceType::Instance)
+    ResourceType::ALL
+        .iter()
+        .copied()
+        .filter(|&resource_type| resource_type != ResourceType::Instance)
 }
 
 #[cfg(test)]

@@ -80,7 +80,10 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::UserNotFound`].
     pub fn find_user_by_name(&self, name: &str) -> Result<Arc<User>, CatalogError> {
-        self.image().user_by_name(name).cloned().ok_or(CatalogError::UserNotFound)
+        self.image()
+            .user_by_name(name)
+            .cloned()
+            .ok_or(CatalogError::UserNotFound)
     }
 
     /// The users that the filter and `visible` let through, one page of them by id.
@@ -95,18 +98,18 @@ impl Catalog {
     ) -> Result<Vec<Arc<User>>, CatalogError> {
         page.check()?;
         if let Some(id) = filter.id {
-            self.find_user(id).and_then(|found| seen(found, &visible, CatalogError::UserNotFound))?;
+            self.find_user(id)
+                .and_then(|found| seen(found, &visible, CatalogError::UserNotFound))?;
         }
         if let Some(name) = &filter.name {
-            self.find_user_by_name(name).and_then(|found| seen(found, &visible, CatalogError::UserNotFound))?;
+            self.find_user_by_name(name)
+                .and_then(|found| seen(found, &visible, CatalogError::UserNotFound))?;
         }
-        let image = self.image();
-        let entries = image.users.values().filter(|user| {
-            filter.id.is_none_or(|id| id == user.id)
-                && filter.name.as_ref().is_none_or(|name| *name == user.name)
-                && visible(user)
-        });
-        Ok(page.cut(entries, |user| user.id.get()).into_iter().cloned().collect())
+        let matches = |user: &&Arc<User>| {
+            filter.id.is_none_or(|id| id == user.id) && filter.name.as_ref().is_none_or(|name| *name == user.name)
+        };
+        let matching: Vec<_> = self.image().users.values().filter(matches).cloned().collect();
+        Ok(page.cut(matching.into_iter().filter(|user| visible(user)), |user| user.id.get()))
     }
 
     /// Changes name and status. An inactive user keeps its tokens and sessions, which are refused until it is active.
@@ -197,7 +200,13 @@ pub(crate) fn new_user(
     status: UserStatus,
 ) -> Result<User, CatalogError> {
     check_name(image, name)?;
-    Ok(User { id: ids.next(), name: name.to_owned(), status, created_at_ns: now_ns, updated_at_ns: now_ns })
+    Ok(User {
+        id: ids.next(),
+        name: name.to_owned(),
+        status,
+        created_at_ns: now_ns,
+        updated_at_ns: now_ns,
+    })
 }
 
 fn end_sessions(image: &Image, id: UserId) -> Vec<Change> {
