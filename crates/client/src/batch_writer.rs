@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot};
 
 use crate::client::{Client, system_time};
-use crate::error::WriteError;
+use crate::error::{WithCauses, WriteError};
 use crate::lines::{BatchLimits, LineBlock, Lines};
 use crate::point::system_time_to_ns;
 use crate::retry::RetryPolicy;
@@ -117,7 +117,7 @@ impl fmt::Display for WriteFailures {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} lines were not written", self.line_count())?;
         match self.failures.first() {
-            Some(first) => write!(formatter, ", the first because: {}", first.error),
+            Some(first) => write!(formatter, ", the first because: {}", WithCauses(&first.error)),
             None => Ok(()),
         }
     }

@@ -13,6 +13,21 @@ use serde::Deserialize;
 /// The cause below an error, of whatever library it comes from.
 pub type BoxedCause = Box<dyn std::error::Error + Send + Sync>;
 
+/// An error with all causes below it, on one line. [`fmt::Display`] of an error itself names only the topmost.
+pub(crate) struct WithCauses<'a>(pub(crate) &'a (dyn std::error::Error + 'static));
+
+impl fmt::Display for WithCauses<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(formatter, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
 /// A message from a server is cut to this length, so that a web page sent by mistake does not fill a log.
 const MESSAGE_BYTES_MAX: usize = 4096;
 

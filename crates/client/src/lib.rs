@@ -7,7 +7,7 @@
 //! - [`Client::health`], [`Client::ping`] and [`Client::flush`] are for those who look after a server.
 //!
 //! Lines come from [`Point::builder`], which escapes exactly and refuses what line protocol cannot express, or as raw
-//! text. The crate depends on no other part of Freshet.
+//! text. The crate depends on no other part of Freshet. It runs on tokio.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -52,4 +52,4 @@ pub use lines::Lines;
 pub use point::{FieldValue, NameKind, Point, PointBuilder, PointError};
 pub use query::{Row, SqlFormat, SqlQuery};
 pub use retry::RetryPolicy;
-pub use write::{ContentEncoding, PostWriteRequest, Precision};
+pub use write::{ContentEncoding, InvalidPrecision, PostWriteRequest, Precision};

@@ -7,6 +7,9 @@ use std::ops::Range;
 use crate::point::Point;
 use crate::write::Precision;
 
+/// What servers skip around a line, and the carriage return of a foreign line end.
+const BLANKS: [char; 4] = [' ', '\t', '\0', '\r'];
+
 /// What a writer accepts: points, or raw line protocol of one or more lines.
 ///
 /// Raw lines carry their times in the precision of the writer they go to.
@@ -55,6 +58,38 @@ impl From<Vec<Point>> for Lines {
     fn from(points: Vec<Point>) -> Self {
         Self(Source::Points(points))
     }
+}
+
+impl Lines {
+    /// The length of the part of `text` that consists of whole lines, for those who read a file or a stream piece by
+    /// piece: the rest belongs in front of the next piece. A line feed inside a string ends no line, so a quote that
+    /// is never closed makes the rest grow, which the caller has to bound.
+    ///
+    /// ```
+    /// use freshet_client::Lines;
+    ///
+    /// let piece = "cpu usage=0.5 1\nlog text=\"first\nsec";
+    /// assert_eq!(&piece[..Lines::complete_length(piece)], "cpu usage=0.5 1\n");
+    /// ```
+    #[must_use]
+    pub fn complete_length(text: &str) -> usize {
+        let mut complete = 0;
+        while let Some(length) = first_line_length(&text[complete..]) {
+            complete += length;
+        }
+        complete
+    }
+}
+
+/// The length of the first line with its line feed, if it has one; it may be empty or a comment.
+fn first_line_length(text: &str) -> Option<usize> {
+    let line = text.trim_start_matches(BLANKS);
+    let end = if line.starts_with('#') {
+        line.find('\n')?
+    } else {
+        scan_line(line.as_bytes()).0
+    };
+    (end < line.len()).then_some(text.len() - line.len() + end + 1)
 }
 
 /// How large one request may become.
@@ -210,7 +245,7 @@ impl<'a> Iterator for LineScanner<'a> {
             let (text, rest) = self.rest.split_at(length);
             self.rest = rest;
             // The carriage return of a foreign line end would stand between the fields and the time.
-            let text = text.trim_end_matches([' ', '\t', '\0', '\r']);
+            let text = text.trim_end_matches(BLANKS);
             return Some(RawLine { text, lacks_timestamp });
         }
     }

@@ -2,6 +2,9 @@
 //!
 //! A write is tried once; [`BatchWriter`](crate::BatchWriter) is the part that batches and retries.
 
+use std::fmt;
+use std::str::FromStr;
+
 use bytes::Bytes;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 
@@ -21,6 +24,32 @@ pub enum Precision {
     Milliseconds,
     /// `s`
     Seconds,
+}
+
+/// The name of a unit of time is none of `ns`, `us`, `ms`, `s`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid precision {name:?}; valid precision units are ns, us, ms, and s")]
+pub struct InvalidPrecision {
+    /// What was given.
+    pub name: String,
+}
+
+impl FromStr for Precision {
+    type Err = InvalidPrecision;
+
+    fn from_str(name: &str) -> Result<Self, InvalidPrecision> {
+        let units = [Self::Nanoseconds, Self::Microseconds, Self::Milliseconds, Self::Seconds];
+        units
+            .into_iter()
+            .find(|unit| unit.as_str() == name)
+            .ok_or_else(|| InvalidPrecision { name: name.to_owned() })
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
 }
 
 impl Precision {
@@ -133,6 +162,27 @@ impl Client {
                 Ok((compress::gzip(request.body.clone()).await?, ContentEncoding::Gzip))
             }
             None => Ok((request.body.clone(), ContentEncoding::Identity)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{InvalidPrecision, Precision};
+
+    #[test]
+    fn a_precision_reads_back_from_its_name_and_from_no_other() {
+        for name in ["ns", "us", "ms", "s"] {
+            assert_eq!(
+                name.parse::<Precision>().map(|precision| precision.to_string()),
+                Ok(name.to_owned())
+            );
+        }
+        for name in ["", "n", "u", "m", "h", "NS", "ns "] {
+            assert_eq!(
+                name.parse::<Precision>(),
+                Err(InvalidPrecision { name: name.to_owned() })
+            );
         }
     }
 }

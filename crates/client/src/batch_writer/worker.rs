@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::{BatchFailure, Counters, Settings, WriteFailures};
 use crate::client::Client;
 use crate::compress::{self, GZIP_BYTES_MIN};
-use crate::error::WriteError;
+use crate::error::{WithCauses, WriteError};
 use crate::lines::LineBlock;
 use crate::retry;
 use crate::write::{ContentEncoding, PostWriteRequest};
@@ -210,7 +210,7 @@ impl<D: Deliver> Worker<D> {
             let Some(wait) = wait.filter(|_| error.is_retryable()) else {
                 return Err((error, attempts));
             };
-            tracing::warn!(attempts, wait_ms = wait.as_millis(), %error, "a write failed and will be repeated");
+            tracing::warn!(attempts, wait_ms = wait.as_millis(), error = %WithCauses(&error), "a write failed and will be repeated");
             sleep(wait).await;
         }
     }
@@ -234,7 +234,7 @@ impl<D: Deliver> Worker<D> {
 
     /// Reports lines that will not be written. The log names no data.
     fn give_up(&mut self, lines: &[u8], line_count: usize, attempts: u32, error: WriteError) {
-        tracing::error!(line_count, attempts, %error, "lines were not written");
+        tracing::error!(line_count, attempts, error = %WithCauses(&error), "lines were not written");
         self.counters.failed.fetch_add(line_count as u64, Ordering::Relaxed);
         let lines = String::from_utf8_lossy(lines).into_owned();
         let failure = BatchFailure {

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Rejection, RequestError, WriteError, parse_retry_after};
+use super::{Rejection, RequestError, WithCauses, WriteError, parse_retry_after};
 
 fn rejection(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Rejection {
     let mut map = HeaderMap::new();
@@ -137,4 +137,11 @@ fn the_text_of_an_error_names_status_code_and_message() {
         "the server answered 404 (not found): no"
     );
     assert_eq!(text("no"), "the server answered 404: no");
+    let broken = WriteError::Request(RequestError::Transport {
+        source: "reset by peer".into(),
+    });
+    assert_eq!(
+        WithCauses(&broken).to_string(),
+        "the connection to the server failed: reset by peer"
+    );
 }

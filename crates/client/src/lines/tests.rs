@@ -62,6 +62,19 @@ fn a_line_that_cannot_be_read_goes_to_the_server_as_it_is() {
 }
 
 #[test]
+fn whole_lines_end_where_a_line_feed_is_no_data() {
+    let check = |text: &str, expected: &str| assert_eq!(&text[..Lines::complete_length(text)], expected, "{text:?}");
+    check("", "");
+    check("m f=1", "");
+    check("m f=1\n", "m f=1\n");
+    check("m f=1 1\nm f=2", "m f=1 1\n");
+    check("\n \n# f=\"\nm f=1\n# rest", "\n \n# f=\"\nm f=1\n");
+    check("m f=\"a\nb\" 1\nm f=\"a\n", "m f=\"a\nb\" 1\n");
+    check("m f=\"a\nb", "");
+    check("m f=\"a\\", "");
+}
+
+#[test]
 fn the_scanner_makes_progress_on_every_input() {
     for text in ["\\", "m \\", "m f=\\", "m f=\"\\", "\\\n\\", "m f=1 \\", "é\\é f=é"] {
         for line in LineScanner::new(text) {
