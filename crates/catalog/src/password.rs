@@ -21,7 +21,7 @@ pub const PASSWORD_BYTES_MAX: usize = 72;
 const PARAMETERS: Params = Params::DEFAULT;
 /// Each takes a core and 19 MiB; two leave the others of a small machine to writes and queries.
 const RUNNING_MAX: usize = 2;
-/// Running and waiting: about two seconds of work. More than that is an attack or a mistake, and is refused.
+/// Running and waiting: some seconds of work. More than that is an attack or a mistake, and is refused.
 const ADMITTED_MAX: usize = 64;
 const SALT_BYTES: usize = 16;
 /// Stands in for the hash of a user that has none. It has the parameters of real ones, thus costs the same time.

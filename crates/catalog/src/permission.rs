@@ -193,7 +193,7 @@ impl Permission {
     /// The action has to be the same. Then: type `instance` matches all; otherwise the type has to be the same, and a
     /// permission with neither organisation nor id matches all organisations, one with an organisation all that is in
     /// it, one with an id that resource. Where both name an organisation, it has to be the same one even if the ids are
-    /// equal: InfluxDB only logs that case, so that there a token of one organisation can be made to reach into another.
+    /// equal: InfluxDB only logs that case, so that a token of one organisation can be made to reach into another.
     #[must_use]
     pub fn matches(&self, needed: &Self) -> bool {
         if self.action != needed.action {
@@ -256,8 +256,8 @@ impl PermissionSet {
     /// beyond the set.
     ///
     /// That takes more than matching. Requests for users and organisations are checked by id alone, so an organisation
-    /// beside such an id says nothing; and a permission that names no organisation reaches into all of them, so one that
-    /// is bound to an organisation does not cover it.
+    /// beside such an id says nothing; and a permission that names no organisation reaches into all of them, so one
+    /// that is bound to an organisation does not cover it.
     #[must_use]
     pub fn may_grant(&self, granted: &Permission) -> bool {
         let granted = granted.without_idle_organisation();

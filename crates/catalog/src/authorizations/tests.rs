@@ -106,84 +106,55 @@ async fn organisation_user_and_permissions_are_needed() {
     );
 }
 
+/// The descriptions of the authorizations in a list.
+fn listed(
+    catalog: &Catalog,
+    change: impl Fn(&mut AuthorizationFilter),
+    visible: impl Fn(&Authorization) -> bool,
+) -> Result<Vec<String>, CatalogError> {
+    let mut filter = AuthorizationFilter::default();
+    change(&mut filter);
+    let found = catalog.list_authorizations(&filter, visible)?;
+    Ok(found
+        .iter()
+        .map(|authorization| authorization.description.clone())
+        .collect())
+}
+
 #[tokio::test]
 async fn lists_are_filtered() {
     let (fixture, setup) = Fixture::onboarded().await;
     let catalog = &fixture.catalog;
-    let user = catalog.create_user("v", UserStatus::Active).await.unwrap();
-    let organisation = fixture.organisation("p").await;
-    let new = |description: &str, organisation_id, user_id| NewAuthorization {
-        description: description.to_owned(),
-        organisation_id,
-        user_id,
-        ..read_buckets(&setup)
-    };
+    let user = catalog.create_user("v", UserStatus::Active).await.unwrap().id;
+    let organisation = fixture.organisation("p").await.id;
     let own = setup.organisation.id;
-    catalog
-        .create_authorization(new("own v", own, user.id), None)
-        .await
-        .unwrap();
-    catalog
-        .create_authorization(new("p u", organisation.id, setup.user.id), None)
-        .await
-        .unwrap();
-    let check = |filter: AuthorizationFilter, expected: &[&str]| {
-        let found = catalog
-            .list_authorizations(&filter, |seen| seen.description != "hidden")
-            .unwrap();
-        let texts: Vec<&str> = found.iter().map(|found| found.description.as_str()).collect();
-        assert_eq!(texts, expected, "{filter:?}");
+    for (description, organisation_id, user_id) in [("own v", own, user), ("p u", organisation, setup.user.id)] {
+        let description = description.to_owned();
+        let new = NewAuthorization {
+            description,
+            organisation_id,
+            user_id,
+            ..read_buckets(&setup)
+        };
+        catalog.create_authorization(new, None).await.unwrap();
+    }
+    let check = |change: &dyn Fn(&mut AuthorizationFilter), expected: &[&str]| {
+        assert_eq!(listed(catalog, change, |_| true).unwrap(), expected);
     };
-    let all = AuthorizationFilter::default;
-    check(all(), &["u's Token", "own v", "p u"]);
+    check(&|_| (), &["u's Token", "own v", "p u"]);
+    check(&|filter| filter.user_id = Some(user), &["own v"]);
+    check(&|filter| filter.user = Some("u".to_owned()), &["u's Token", "p u"]);
+    check(&|filter| filter.organisation_id = Some(own), &["u's Token", "own v"]);
+    check(&|filter| filter.organisation = Some("p".to_owned()), &["p u"]);
     check(
-        AuthorizationFilter {
-            user_id: Some(user.id),
-            ..all()
-        },
-        &["own v"],
-    );
-    check(
-        AuthorizationFilter {
-            user: Some("u".to_owned()),
-            ..all()
-        },
-        &["u's Token", "p u"],
-    );
-    check(
-        AuthorizationFilter {
-            organisation_id: Some(own),
-            ..all()
-        },
-        &["u's Token", "own v"],
-    );
-    check(
-        AuthorizationFilter {
-            organisation: Some("p".to_owned()),
-            ..all()
-        },
-        &["p u"],
-    );
-    check(
-        AuthorizationFilter {
-            user_id: Some(user.id),
-            organisation: Some("p".to_owned()),
-            ..all()
-        },
+        &|filter| (filter.user_id, filter.organisation_id) = (Some(user), Some(organisation)),
         &[],
     );
-    let list = |filter: AuthorizationFilter| catalog.list_authorizations(&filter, |seen| seen.user_id == user.id);
-    assert_eq!(list(all()).unwrap().len(), 1);
-    let unknown = AuthorizationFilter {
-        user: Some("x".to_owned()),
-        ..all()
-    };
-    assert_refused(list(unknown), Class::NotFound, "user not found");
-    let unknown = AuthorizationFilter {
-        organisation: Some("x".to_owned()),
-        ..all()
-    };
-    assert_refused(list(unknown), Class::NotFound, "organization name \"x\" not found");
+    assert_eq!(listed(catalog, |_| (), |seen| seen.user_id == user).unwrap(), ["own v"]);
+    let unknown = listed(catalog, |filter| filter.user = Some("x".to_owned()), |_| true);
+    assert_refused(unknown, Class::NotFound, "user not found");
+    let unknown = listed(catalog, |filter| filter.organisation = Some("x".to_owned()), |_| true);
+    assert_refused(unknown, Class::NotFound, "organization name \"x\" not found");
 }
 
 #[tokio::test]

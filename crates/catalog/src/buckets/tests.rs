@@ -237,92 +237,83 @@ async fn a_deleted_bucket_is_gone_and_its_name_free() {
     fixture.reopen().await;
 }
 
+/// The names of the buckets in a list.
+fn listed(
+    catalog: &Catalog,
+    change: impl Fn(&mut BucketFilter, &mut Page),
+    visible: impl Fn(&Bucket) -> bool,
+) -> Result<Vec<String>, CatalogError> {
+    let (mut filter, mut page) = (BucketFilter::default(), Page::default());
+    change(&mut filter, &mut page);
+    let found = catalog.list_buckets(&filter, &page, visible)?;
+    Ok(found.iter().map(|bucket| bucket.name.clone()).collect())
+}
+
 #[tokio::test]
 async fn lists_are_filtered_and_paged() {
     let fixture = Fixture::new().await;
     let catalog = &fixture.catalog;
     let (first, second) = (fixture.organisation("o").await.id, fixture.organisation("p").await.id);
-    let bucket = catalog.create_bucket(named(first, "b")).await.unwrap();
+    let id = catalog.create_bucket(named(first, "b")).await.unwrap().id;
     catalog.create_bucket(named(second, "b")).await.unwrap();
-    let check = |filter: BucketFilter, page: Page, expected: &[&str]| {
-        let found = catalog.list_buckets(&filter, &page, |_| true).unwrap();
-        let names: Vec<&str> = found.iter().map(|bucket| bucket.name.as_str()).collect();
-        assert_eq!(names, expected, "{filter:?} {page:?}");
-    };
-    let (all, page) = (BucketFilter::default, Page::default());
-    let of_name = |name: &str| BucketFilter {
-        name: Some(name.to_owned()),
-        ..BucketFilter::default()
+    let check = |change: &dyn Fn(&mut BucketFilter, &mut Page), expected: &[&str]| {
+        assert_eq!(listed(catalog, change, |_| true).unwrap(), expected);
     };
     check(
-        all(),
-        page,
+        &|_, _| (),
         &["_tasks", "_monitoring", "_tasks", "_monitoring", "b", "b"],
     );
     check(
-        all(),
-        Page {
-            limit: 2,
-            offset: 1,
-            descending: true,
-            ..page
-        },
+        &|_, page| (page.limit, page.offset, page.descending) = (2, 1, true),
         &["b", "_monitoring"],
     );
+    check(&|_, page| page.after = Some(id.get()), &["b"]);
     check(
-        BucketFilter {
-            organisation_id: Some(first),
-            ..all()
-        },
-        page,
+        &|filter, _| filter.organisation_id = Some(first),
         &["_tasks", "_monitoring", "b"],
     );
+    check(&|filter, _| filter.id = Some(id), &["b"]);
     check(
-        BucketFilter {
-            id: Some(bucket.id),
-            ..all()
-        },
-        page,
-        &["b"],
-    );
-    check(
-        BucketFilter {
-            id: Some(bucket.id),
-            organisation_id: Some(second),
-            ..all()
-        },
-        page,
+        &|filter, _| (filter.id, filter.organisation_id) = (Some(id), Some(second)),
         &[],
     );
-    check(of_name("b"), page, &["b", "b"]);
+    check(&|filter, _| filter.name = Some("b".to_owned()), &["b", "b"]);
     check(
-        BucketFilter {
-            organisation_id: Some(second),
-            ..of_name("b")
-        },
-        page,
+        &|filter, _| (filter.organisation_id, filter.name) = (Some(second), Some("b".to_owned())),
         &["b"],
     );
-    check(of_name("absent"), page, &[]);
-    let list = |filter: &BucketFilter| catalog.list_buckets(filter, &page, |seen| seen.organisation_id == second);
-    let absent = BucketFilter {
-        organisation_id: Some(second),
-        ..of_name("absent")
+    check(&|filter, _| filter.name = Some("absent".to_owned()), &[]);
+    assert_eq!(catalog.all_buckets().len(), 6);
+    let limit = listed(catalog, |_, page| page.limit = 0, |_| true);
+    assert_refused(limit, Class::Invalid, "limit must be between 1 and 100");
+}
+
+#[tokio::test]
+async fn what_is_absent_or_hidden_is_not_found_by_a_list() {
+    let fixture = Fixture::new().await;
+    let catalog = &fixture.catalog;
+    let (hidden, seen) = (fixture.organisation("o").await.id, fixture.organisation("p").await.id);
+    let id = catalog.create_bucket(named(hidden, "b")).await.unwrap().id;
+    let list = |change: &dyn Fn(&mut BucketFilter)| {
+        listed(
+            catalog,
+            |filter, _| change(filter),
+            |bucket| bucket.organisation_id == seen,
+        )
     };
-    assert_refused(list(&absent), Class::NotFound, "bucket \"absent\" not found");
-    let hidden = BucketFilter {
-        organisation_id: Some(first),
-        ..of_name("b")
-    };
-    assert_refused(list(&hidden), Class::NotFound, "bucket \"b\" not found");
+    assert_eq!(list(&|_| ()).unwrap(), ["_tasks", "_monitoring"]);
+    let absent = list(&|filter| (filter.organisation_id, filter.name) = (Some(seen), Some("absent".to_owned())));
+    assert_refused(absent, Class::NotFound, "bucket \"absent\" not found");
+    let named = list(&|filter| (filter.organisation_id, filter.name) = (Some(hidden), Some("b".to_owned())));
+    assert_refused(named, Class::NotFound, "bucket \"b\" not found");
     assert_refused(
-        list(&BucketFilter {
-            id: Some(bucket.id),
-            ..all()
-        }),
+        list(&|filter| filter.id = Some(id)),
         Class::NotFound,
         "bucket not found",
     );
-    assert_eq!(list(&all()).unwrap().len(), 3);
-    assert_eq!(catalog.all_buckets().len(), 6);
+    assert_refused(
+        list(&|filter| filter.id = BucketId::from_u64(1)),
+        Class::NotFound,
+        "bucket not found",
+    );
 }

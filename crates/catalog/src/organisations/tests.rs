@@ -126,6 +126,18 @@ async fn a_rename_moves_the_name() {
     assert_eq!(fixture.catalog.find_organisation(id).unwrap(), after);
 }
 
+/// The names of the organisations in a list.
+fn listed(
+    catalog: &Catalog,
+    change: impl Fn(&mut OrganisationFilter, &mut Page),
+    visible: impl Fn(&Organisation) -> bool,
+) -> Result<Vec<String>, CatalogError> {
+    let (mut filter, mut page) = (OrganisationFilter::default(), Page::default());
+    change(&mut filter, &mut page);
+    let found = catalog.list_organisations(&filter, &page, visible)?;
+    Ok(found.iter().map(|organisation| organisation.name.clone()).collect())
+}
+
 #[tokio::test]
 async fn lists_are_filtered_and_paged() {
     let (fixture, setup) = Fixture::onboarded().await;
@@ -134,85 +146,61 @@ async fn lists_are_filtered_and_paged() {
     let third = catalog
         .create_organisation("third", "", Some(setup.user.id))
         .await
-        .unwrap();
-    let check = |filter: OrganisationFilter, page: Page, expected: &[&str]| {
-        let found = catalog.list_organisations(&filter, &page, |_| true).unwrap();
-        let names: Vec<&str> = found.iter().map(|organisation| organisation.name.as_str()).collect();
-        assert_eq!(names, expected, "{filter:?} {page:?}");
+        .unwrap()
+        .id;
+    let check = |change: &dyn Fn(&mut OrganisationFilter, &mut Page), expected: &[&str]| {
+        assert_eq!(listed(catalog, change, |_| true).unwrap(), expected);
     };
-    let (all, first) = (OrganisationFilter::default, Page::default());
-    check(all(), first, &["o", "second", "third"]);
+    check(&|_, _| (), &["o", "second", "third"]);
     check(
-        all(),
-        Page {
-            descending: true,
-            limit: 2,
-            ..first
-        },
+        &|_, page| (page.limit, page.descending) = (2, true),
         &["third", "second"],
     );
     check(
-        all(),
-        Page {
-            after: Some(setup.organisation.id.get()),
-            ..first
-        },
+        &|_, page| page.after = Some(setup.organisation.id.get()),
         &["second", "third"],
     );
+    check(&|filter, _| filter.id = Some(third), &["third"]);
+    check(&|filter, _| filter.name = Some("second".to_owned()), &["second"]);
     check(
-        OrganisationFilter {
-            id: Some(third.id),
-            ..all()
-        },
-        first,
-        &["third"],
-    );
-    check(
-        OrganisationFilter {
-            name: Some("second".to_owned()),
-            ..all()
-        },
-        first,
-        &["second"],
-    );
-    check(
-        OrganisationFilter {
-            user_id: Some(setup.user.id),
-            ..all()
-        },
-        first,
-        &["o", "third"],
-    );
-    check(
-        OrganisationFilter {
-            user_id: UserId::from_u64(1),
-            ..all()
-        },
-        first,
+        &|filter, _| (filter.id, filter.name) = (Some(third), Some("second".to_owned())),
         &[],
     );
-    let absent = OrganisationFilter {
-        name: Some("absent".to_owned()),
-        ..all()
+    check(&|filter, _| filter.user_id = Some(setup.user.id), &["o", "third"]);
+    check(&|filter, _| filter.user_id = UserId::from_u64(1), &[]);
+    let limit = listed(catalog, |_, page| page.limit = 101, |_| true);
+    assert_refused(limit, Class::Invalid, "limit must be between 1 and 100");
+}
+
+#[tokio::test]
+async fn what_is_absent_or_hidden_is_not_found_by_a_list() {
+    let fixture = Fixture::new().await;
+    let catalog = &fixture.catalog;
+    let hidden = fixture.organisation("hidden").await.id;
+    fixture.organisation("seen").await;
+    let list = |change: &dyn Fn(&mut OrganisationFilter)| {
+        listed(
+            catalog,
+            |filter, _| change(filter),
+            |organisation| organisation.name == "seen",
+        )
     };
-    let result = catalog.list_organisations(&absent, &first, |_| true);
-    assert_refused(result, Class::NotFound, "organization name \"absent\" not found");
-    let hidden = OrganisationFilter {
-        id: Some(third.id),
-        ..all()
-    };
-    let result = catalog.list_organisations(&hidden, &first, |found| found.id != third.id);
-    assert_refused(result, Class::NotFound, "organization not found");
-    assert_eq!(
-        catalog
-            .list_organisations(&all(), &first, |found| found.name == "o")
-            .unwrap()
-            .len(),
-        1
-    );
-    let limit = Page { limit: 101, ..first };
-    let result = catalog.list_organisations(&all(), &limit, |_| true);
-    assert_refused(result, Class::Invalid, "limit must be between 1 and 100");
+    assert_eq!(list(&|_| ()).unwrap(), ["seen"]);
+    for name in ["absent", "hidden"] {
+        let message = format!("organization name \"{name}\" not found");
+        assert_refused(
+            list(&|filter| filter.name = Some(name.to_owned())),
+            Class::NotFound,
+            &message,
+        );
+    }
+    for id in [Some(hidden), OrganisationId::from_u64(1)] {
+        assert_refused(
+            list(&|filter| filter.id = id),
+            Class::NotFound,
+            "organization not found",
+        );
+    }
 }
 
 #[tokio::test]
