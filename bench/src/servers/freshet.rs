@@ -1,0 +1,75 @@
+//! This project's server, with its default options.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{Server, json_number};
+use crate::cpu_data::DataOptions;
+use crate::error::BenchError;
+use crate::http_connection::Call;
+use crate::packages;
+
+const TOKEN: &str = "benchmark-token";
+
+pub(super) struct Freshet {
+    program: PathBuf,
+}
+
+impl Freshet {
+    /// Takes the given program, or builds the one of this checkout beside the program that is running: with the same
+    /// profile, and into the same folder.
+    pub(super) fn provide(program: Option<&Path>) -> Result<Self, BenchError> {
+        if let Some(program) = program {
+            return Ok(Self {
+                program: program.to_owned(),
+            });
+        }
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let build = ["build", "--locked", "--profile", "bench", "--package", "freshet"];
+        packages::run(Command::new(cargo).args(build).current_dir(checkout))?;
+        let own = env::current_exe().map_err(BenchError::at("bench"))?;
+        Ok(Self {
+            program: own.with_file_name("freshet"),
+        })
+    }
+}
+
+impl Server for Freshet {
+    fn name(&self) -> &'static str {
+        "Freshet"
+    }
+
+    fn command(&self, data_dir: &Path, port: u16) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .arg("serve")
+            .arg("--data-dir")
+            .arg(data_dir)
+            .arg("--http-bind")
+            .arg(format!("127.0.0.1:{port}"));
+        command.args(["--init-org", "o", "--init-bucket", "b", "--init-token", TOKEN]);
+        command.args(["--init-username", "u", "--init-password", "password1"]);
+        command
+    }
+
+    fn ready(&self) -> Call {
+        Call::get("/ping")
+    }
+
+    fn write(&self) -> Call {
+        Call::post("/api/v2/write?org=o&bucket=b&precision=ns", "").header("authorization", format!("Token {TOKEN}"))
+    }
+
+    fn count(&self, _data: &DataOptions) -> Call {
+        let query = r#"{"db":"b","q":"SELECT count(*) AS n FROM cpu","format":"json"}"#;
+        Call::post("/api/v3/query_sql", query)
+            .header("authorization", format!("Token {TOKEN}"))
+            .header("content-type", "application/json")
+    }
+
+    fn parse_count(&self, answer: &str) -> Option<u64> {
+        json_number(answer, "/0/n")
+    }
+}
