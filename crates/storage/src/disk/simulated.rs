@@ -5,8 +5,9 @@
 //!   any prefix of the operations or any subset of the 512-byte sectors and length changes;
 //! - a created, renamed or removed name is durable after `sync_directory`; a power failure keeps any subset of those
 //!   that were not;
-//! - a failed sync loses the unsynced writes for good although readers still see them, and the next sync succeeds
-//!   (what Linux does with pages whose write-back failed);
+//! - a failed sync of data loses the unsynced writes for good although readers still see them, and the next sync
+//!   succeeds (what Linux does with pages whose write-back failed); a failed sync of a directory loses nothing by
+//!   itself, because names are metadata, and a file system that cannot write those stops;
 //! - a full disk takes the part of a write that still fits.
 //!
 //! [`SimulatedDisk::set_lying_syncs`] models a disk that breaks its promise. Clones share one disk. Handles that were
@@ -91,6 +92,7 @@ struct Faults {
     power_is_off: bool,
     lying_syncs: bool,
     hold_syncs: bool,
+    no_allocation: bool,
 }
 
 impl SimulatedDisk {
@@ -138,6 +140,11 @@ impl SimulatedDisk {
     /// From now on (or no longer) syncs say that they succeeded and do nothing.
     pub fn set_lying_syncs(&self, lying: bool) {
         self.shared.state.lock().faults.lying_syncs = lying;
+    }
+
+    /// From now on the file system cannot allocate in advance.
+    pub fn disable_allocation(&self) {
+        self.shared.state.lock().faults.no_allocation = true;
     }
 
     /// From now on data syncs wait until [`SimulatedDisk::release_syncs`].
@@ -444,24 +451,21 @@ impl Disk for SimulatedDisk {
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
         let mut state = self.powered()?;
         state.count_change()?;
-        let in_directory = |path: &PathBuf| path.parent() == Some(directory);
-        let (synced, rest) = std::mem::take(&mut state.unsynced_names)
-            .into_iter()
-            .partition(|change| {
-                change.removed.as_ref().is_some_and(in_directory)
-                    || change.added.as_ref().is_some_and(|(path, _)| in_directory(path))
-            });
-        state.unsynced_names = rest;
         if state.sync_fails() {
             return Err(io::Error::other("simulated failure of a directory sync"));
         }
-        let synced: Vec<NameChange> = synced;
         if state.faults.lying_syncs {
-            state.unsynced_names.extend(synced);
-        } else {
-            synced
-                .iter()
-                .for_each(|change| apply_name_change(&mut state.durable_names, change));
+            return Ok(());
+        }
+        let in_directory = |path: &PathBuf| path.parent() == Some(directory);
+        for change in std::mem::take(&mut state.unsynced_names) {
+            let is_here = change.removed.as_ref().is_some_and(in_directory)
+                || change.added.as_ref().is_some_and(|(path, _)| in_directory(path));
+            if is_here {
+                apply_name_change(&mut state.durable_names, &change);
+            } else {
+                state.unsynced_names.push(change);
+            }
         }
         Ok(())
     }
@@ -595,7 +599,7 @@ impl DiskFile for SimulatedFile {
         let mut state = self.alive()?;
         let free = state.free_bytes();
         let current = state.file(self.id)?.visible.len() as u64;
-        if length <= current {
+        if length <= current || state.faults.no_allocation {
             return Ok(());
         }
         state.count_change()?;

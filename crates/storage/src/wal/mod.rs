@@ -31,7 +31,6 @@ mod segment;
 mod segments;
 mod writer;
 
-use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::BuildHasher;
@@ -42,13 +41,13 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::disk::Disk;
 use crate::ids::Sequence;
 use metrics::Counters;
-use writer::{Condition, Pending, Queue, Segments, Shared, Writer};
+use writer::{Condition, Pending, Shared, Writer};
 
 pub use error::{Damage, DecodeError, DiskFault, EncodeError, Operation, RecoveryError, WalError};
 pub use metrics::{SYNC_BOUNDS_US, SyncTimes, WalMetrics};
@@ -128,26 +127,7 @@ impl<A: Send + 'static> Wal<A> {
         options: WalOptions,
         on_durable: OnDurable<A>,
     ) -> Result<Self, WalError> {
-        let segments = Segments {
-            sealed: log.sealed.clone(),
-            active_bytes: log.active.as_ref().map(|active| active.end),
-        };
-        let queue = Queue {
-            records: VecDeque::new(),
-            bytes: 0,
-            closed: false,
-            condition: Condition::Running,
-        };
-        let shared = Arc::new(Shared {
-            queue: Mutex::new(queue),
-            wake: Condvar::new(),
-            segments: Mutex::new(segments),
-            counters: Counters::default(),
-        });
-        shared
-            .counters
-            .durable_sequence
-            .store(log.next_sequence.0.saturating_sub(1), Ordering::Release);
+        let shared = Arc::new(Shared::new(&log));
         let path = directory.to_owned();
         let (for_thread, for_disk) = (Arc::clone(&shared), Arc::clone(&disk));
         let writer = Writer::new(for_thread, for_disk, path, log, options.clone(), on_durable);

@@ -370,3 +370,6 @@ impl<'a> Input<'a> {
         Ok((0..count).map(|row| present.is_present(row)).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

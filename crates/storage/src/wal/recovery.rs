@@ -387,7 +387,14 @@ fn settle_last(mut scan: Scan, log: &mut RecoveredLog) -> Result<(), RecoveryErr
         });
         length = end;
     }
-    make_durable(file.as_ref(), &path, scan.last_group_offset, end)?;
+    // The first group of a segment says nothing of the header's sync: it may have failed too.
+    let is_first_group = scan.last_group_offset == SEGMENT_HEADER_BYTES as u64;
+    make_durable(
+        file.as_ref(),
+        &path,
+        if is_first_group { 0 } else { scan.last_group_offset },
+        end,
+    )?;
     if lost < log.next_sequence {
         // Files hold more than the WAL does (it was restored or lost records that it had synced). Sequences must be
         // without gaps inside a segment, so the next record opens a new one.
@@ -407,7 +414,7 @@ fn settle_last(mut scan: Scan, log: &mut RecoveredLog) -> Result<(), RecoveryErr
     Ok(())
 }
 
-/// Writes the last group again and syncs. The process may have died before its sync, or because its sync failed; in
+/// Writes what the last sync should have covered again, and syncs. The process may have died before its sync, or because its sync failed; in
 /// that case Linux holds the bytes in its cache as if they were written, and only writing them again makes a sync
 /// mean something.
 fn make_durable(file: &dyn DiskFile, path: &Path, start: u64, end: u64) -> Result<(), DiskFault> {

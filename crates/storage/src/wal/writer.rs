@@ -77,6 +77,29 @@ pub(crate) struct Segments {
 }
 
 impl<A> Shared<A> {
+    /// An empty queue over what recovery found.
+    pub(crate) fn new(log: &RecoveredLog) -> Self {
+        let active_bytes = log.active.as_ref().map(|active| active.end);
+        let counters = Counters::default();
+        counters
+            .durable_sequence
+            .store(log.next_sequence.0.saturating_sub(1), Ordering::Release);
+        Self {
+            queue: Mutex::new(Queue {
+                records: VecDeque::new(),
+                bytes: 0,
+                closed: false,
+                condition: Condition::Running,
+            }),
+            wake: Condvar::new(),
+            segments: Mutex::new(Segments {
+                sealed: log.sealed.clone(),
+                active_bytes,
+            }),
+            counters,
+        }
+    }
+
     /// Refuses all that waits and all that will come.
     fn poison(&self, fault: &Arc<DiskFault>) {
         let mut queue = self.queue.lock();
@@ -231,7 +254,8 @@ impl<A> Writer<A> {
         Some(group)
     }
 
-    fn commit(&mut self, group: Vec<Pending<A>>) {
+    /// Makes a group durable and tells its writers, or tells them why not.
+    pub(crate) fn commit(&mut self, group: Vec<Pending<A>>) {
         let bytes: u64 = group.iter().map(|pending| pending.record.byte_len() as u64).sum();
         match self.write_group(&group, bytes) {
             Ok(()) => self.announce(group, bytes),
@@ -254,6 +278,12 @@ impl<A> Writer<A> {
 
     /// Everything of the group is durable: it becomes visible, then its writers hear of it.
     fn announce(&mut self, group: Vec<Pending<A>>, bytes: u64) {
+        {
+            let mut queue = self.shared.queue.lock();
+            if matches!(queue.condition, Condition::OutOfSpace(_)) {
+                queue.condition = Condition::Running;
+            }
+        }
         let counters = &self.shared.counters;
         Counters::add(&counters.records, group.len() as u64);
         Counters::add(&counters.record_bytes, bytes);
@@ -270,10 +300,6 @@ impl<A> Writer<A> {
             sequence = sequence.next();
         }
         self.next_sequence = sequence;
-        let mut queue = self.shared.queue.lock();
-        if matches!(queue.condition, Condition::OutOfSpace(_)) {
-            queue.condition = Condition::Running;
-        }
     }
 
     /// Makes a group durable as the records from `next_sequence` on.

@@ -1,0 +1,159 @@
+//! Tests of the payload: round trips, and bytes that are no payload.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn round_trip(tables: &[TableRows]) {
+    let mut bytes = Vec::new();
+    let encoding = encode(tables, &mut bytes).unwrap();
+    assert_eq!(decode(encoding, &bytes).unwrap(), tables);
+}
+
+fn integers() -> impl Strategy<Value = i64> {
+    prop_oneof![-200_i64..200, Just(i64::MIN), Just(i64::MAX), any::<i64>()]
+}
+
+/// The columns of a table with `rows` rows, as line_protocol gives them: a row without a value holds the default.
+fn column(rows: usize) -> impl Strategy<Value = FieldRows> {
+    let bits = prop_oneof![Just(None), prop::collection::vec(any::<bool>(), rows).prop_map(Some),];
+    let values = prop_oneof![
+        prop::collection::vec(any::<f64>().prop_filter("finite", |value| value.is_finite()), rows)
+            .prop_map(FieldValues::Float),
+        prop::collection::vec(-50_i64..50, rows)
+            .prop_map(|values| FieldValues::Float(values.iter().map(|value| *value as f64 / 4.0).collect())),
+        prop::collection::vec(integers(), rows).prop_map(FieldValues::Integer),
+        prop::collection::vec(0_i64..100, rows).prop_map(FieldValues::Integer),
+        prop::collection::vec(integers(), rows)
+            .prop_map(|values| FieldValues::Unsigned(values.into_iter().map(i64::cast_unsigned).collect())),
+        prop::collection::vec(any::<bool>(), rows).prop_map(FieldValues::Boolean),
+        prop::collection::vec(".{0,12}", rows).prop_map(|values| FieldValues::String(strings(&values))),
+    ];
+    (2_i64..i64::MAX, values, bits).prop_map(|(column, values, present)| {
+        let (values, validity) = match present {
+            Some(present) => (blank(values, &present), Some(bitmap(&present))),
+            None => (values, None),
+        };
+        FieldRows {
+            column: ColumnId(column),
+            values,
+            validity,
+        }
+    })
+}
+
+fn strings(values: &[String]) -> StringColumn {
+    let mut column = StringColumn {
+        offsets: vec![0],
+        bytes: String::new(),
+    };
+    for value in values {
+        column.bytes.push_str(value);
+        column.offsets.push(column.bytes.len() as u32);
+    }
+    column
+}
+
+fn bitmap(present: &[bool]) -> Vec<u8> {
+    let byte = |bits: &[bool]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | u8::from(*bit));
+    present.chunks(8).map(byte).collect()
+}
+
+fn blank(values: FieldValues, present: &[bool]) -> FieldValues {
+    fn keep<T: Default + Copy>(values: &[T], present: &[bool]) -> Vec<T> {
+        values
+            .iter()
+            .zip(present)
+            .map(|(value, present)| if *present { *value } else { T::default() })
+            .collect()
+    }
+    match values {
+        FieldValues::Float(values) => FieldValues::Float(keep(&values, present)),
+        FieldValues::Integer(values) => FieldValues::Integer(keep(&values, present)),
+        FieldValues::Unsigned(values) => FieldValues::Unsigned(keep(&values, present)),
+        FieldValues::Boolean(values) => FieldValues::Boolean(keep(&values, present)),
+        FieldValues::String(values) => {
+            let kept = (0..values.len()).map(|row| {
+                if present[row] {
+                    values.value(row).to_owned()
+                } else {
+                    String::new()
+                }
+            });
+            FieldValues::String(strings(&kept.collect::<Vec<_>>()))
+        }
+    }
+}
+
+fn table() -> impl Strategy<Value = TableRows> {
+    let keys = prop::collection::vec(prop::collection::vec((1_i64..500, ".{0,9}"), 0..4), 1..20);
+    (1_i64..i64::MAX, keys, 1_usize..300).prop_flat_map(|(table, keys, rows)| {
+        let mut series = SeriesKeys::default();
+        for tags in keys {
+            let tags: std::collections::BTreeMap<i64, String> = tags.into_iter().collect();
+            series.push(tags.iter().map(|(column, value)| (ColumnId(*column), value.as_str())));
+        }
+        let indexes = prop::collection::vec(0..series.len() as u32, rows);
+        let times = prop_oneof![
+            prop::collection::vec(integers(), rows),
+            (integers(), -3_i64..3).prop_map(move |(start, step)| {
+                (0..rows as i64).map(|row| start.wrapping_add(row * step)).collect()
+            }),
+        ];
+        let columns = prop::collection::vec(column(rows), 0..4);
+        (indexes, times, columns).prop_map(move |(row_series, times, columns)| TableRows {
+            table: TableId(table),
+            series: series.clone(),
+            row_series,
+            times,
+            columns,
+        })
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rows_come_back_as_they_were(tables in prop::collection::vec(table(), 0..3)) {
+        round_trip(&tables);
+    }
+
+    #[test]
+    fn a_payload_that_was_cut_is_refused(table in table(), cut in any::<prop::sample::Index>()) {
+        let mut bytes = Vec::new();
+        let encoding = encode(&[table], &mut bytes).unwrap();
+        prop_assert!(decode(encoding, &bytes[..cut.index(bytes.len())]).is_err());
+        bytes.push(0);
+        prop_assert!(decode(encoding, &bytes).is_err());
+    }
+
+    #[test]
+    fn a_payload_that_was_changed_is_rows_or_an_error(
+        table in table(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..5),
+    ) {
+        let mut bytes = Vec::new();
+        let encoding = encode(&[table], &mut bytes).unwrap();
+        for (place, byte) in changes {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        check_total(encoding, &bytes);
+    }
+
+    #[test]
+    fn any_bytes_are_rows_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200), encoding in any::<u8>()) {
+        check_total(encoding, &bytes);
+        check_total(1, &bytes);
+    }
+}
+
+/// Decoding does not panic, and what it accepts is in order and can be encoded.
+fn check_total(encoding: u8, bytes: &[u8]) {
+    if let Ok(tables) = decode(encoding, bytes) {
+        round_trip(&tables);
+    }
+}
