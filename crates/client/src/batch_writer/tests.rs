@@ -464,6 +464,21 @@ async fn closing_returns_the_lines_of_writes_that_wait() {
     assert_eq!(drain(seen).iter().map(Seen::text).collect::<String>(), line(1) + "\n");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_write_that_had_its_room_before_the_close_is_delivered() {
+    let (writer, seen) = Bench::new(&[]).start(builder());
+    let lines = Lines::from(line(1));
+    let permit = Arc::clone(&writer.room).try_acquire_many_owned(1).unwrap();
+    let mut closing = Box::pin(writer.close());
+    assert!(
+        closing.as_mut().now_or_never().is_none(),
+        "the command to close is in the queue"
+    );
+    writer.enqueue(writer.blocks(&lines), permit, lines).unwrap();
+    closing.await.unwrap();
+    assert_eq!(drain(seen).iter().map(Seen::text).collect::<String>(), line(1) + "\n");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_accepted_line_is_settled_once_and_in_order_while_the_writer_is_closed_under_load() {
     let answers: Vec<_> = (0..40)
