@@ -129,7 +129,7 @@ fn has_test(source: &RustSource, test: &str) -> bool {
         .functions()
         .filter(|function| function.name == test)
         .any(|function| {
-            let attributes = source.attributes_before(function.start);
+            let attributes = source.attributes_before(function.range.start);
             attributes.contains("test]") || attributes.contains("test(")
         })
 }

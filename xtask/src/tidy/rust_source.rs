@@ -27,8 +27,8 @@ pub(super) struct Function<'a> {
     pub(super) line: usize,
     /// From the line of `fn` to that of the closing brace.
     pub(super) line_count: usize,
-    /// Where the keyword `fn` stands.
-    pub(super) start: usize,
+    /// From the keyword `fn` to the closing brace.
+    pub(super) range: Range<usize>,
 }
 
 impl RustSource {
@@ -99,12 +99,13 @@ impl RustSource {
                 return None;
             };
             let line = self.line_of(start);
-            let line_count = self.line_of(self.closing_brace(open)) - line + 1;
+            let end = self.closing_brace(open);
+            let line_count = self.line_of(end) - line + 1;
             Some(Function {
                 name,
                 line,
                 line_count,
-                start,
+                range: start..end,
             })
         })
     }
@@ -187,9 +188,9 @@ impl RustSource {
     }
 }
 
-/// Files that only tests compile, by their place.
+/// Files that are no part of the product, by their place.
 fn is_test_path(path: &str) -> bool {
-    let is_test_part = |part: &str| matches!(part, "tests" | "benches" | "tests.rs" | "fuzz_targets");
+    let is_test_part = |part: &str| matches!(part, "tests" | "benches" | "examples" | "tests.rs" | "fuzz_targets");
     path.split('/').any(is_test_part)
 }
 
@@ -349,7 +350,7 @@ mod tests {
         let source = RustSource::new("crates/a/src/b.rs", text);
         let in_tests: Vec<_> = source
             .functions()
-            .map(|function| (function.name, source.is_test(function.start)))
+            .map(|function| (function.name, source.is_test(function.range.start)))
             .collect();
         assert_eq!(in_tests, [("product", false), ("inner", true), ("more", false)]);
         assert_eq!(source.product_line_count(), 2);

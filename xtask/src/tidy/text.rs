@@ -29,11 +29,15 @@ const MARK: &str = concat!("FIX", "ME");
 const CLOCKS: [&str; 4] = ["SystemTime::now", "Instant::now", "Utc::now", "Local::now"];
 
 /// Where clocks may be read: a file, or a folder with a slash at the end, and why.
-const CLOCK_PLACES: [(&str, &str); 6] = [
+const CLOCK_PLACES: [(&str, &str); 8] = [
     ("bench/", "it measures"),
     (
         "crates/catalog/src/time.rs",
         "the clock of the catalog, which is injected",
+    ),
+    (
+        "crates/client/src/client.rs",
+        "stamps points in the user's program, whose clock is the only one",
     ),
     (
         "crates/freshet/src/",
@@ -42,6 +46,10 @@ const CLOCK_PLACES: [(&str, &str); 6] = [
     (
         "crates/storage/src/clock.rs",
         "the clock of the engine, which is injected",
+    ),
+    (
+        "crates/storage/src/wal/metrics.rs",
+        "a duration for a metric, which decides nothing",
     ),
     ("crates/testkit/", "deadlines of waiting for a server in tests"),
     ("xtask/src/ci.rs", "the time that a step takes"),
@@ -129,7 +137,7 @@ pub(super) fn check_clock(tree: &Tree) -> Vec<Finding> {
     for source in tree.rust().filter(|source| !may_read(&source.path)) {
         for clock in CLOCKS {
             for position in source.words(clock).filter(|position| !source.is_test(*position)) {
-                if source.code[..position].ends_with("tokio::time::") {
+                if clock == "Instant::now" && is_stoppable(source, position) {
                     continue;
                 }
                 let message = format!("`{clock}`: take the time from the injected `Clock`, so that tests can set it");
@@ -140,11 +148,22 @@ pub(super) fn check_clock(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// Whether `Instant` at this position is that of tokio, by its path or by the file's imports.
+fn is_stoppable(source: &RustSource, position: usize) -> bool {
+    let imported = source.code.split(';').any(|statement| {
+        statement
+            .rsplit_once("use tokio::time::")
+            .is_some_and(|(_, names)| names.contains("Instant"))
+    });
+    imported || source.code[..position].ends_with("tokio::time::")
+}
+
+/// Under `start_paused` a sleep is fine: the test's clock jumps, and nobody waits.
 pub(super) fn check_sleep_in_tests(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for source in tree.rust() {
         for position in source.words("sleep").filter(|position| source.is_test(*position)) {
-            if is_call(source, position) {
+            if is_call(source, position) && !in_paused_test(source, position) {
                 let message = "`sleep` in a test: wait for the state it needs (`testkit` has waits with a deadline)";
                 findings.push(Finding::new(
                     "sleep-in-test",
@@ -156,6 +175,11 @@ pub(super) fn check_sleep_in_tests(tree: &Tree) -> Vec<Finding> {
         }
     }
     findings
+}
+
+fn in_paused_test(source: &RustSource, position: usize) -> bool {
+    let mut around = source.functions().filter(|function| function.range.contains(&position));
+    around.any(|function| source.attributes_before(function.range.start).contains("start_paused"))
 }
 
 /// Whether the word is called, as a function of `time` or `thread` or by its bare name; a method has a dot before it.
@@ -234,8 +258,14 @@ mod tests {
         expect_lines(check_clock, "crates/storage/src/clock.rs", reads, &[]);
         expect_lines(check_clock, "bench/src/main.rs", reads, &[]);
         expect_lines(check_clock, "crates/storage/tests/wal.rs", reads, &[]);
-        let stoppable = "fn f() {\n    let now = tokio::time::Instant::now();\n}\n";
-        expect_lines(check_clock, "crates/storage/src/wal.rs", stoppable, &[]);
+        for stoppable in [
+            "fn f() {\n    let now = tokio::time::Instant::now();\n}\n",
+            "use tokio::time::{Duration, Instant};\nfn f() {\n    let now = Instant::now();\n}\n",
+        ] {
+            expect_lines(check_clock, "crates/storage/src/wal.rs", stoppable, &[]);
+        }
+        let other_import = "use tokio::time::sleep;\nuse std::time::Instant;\nfn f() {\n    Instant::now();\n}\n";
+        expect_lines(check_clock, "crates/storage/src/wal.rs", other_import, &[4]);
     }
 
     #[test]
@@ -254,6 +284,8 @@ mod tests {
             "std::thread::sleep(second);",
             &[],
         );
+        let paused = "#[tokio::test(start_paused = true)]\nasync fn f() {\n    sleep(day).await;\n}\n";
+        expect_lines(check_sleep_in_tests, "crates/a/tests/b.rs", paused, &[]);
         let others = "clock.sleep(second); fn sleep() {} let sleep = 1; // sleep(1)\n";
         expect_lines(check_sleep_in_tests, "crates/a/tests/b.rs", others, &[]);
     }
