@@ -10,10 +10,8 @@ use super::sql::{self, NewSnapshot, Transaction};
 use super::{Lake, LakeError, names};
 use crate::table::BucketInfo;
 
-/// The tag with the real name of a table or column, as a JSON string; written where it is not the physical name.
+/// The tag with the real name of a table, as a JSON string; written where it is not the physical name.
 pub(super) const NAME_TAG: &str = "freshet.name";
-/// The tag that marks a column as a tag; columns without it are fields.
-pub(super) const KIND_TAG: &str = "freshet.kind";
 /// The tag with the name of a schema's bucket, as a JSON string.
 const BUCKET_TAG: &str = "freshet.bucket";
 /// The tag with the name of a schema's organisation, as a JSON string.

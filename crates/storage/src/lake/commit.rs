@@ -80,8 +80,8 @@ struct TableTotals {
     kinds: HashMap<ColumnId, ColumnKind>,
 }
 
-/// A row of `ducklake_table_column_stats`. A column that never had a value has no row, so that a row without a bound
-/// means that the bound cannot be said.
+/// A row of `ducklake_table_column_stats`. A column that never had a value has no row, so that a row without bounds
+/// means that they cannot be said.
 #[derive(Debug, Clone, PartialEq)]
 struct ColumnTotals {
     contains_null: bool,
@@ -207,7 +207,7 @@ impl TableTotals {
             totals.contains_null |= !given.contains(column);
         }
         for column in statistics {
-            let bounds = Bounds::of(column.range.as_ref());
+            let bounds = Bounds::of(column.range.as_ref()).both_or_none();
             let kind = self.kinds.get(&column.column).copied();
             let contains_nan = is_float(column).then_some(column.contains_nan);
             match self.columns.get_mut(&column.column) {
@@ -218,7 +218,7 @@ impl TableTotals {
                         (left, right) => left.or(right),
                     };
                     if column.value_count > 0 {
-                        totals.bounds = std::mem::take(&mut totals.bounds).merge(bounds, kind);
+                        totals.bounds = std::mem::take(&mut totals.bounds).merge(bounds, kind).both_or_none();
                     }
                 }
                 None if column.value_count > 0 => {

@@ -63,11 +63,13 @@ impl Lake {
             )
             .fetch_all(&mut *transaction)
             .await?;
-            let watermark: i64 =
-                sqlx::query_scalar("SELECT sequence FROM freshet_watermark").fetch_one(&mut *transaction).await?;
+            let watermark: i64 = sqlx::query_scalar("SELECT sequence FROM freshet_watermark")
+                .fetch_one(&mut *transaction)
+                .await?;
             Ok((buckets, tables, columns, files, watermark))
         };
-        let (buckets, tables, columns, files, watermark) = read.await.map_err(LakeError::database("read its live rows"))?;
+        let (buckets, tables, columns, files, watermark) =
+            read.await.map_err(LakeError::database("read its live rows"))?;
         Ok(LakeState {
             buckets: buckets.into_iter().map(bucket).collect::<Result<_, _>>()?,
             tables: with_columns(tables, columns)?,
@@ -86,8 +88,13 @@ impl Lake {
         if !commit.flushed.iter().all(reached) {
             return Ok(None);
         }
-        let mut by_path: HashMap<String, DataFile> =
-            self.load().await?.files.into_iter().map(|file| (file.path.clone(), file)).collect();
+        let mut by_path: HashMap<String, DataFile> = self
+            .load()
+            .await?
+            .files
+            .into_iter()
+            .map(|file| (file.path.clone(), file))
+            .collect();
         Ok(commit.files.iter().map(|file| by_path.remove(&file.path)).collect())
     }
 

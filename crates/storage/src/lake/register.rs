@@ -451,77 +451,82 @@ struct DuckLakeColumn<'a> {
 }
 
 async fn write_columns(transaction: &mut Transaction, snapshot_id: i64, work: &[TableWork]) -> Result<(), sqlx::Error> {
-    let (mut rows, mut registry, mut tags) = (Vec::new(), Vec::new(), Vec::new());
-    for TableWork {
-        schema,
-        known_columns,
-        created_as,
-    } in work
-    {
-        let table = schema.table;
-        if created_as.is_some() {
-            let name = names::TIME_COLUMN;
-            rows.push(DuckLakeColumn {
-                table,
-                id: ColumnId::TIME,
-                name,
-                data_type: "timestamp_ns",
-            });
-        }
-        for column in schema.columns.iter().skip(*known_columns) {
-            let Column {
-                id,
-                name,
-                kind,
-                physical_name,
-            } = column;
-            rows.push(DuckLakeColumn {
-                table,
-                id: *id,
-                name: physical_name,
-                data_type: ducklake_type(*kind),
-            });
-            registry.push((table, column));
-            if *kind == ColumnKind::Tag {
-                tags.push((table, *id, buckets::KIND_TAG, kind_text(*kind).to_owned()));
-            }
-            if name != physical_name {
-                tags.push((table, *id, buckets::NAME_TAG, buckets::tag_text(name)));
-            }
-        }
-    }
+    let new_columns: Vec<(TableId, &Column)> = work
+        .iter()
+        .flat_map(|table| {
+            let id = table.schema.table;
+            table
+                .schema
+                .columns
+                .iter()
+                .skip(table.known_columns)
+                .map(move |column| (id, column))
+        })
+        .collect();
+    let times = work
+        .iter()
+        .filter(|table| table.created_as.is_some())
+        .map(|table| DuckLakeColumn {
+            table: table.schema.table,
+            id: ColumnId::TIME,
+            name: names::TIME_COLUMN,
+            data_type: "timestamp_ns",
+        });
+    let others = new_columns.iter().map(|(table, column)| DuckLakeColumn {
+        table: *table,
+        id: column.id,
+        name: &column.physical_name,
+        data_type: ducklake_type(column.kind),
+    });
+    write_ducklake_columns(transaction, snapshot_id, &times.chain(others).collect::<Vec<_>>()).await?;
+    let statement = (
+        "INSERT INTO freshet_column(table_id, column_id, column_name, kind, physical_name)",
+        "",
+    );
+    sql::insert(transaction, statement, 5, &new_columns, |values, (table, column)| {
+        values.push_bind(table.0).push_bind(column.id.0);
+        values
+            .push_bind(column.name.as_bytes())
+            .push_bind(kind_text(column.kind));
+        values.push_bind(column.physical_name.as_str());
+    })
+    .await?;
+    write_comments(transaction, snapshot_id, &new_columns).await
+}
+
+async fn write_ducklake_columns(
+    transaction: &mut Transaction,
+    snapshot_id: i64,
+    rows: &[DuckLakeColumn<'_>],
+) -> Result<(), sqlx::Error> {
     let statement = (
         "INSERT INTO ducklake_column(column_id, begin_snapshot, table_id, column_order, column_name, column_type, \
          default_value, nulls_allowed, default_value_type, default_value_dialect)",
         "",
     );
-    sql::insert(transaction, statement, 6, &rows, |values, row| {
+    sql::insert(transaction, statement, 6, rows, |values, row| {
+        let nulls_allowed = if row.id == ColumnId::TIME { "FALSE" } else { "TRUE" };
+        values.push_bind(row.id.0).push_bind(snapshot_id).push_bind(row.table.0);
+        values.push_bind(row.id.0).push_bind(row.name).push_bind(row.data_type);
         values
-            .push_bind(row.id.0)
-            .push_bind(snapshot_id)
-            .push_bind(row.table.0)
-            .push_bind(row.id.0);
-        values.push_bind(row.name).push_bind(row.data_type).push("'NULL'");
-        values
-            .push(if row.id == ColumnId::TIME { "FALSE" } else { "TRUE" })
+            .push("'NULL'")
+            .push(nulls_allowed)
             .push("'literal'")
             .push("'duckdb'");
     })
-    .await?;
-    let statement = (
-        "INSERT INTO freshet_column(table_id, column_id, column_name, kind, physical_name)",
-        "",
-    );
-    sql::insert(transaction, statement, 5, &registry, |values, (table, column)| {
-        values
-            .push_bind(table.0)
-            .push_bind(column.id.0)
-            .push_bind(column.name.as_bytes());
-        values
-            .push_bind(kind_text(column.kind))
-            .push_bind(column.physical_name.as_str());
-    })
-    .await?;
+    .await
+}
+
+/// Writes what an outside reader is told of columns that are tags or have another name.
+async fn write_comments(
+    transaction: &mut Transaction,
+    snapshot_id: i64,
+    columns: &[(TableId, &Column)],
+) -> Result<(), sqlx::Error> {
+    let comments: Vec<(TableId, ColumnId, String)> = columns
+        .iter()
+        .filter_map(|(table, column)| Some((*table, column.id, column_comment(column)?)))
+        .collect();
     let statement = (
         "INSERT INTO ducklake_column_tag(table_id, column_id, begin_snapshot, \"key\", \"value\")",
         "",
@@ -529,14 +534,26 @@ async fn write_columns(transaction: &mut Transaction, snapshot_id: i64, work: &[
     sql::insert(
         transaction,
         statement,
-        5,
-        &tags,
-        |values, (table, column, key, value)| {
+        4,
+        &comments,
+        |values, (table, column, comment)| {
             values.push_bind(table.0).push_bind(column.0).push_bind(snapshot_id);
-            values.push_bind(*key).push_bind(value.as_str());
+            values.push("'comment'").push_bind(comment.as_str());
         },
     )
     .await
+}
+
+/// What an outside reader is told of a column: `tag` or `field`, and the real name as a JSON string if it is another
+/// one; nothing of a field with its own name. The place is DuckLake's tag `comment`, because DuckDB 1.5.5 refuses a
+/// table that has any other tag on a column.
+fn column_comment(column: &Column) -> Option<String> {
+    let kind = if column.kind == ColumnKind::Tag { "tag" } else { "field" };
+    if column.name != column.physical_name {
+        Some(format!("{kind} {}", buckets::tag_text(&column.name)))
+    } else {
+        (column.kind == ColumnKind::Tag).then(|| kind.to_owned())
+    }
 }
 
 /// DuckLake's name of a column's type.

@@ -34,6 +34,17 @@ impl Bounds {
         })
     }
 
+    /// These bounds if both are known, otherwise none: what the statistics of a table must be. DuckDB 1.5.5 takes a
+    /// filter to be always true or false when a table has the one without the other (seen with a time near the upper
+    /// limit). The statistics of files may have one.
+    pub(super) fn both_or_none(self) -> Self {
+        if self.min.is_some() && self.max.is_some() {
+            self
+        } else {
+            Self::default()
+        }
+    }
+
     /// The bounds of both sets of values together, which both have at least one value.
     pub(super) fn merge(self, other: Self, kind: Option<ColumnKind>) -> Self {
         Self {
@@ -80,6 +91,7 @@ fn upper_bound(value: &StatisticsValue) -> Option<String> {
     match value {
         StatisticsValue::Text(text) => text_upper_bound(text),
         StatisticsValue::Float(zero) if *zero == 0.0 => Some("0.0".to_owned()),
+        StatisticsValue::Time(time_ns) => time_text((*time_ns).max(EARLIEST_TIME_NS)),
         other => exact(other),
     }
 }
@@ -175,8 +187,6 @@ mod tests {
             (Time(500_000_000), Some("1970-01-01 00:00:00.5")),
             (Time(i64::MAX - 1), Some("2262-04-11 23:47:16.854775806")),
             (Time(EARLIEST_TIME_NS), Some("1677-09-22 00:00:00")),
-            (Time(EARLIEST_TIME_NS - 1), None),
-            (Time(i64::MIN + 2), None),
             (Float(1.5), Some("1.5")),
             (Float(100.0), Some("100.0")),
             (Float(1e-4), Some("0.0001")),
@@ -198,6 +208,10 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(lower_bound(value).as_deref(), *expected, "{value:?}");
             assert_eq!(upper_bound(value).as_deref(), *expected, "{value:?}");
+        }
+        for too_early in [EARLIEST_TIME_NS - 1, i64::MIN + 2] {
+            assert_eq!(lower_bound(&Time(too_early)), None);
+            assert_eq!(upper_bound(&Time(too_early)).as_deref(), Some("1677-09-22 00:00:00"));
         }
         for zero in [0.0, -0.0] {
             assert_eq!(lower_bound(&Float(zero)).as_deref(), Some("-0.0"));
