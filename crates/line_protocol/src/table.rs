@@ -267,11 +267,7 @@ impl TableBuilder {
                 column.align(row);
             }
         }
-        for slot in self.sequence.iter_mut().take(touched) {
-            if *slot as usize >= mark.columns {
-                *slot = NO_COLUMN;
-            }
-        }
+        // The sequence may still name these columns: it only guesses, and a guess is checked by name.
         while self.columns.len() > mark.columns {
             self.remove_last_column(hasher);
         }

@@ -699,8 +699,10 @@ fn many_names() {
 #[test]
 fn a_body_of_several_measurements() {
     let body = "\
-        climate,device=d1,room=kitchen temperature=23.4,count=18i,humidity=40,open=f,note=\"n 0, \\\"q\\\"\" 1775000000\n\
-        climate,device=d2,room=kitchen temperature=24.5,count=19i,humidity=40,open=f,note=\"n 0, \\\"q\\\"\" 1775000000\n\
+        climate,device=d1,room=kitchen temperature=23.4,count=18i,\
+         humidity=40,open=f,note=\"n 0, \\\"q\\\"\" 1775000000\n\
+        climate,device=d2,room=kitchen temperature=24.5,count=19i,\
+         humidity=40,open=f,note=\"n 0, \\\"q\\\"\" 1775000000\n\
         climate,device=d1,room=kitchen temperature=27.1,count=0i 1775000015\n\
         \n\
         # the agent itself\n\

@@ -1,4 +1,5 @@
-//! From the key of a line to its table and series: one hash for a key that came before, all the splitting for a new one.
+//! From the key of a line to its table and series: one hash for a key that came before, all the splitting for a new
+//! one.
 
 use super::Parser;
 use crate::error::Cause;
