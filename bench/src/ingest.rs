@@ -88,10 +88,6 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     for encoding in &options.bodies {
         let bodies = Arc::new(prepare(options, *encoding)?);
         for server in &servers {
-            if *encoding == Encoding::Gzip && !server.takes_gzip() {
-                eprintln!("{}: takes no compressed bodies", server.name());
-                continue;
-            }
             runs.push(runtime.block_on(measure(options, server.as_ref(), *encoding, &bodies))?);
         }
     }

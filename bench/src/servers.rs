@@ -35,11 +35,6 @@ pub(crate) trait Server {
     /// Writes line protocol with nanoseconds; the body is filled in.
     fn write(&self) -> Call;
 
-    /// Whether it takes compressed bodies.
-    fn takes_gzip(&self) -> bool {
-        true
-    }
-
     /// Asks how many of the rows a query sees.
     fn count(&self, data: &DataOptions) -> Call;
 

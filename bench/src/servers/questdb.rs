@@ -51,10 +51,6 @@ impl Server for Questdb {
         Call::post("/api/v2/write?precision=ns", "")
     }
 
-    fn takes_gzip(&self) -> bool {
-        false
-    }
-
     fn count(&self, _data: &DataOptions) -> Call {
         Call::get(format!("/exec?query={}", encoded("SELECT count() FROM cpu")))
     }
