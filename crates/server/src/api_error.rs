@@ -1,0 +1,381 @@
+//! The one place where errors become answers: code, status and message of wire-api section 0.
+//!
+//! An answer is `{"code","message"}` with the code also in `X-Platform-Error-Code`. The cause of an internal error goes
+//! to the log, where the request's id stands beside it, and never to the client.
+
+use std::error::Error;
+
+use axum::response::{IntoResponse, Response};
+use catalog::{AuthenticationError, CatalogError, Class, ParseIdError, PermissionDeniedError, UnknownWordError};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use query::QueryError;
+use serde::Serialize;
+use storage::{BucketError, FlushFailure, SnapshotError, WriteError};
+
+use crate::auth::AuthError;
+use crate::body::BodyError;
+use crate::budget::WorkerDied;
+use crate::format::{EncodeError, FormatError};
+use crate::json::Json;
+use crate::limits::{BUSY_RETRY_AFTER_S, OUT_OF_SPACE_RETRY_AFTER_S, POISONED_RETRY_AFTER_S};
+use crate::request::RequestError;
+
+/// Carries the code beside the body.
+const ERROR_CODE: HeaderName = HeaderName::from_static("x-platform-error-code");
+
+/// What a client is told of an internal error.
+const MASKED: &str = "An internal error has occurred - check server logs";
+
+/// The codes of the v2 API (kit/platform/errors), and two that are ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// 500: our fault.
+    Internal,
+    /// 400: the request makes no sense.
+    Invalid,
+    /// 422: understood, but against a rule.
+    UnprocessableEntity,
+    /// 422, not 409: it exists already.
+    Conflict,
+    /// 404.
+    NotFound,
+    /// 503: try again later.
+    Unavailable,
+    /// 403.
+    Forbidden,
+    /// 429.
+    TooManyRequests,
+    /// 401.
+    Unauthorized,
+    /// 405.
+    MethodNotAllowed,
+    /// 413.
+    RequestTooLarge,
+    /// 415: a content encoding that we cannot undo.
+    UnsupportedMediaType,
+    /// 408: the client stopped in the middle of its request.
+    RequestTimeout,
+}
+
+impl Code {
+    /// The text in the body and in the header.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Internal => "internal error",
+            Self::Invalid => "invalid",
+            Self::UnprocessableEntity => "unprocessable entity",
+            Self::Conflict => "conflict",
+            Self::NotFound => "not found",
+            Self::Unavailable => "unavailable",
+            Self::Forbidden => "forbidden",
+            Self::TooManyRequests => "too many requests",
+            Self::Unauthorized => "unauthorized",
+            Self::MethodNotAllowed => "method not allowed",
+            Self::RequestTooLarge => "request too large",
+            Self::UnsupportedMediaType => "unsupported media type",
+            Self::RequestTimeout => "request timeout",
+        }
+    }
+
+    /// The status (kit/transport/http/error_handler.go).
+    pub(crate) fn status(self) -> StatusCode {
+        match self {
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Invalid => StatusCode::BAD_REQUEST,
+            Self::UnprocessableEntity | Self::Conflict => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+        }
+    }
+}
+
+/// An answer that says what went wrong.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    code: Code,
+    message: String,
+    retry_after_s: Option<u32>,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// The result of every handler.
+pub(crate) type ApiResult<T> = Result<T, ApiError>;
+
+impl ApiError {
+    /// An answer with this code and message. 503 always says when to try again: clients otherwise guess.
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        let retry_after_s = match code {
+            Code::Unavailable | Code::TooManyRequests => Some(BUSY_RETRY_AFTER_S),
+            _ => None,
+        };
+        Self {
+            code,
+            message: message.into(),
+            retry_after_s,
+            cause: None,
+        }
+    }
+
+    /// 400 `invalid`.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(Code::Invalid, message)
+    }
+
+    /// 404 `not found`.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(Code::NotFound, message)
+    }
+
+    /// 500 with a text that says nothing; `cause` is logged.
+    pub(crate) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            cause: Some(cause.into()),
+            ..Self::new(Code::Internal, MASKED)
+        }
+    }
+
+    /// The same answer, asking the client to wait this long.
+    pub(crate) fn retry_after_s(mut self, seconds: u32) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// The same answer with text before its message, unless the message is masked.
+    pub(crate) fn prefixed(mut self, prefix: &str) -> Self {
+        if self.code != Code::Internal {
+            self.message.insert_str(0, prefix);
+        }
+        self
+    }
+
+    /// The code.
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+}
+
+/// The body of an error; no other keys, as InfluxDB 2.9 sends it.
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    code: &'a str,
+    message: &'a str,
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        if let Some(cause) = &self.cause {
+            tracing::error!(error = %Chain(cause.as_ref()), "request failed");
+        }
+        let body = ErrorBody {
+            code: self.code.as_str(),
+            message: &self.message,
+        };
+        let mut response = (self.code.status(), Json(body)).into_response();
+        response
+            .headers_mut()
+            .insert(ERROR_CODE, HeaderValue::from_static(self.code.as_str()));
+        if let Some(seconds) = self.retry_after_s {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// An error with all its causes on one line.
+struct Chain<'a>(&'a (dyn Error + 'static));
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(cause) = source {
+            write!(formatter, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}
+
+/// The catalog's classes are the API's codes.
+fn code_of(class: Class) -> Code {
+    match class {
+        Class::Invalid => Code::Invalid,
+        Class::UnprocessableEntity => Code::UnprocessableEntity,
+        Class::Conflict => Code::Conflict,
+        Class::NotFound => Code::NotFound,
+        Class::Unauthorized => Code::Unauthorized,
+        Class::Forbidden => Code::Forbidden,
+        Class::TooManyRequests => Code::TooManyRequests,
+        Class::Unavailable => Code::Unavailable,
+        Class::Internal => Code::Internal,
+    }
+}
+
+impl From<CatalogError> for ApiError {
+    fn from(error: CatalogError) -> Self {
+        match code_of(error.class()) {
+            Code::Internal => Self::internal(error),
+            code => Self::new(code, error.to_string()),
+        }
+    }
+}
+
+impl From<AuthenticationError> for ApiError {
+    fn from(error: AuthenticationError) -> Self {
+        Self::new(code_of(error.class()), error.to_string())
+    }
+}
+
+impl From<PermissionDeniedError> for ApiError {
+    fn from(error: PermissionDeniedError) -> Self {
+        Self::new(code_of(error.class()), error.to_string())
+    }
+}
+
+impl From<AuthError> for ApiError {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Missing => Self::new(Code::Unauthorized, error.to_string()),
+            AuthError::Rejected(rejected) => rejected.into(),
+        }
+    }
+}
+
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Query(_)
+            | RequestError::Json(_)
+            | RequestError::Form(_)
+            | RequestError::MissingOrganisation
+            | RequestError::OrganisationMismatch { .. }
+            | RequestError::Id(_)
+            | RequestError::Precision
+            | RequestError::Limit
+            | RequestError::Offset => Self::invalid(error.to_string()),
+        }
+    }
+}
+
+impl From<BodyError> for ApiError {
+    fn from(error: BodyError) -> Self {
+        let code = match &error {
+            BodyError::UnsupportedEncoding(_) => Code::UnsupportedMediaType,
+            BodyError::TooLarge { .. } => Code::RequestTooLarge,
+            BodyError::Busy => Code::Unavailable,
+            BodyError::Stalled(_) | BodyError::TooSlow(_) => Code::RequestTimeout,
+            BodyError::Interrupted(_) | BodyError::Decompress(_) => Code::Invalid,
+            BodyError::Worker(_) => return Self::internal(error),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<ParseIdError> for ApiError {
+    fn from(error: ParseIdError) -> Self {
+        Self::invalid(error.to_string())
+    }
+}
+
+impl From<UnknownWordError> for ApiError {
+    fn from(error: UnknownWordError) -> Self {
+        Self::invalid(error.to_string())
+    }
+}
+
+impl From<FormatError> for ApiError {
+    fn from(error: FormatError) -> Self {
+        Self::invalid(error.to_string())
+    }
+}
+
+impl From<EncodeError> for ApiError {
+    fn from(error: EncodeError) -> Self {
+        match error {
+            EncodeError::Arrow(_) | EncodeError::Parquet(_) => Self::internal(error),
+            EncodeError::TooLarge { .. } => Self::invalid(error.to_string()),
+        }
+    }
+}
+
+impl From<WriteError> for ApiError {
+    fn from(error: WriteError) -> Self {
+        let text = error.to_string();
+        match error {
+            WriteError::Parse(_) => Self::invalid(text),
+            WriteError::Limit(_) => Self::new(Code::UnprocessableEntity, text),
+            WriteError::Overloaded { retry_after_s, .. } => {
+                Self::new(Code::Unavailable, text).retry_after_s(retry_after_s)
+            }
+            WriteError::OutOfSpace => Self::new(Code::Unavailable, text).retry_after_s(OUT_OF_SPACE_RETRY_AFTER_S),
+            WriteError::Poisoned { .. } => Self::new(Code::Unavailable, text).retry_after_s(POISONED_RETRY_AFTER_S),
+            WriteError::Closed => Self::new(Code::Unavailable, text),
+            WriteError::BucketDropped => Self::not_found("bucket not found"),
+            // The enum may grow; what is not known here is ours to look at, not the client's.
+            WriteError::Catalog(_) | WriteError::Internal(_) | _ => Self::internal(error),
+        }
+    }
+}
+
+impl From<BucketError> for ApiError {
+    fn from(error: BucketError) -> Self {
+        match error {
+            BucketError::Write(error) => error.into(),
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl From<SnapshotError> for ApiError {
+    fn from(error: SnapshotError) -> Self {
+        Self::new(Code::Unavailable, error.to_string()).retry_after_s(POISONED_RETRY_AFTER_S)
+    }
+}
+
+/// Only operators may flush, and they need the cause.
+impl From<FlushFailure> for ApiError {
+    fn from(error: FlushFailure) -> Self {
+        match &error {
+            FlushFailure::Refused(_) => Self::new(Code::Unavailable, error.to_string()),
+            _ => Self {
+                message: error.to_string(),
+                ..Self::internal(error)
+            },
+        }
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> Self {
+        let text = error.to_string();
+        match error {
+            QueryError::Plan(_)
+            | QueryError::ReadOnly(_)
+            | QueryError::Parameter { .. }
+            | QueryError::TooLong { .. }
+            | QueryError::Execution(_)
+            // As InfluxDB 2 answers exhausted resources: the same query would fail again.
+            | QueryError::Memory { .. } => Self::invalid(text),
+            QueryError::Timeout(_) | QueryError::Busy { .. } => Self::new(Code::Unavailable, text),
+            QueryError::Internal(_) | _ => Self::internal(error),
+        }
+    }
+}
+
+impl From<WorkerDied> for ApiError {
+    fn from(error: WorkerDied) -> Self {
+        Self::internal(error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

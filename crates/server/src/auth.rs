@@ -1,0 +1,195 @@
+//! Who is asking: from the headers of a request to a [`Principal`], and the checks of what that may do.
+//!
+//! `Authorization: Token …` or `Bearer …`, in any case, otherwise the session cookie. HTTP Basic counts only where
+//! [`basic_credentials`] is called: signin and the password endpoints. Routes behind [`authenticate`] cannot be reached
+//! without a principal; what it may do there each handler says with [`Principal::require`].
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use catalog::{AuthenticationError, Credential, Principal};
+use http::request::Parts;
+use http::{HeaderMap, header};
+
+use crate::api_error::ApiError;
+use crate::state::AppState;
+
+/// The cookie of a session.
+pub(crate) const SESSION_COOKIE: &str = "influxdb-oss-session";
+
+/// Why nobody stands behind a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum AuthError {
+    /// Neither a token nor a cookie, or in a scheme that does not count here.
+    #[error("unauthorized access")]
+    Missing,
+    /// There is a token or a cookie, but it stands for nobody who may do anything.
+    #[error(transparent)]
+    Rejected(#[from] AuthenticationError),
+}
+
+/// What a request shows to say who is asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown<'a> {
+    Token(&'a str),
+    SessionKey(&'a str),
+}
+
+/// The token of the `Authorization` header, otherwise the key of the cookie.
+fn shown(headers: &HeaderMap) -> Option<Shown<'_>> {
+    token(headers)
+        .map(Shown::Token)
+        .or_else(|| session_key(headers).map(Shown::SessionKey))
+}
+
+/// The token of `Authorization: Token …` or `Bearer …`.
+fn token(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let is_known = scheme.eq_ignore_ascii_case("token") || scheme.eq_ignore_ascii_case("bearer");
+    let token = token.trim();
+    (is_known && !token.is_empty()).then_some(token)
+}
+
+/// The key of the session cookie.
+pub(crate) fn session_key(headers: &HeaderMap) -> Option<&str> {
+    let lines = headers
+        .get_all(header::COOKIE)
+        .into_iter()
+        .filter_map(|line| line.to_str().ok());
+    let mut cookies = lines
+        .flat_map(|line| line.split(';'))
+        .filter_map(|cookie| cookie.trim().split_once('='));
+    let (_, key) = cookies.find(|(name, _)| *name == SESSION_COOKIE)?;
+    let key = key.trim_matches('"');
+    (!key.is_empty()).then_some(key)
+}
+
+/// Name and password of `Authorization: Basic …`.
+pub(crate) fn basic_credentials(headers: &HeaderMap) -> Option<(String, String)> {
+    let (scheme, encoded) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (name, password) = decoded.split_once(':')?;
+    Some((name.to_owned(), password.to_owned()))
+}
+
+/// Whoever is asking. A session that was used is renewed.
+pub(crate) async fn principal(state: &AppState, headers: &HeaderMap) -> Result<Principal, AuthError> {
+    match shown(headers).ok_or(AuthError::Missing)? {
+        Shown::Token(token) => Ok(state.catalog().authenticate_token(token)?),
+        Shown::SessionKey(key) => {
+            let principal = state.catalog().authenticate_session(key)?;
+            // Not a reason to refuse: the session is good now.
+            if let Err(error) = state.catalog().renew_session(key).await {
+                tracing::warn!(%error, "a session could not be renewed");
+            }
+            Ok(principal)
+        }
+    }
+}
+
+/// Stands before all routes that need a principal, and gives it to the handler.
+pub(crate) async fn authenticate(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    match principal(&state, request.headers()).await {
+        Ok(principal) => {
+            request.extensions_mut().insert(principal);
+            next.run(request).await
+        }
+        Err(error) => ApiError::from(error).into_response(),
+    }
+}
+
+/// The principal that [`authenticate`] found. On a route that does not stand behind it, nobody.
+#[derive(Debug)]
+pub(crate) struct Authenticated(pub(crate) Principal);
+
+impl FromRequestParts<AppState> for Authenticated {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &AppState) -> Result<Self, ApiError> {
+        parts
+            .extensions
+            .get::<Principal>()
+            .cloned()
+            .map(Self)
+            .ok_or_else(|| AuthError::Missing.into())
+    }
+}
+
+/// How a principal is named in the log: never by anything secret.
+pub(crate) fn describe(principal: &Principal) -> String {
+    match principal.credential {
+        Credential::Authorization(id) => format!("authorization {id} of user {}", principal.user_id),
+        Credential::Session => format!("session of user {}", principal.user_id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(http::HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn what_counts_as_a_token_or_a_cookie() {
+        let cookie = "influxdb-oss-session=k==";
+        for (pairs, expected) in [
+            (&[][..], None),
+            (&[("authorization", "Token x")], Some(Shown::Token("x"))),
+            (&[("authorization", "token x")], Some(Shown::Token("x"))),
+            (&[("authorization", "BEARER x==")], Some(Shown::Token("x=="))),
+            (&[("authorization", "Token  x")], Some(Shown::Token("x"))),
+            (&[("authorization", "Token ")], None),
+            (&[("authorization", "Token")], None),
+            (&[("authorization", "x")], None),
+            (&[("authorization", "Basic dTpw")], None),
+            (&[("authorization", "Digest x")], None),
+            (&[("cookie", cookie)], Some(Shown::SessionKey("k=="))),
+            (
+                &[("cookie", "a=b; influxdb-oss-session=k; c=d")],
+                Some(Shown::SessionKey("k")),
+            ),
+            (&[("cookie", "influxdb-oss-session=")], None),
+            (&[("cookie", "xinfluxdb-oss-session=k")], None),
+            (
+                &[("authorization", "Basic dTpw"), ("cookie", cookie)],
+                Some(Shown::SessionKey("k==")),
+            ),
+            (
+                &[("authorization", "Token x"), ("cookie", cookie)],
+                Some(Shown::Token("x")),
+            ),
+        ] {
+            assert_eq!(shown(&headers(pairs)), expected, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn basic() {
+        let pair = |name: &str, password: &str| Some((name.to_owned(), password.to_owned()));
+        for (value, expected) in [
+            ("Basic dTpwYXNzd29yZDE=", pair("u", "password1")),
+            ("basic dTpwOnE=", pair("u", "p:q")),
+            ("Basic !!!", None),
+            ("Basic dQ==", None),
+            ("Token dTpw", None),
+        ] {
+            assert_eq!(
+                basic_credentials(&headers(&[("authorization", value)])),
+                expected,
+                "{value}"
+            );
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The HTTP server of Freshet: the v2 API, SQL by the v3 API, health and metrics.
+//!
+//! ```text
+//! serve ── connection (TLS, HTTP/1.1, HTTP/2) ── app(state): Router
+//!                                                  │ middleware: request id, CORS, metrics, panics, authentication
+//!                                                routes/*: one file a resource
+//!                                                  │ auth (permissions), request (parameters), body (bounds), json
+//!                                    catalog · storage::Engine · query::QueryEngine
+//!                                                  │ format/*: results        api_error: every error's answer
+//! ```
+//!
+//! This is the only crate that knows HTTP and JSON. It keeps no data: resources are in `catalog`, points in `storage`.
+
+mod api_error;
+mod auth;
+mod body;
+mod budget;
+mod cors;
+mod extract;
+mod format;
+mod json;
+pub mod limits;
+mod metrics;
+mod middleware;
+mod paging;
+mod request;
+mod request_id;
+mod routes;
+mod scope;
+mod serve;
+mod state;
+mod throttle;
+mod times;
+mod tls;
+
+pub use limits::Limits;
+pub use routes::app;
+pub use serve::{ServeConfig, ServeError, serve};
+pub use state::{AppState, Mode, ServerOptions};
+pub use tls::{TlsError, TlsFiles};

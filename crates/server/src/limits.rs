@@ -1,0 +1,136 @@
+//! Every limit of the server, each with its reason. Nothing else in the crate holds a number that bounds something.
+
+use std::time::Duration;
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+/// The limits of one server. [`Limits::for_memory`] fits those that cost memory to the memory there is.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes of a write body as it comes over the wire. 50 MiB is what InfluxDB Cloud documents for a request.
+    pub write_body_bytes: u64,
+    /// Bytes of a write body after decompression. 250 MiB is what InfluxDB Cloud documents; it also bounds what a
+    /// compression bomb can cost.
+    pub decompressed_body_bytes: u64,
+    /// Bytes of all bodies that are being received, decompressed or written. Above it a request is answered 503.
+    pub bodies_in_flight_bytes: u64,
+    /// Bytes of a JSON or form body. The largest honest one is a token with a permission for each of a few thousand
+    /// buckets; 1 MiB holds 8,000.
+    pub json_body_bytes: u64,
+    /// The longest silence within a body. Slower than any retransmission, short enough to free a stalled connection.
+    pub body_stall: Duration,
+    /// The longest time for a whole body, however it trickles: 50 MiB at 0.7 Mbit/s.
+    pub body_total: Duration,
+    /// Pieces of CPU work (decompression, encoding of results, password hashes) at the same time; more only wait for
+    /// each other. Twice the cores keeps all of them busy while some pieces wait for memory.
+    pub cpu_tasks: usize,
+    /// Connections at the same time. Each costs a few tens of KiB and one file descriptor; the accept queue of the
+    /// kernel holds the rest.
+    pub connections: usize,
+    /// Streams of one HTTP/2 connection: as many requests as a client library keeps in flight, not more.
+    pub http2_streams: u32,
+    /// The time to send the head of a request, and the time a kept-alive connection may be idle (hyper has one timer
+    /// for both): longer than the usual interval between two batches of a client, short enough that connections
+    /// which trickle a head do not add up.
+    pub head_read: Duration,
+    /// The time for a TLS handshake.
+    pub tls_handshake: Duration,
+    /// How long a stopping server waits for requests in flight before it cuts them.
+    pub drain: Duration,
+    /// Bytes of Arrow data that the format `pretty` may hold, which needs all rows to know the widths of its columns.
+    pub pretty_bytes: u64,
+    /// Addresses of which failed signins are remembered. 4,096 addresses cost about 200 KiB; the oldest go first.
+    pub signin_addresses: usize,
+    /// Failed signins of one address that cost nothing: people mistype.
+    pub signin_free_failures: u32,
+    /// The longest wait that failed signins cause.
+    pub signin_longest_wait: Duration,
+}
+
+impl Limits {
+    /// The limits for a server that may use `memory_limit_bytes`: bodies get at most a quarter of it, one body at most
+    /// half of that.
+    #[must_use]
+    pub fn for_memory(memory_limit_bytes: u64) -> Self {
+        let bodies_in_flight_bytes = (memory_limit_bytes / 4).clamp(16 * MIB, 2048 * MIB);
+        let decompressed_body_bytes = (250 * MIB).min(bodies_in_flight_bytes / 2);
+        Self {
+            write_body_bytes: (50 * MIB).min(decompressed_body_bytes),
+            decompressed_body_bytes,
+            bodies_in_flight_bytes,
+            pretty_bytes: (64 * MIB).min(memory_limit_bytes / 16),
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            write_body_bytes: 50 * MIB,
+            decompressed_body_bytes: 250 * MIB,
+            bodies_in_flight_bytes: 512 * MIB,
+            json_body_bytes: MIB,
+            body_stall: Duration::from_secs(30),
+            body_total: Duration::from_secs(600),
+            cpu_tasks: 2 * cores,
+            connections: 4096,
+            http2_streams: 256,
+            head_read: Duration::from_secs(60),
+            tls_handshake: Duration::from_secs(10),
+            drain: Duration::from_secs(30),
+            pretty_bytes: 64 * MIB,
+            signin_addresses: 4096,
+            signin_free_failures: 5,
+            signin_longest_wait: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Distinct user agents that /metrics tells apart; the rest are counted as `other`.
+pub(crate) const METRIC_USER_AGENTS: usize = 32;
+
+/// Distinct request series that /metrics keeps: paths × methods × statuses × user agents that really occur.
+pub(crate) const METRIC_SERIES: usize = 4096;
+
+/// The first step of a buffer that grows while a body is decompressed.
+pub(crate) const DECOMPRESS_STEP_BYTES: usize = 64 * 1024;
+
+/// Largest zstd window, as a power of two: 8 MiB, which RFC 8878 asks every decoder to support. A larger one would let
+/// a small body claim up to 2 GiB.
+pub(crate) const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// Characters of a client's `X-Request-Id` that are kept: a UUID has 36.
+pub(crate) const REQUEST_ID_CHARACTERS: usize = 128;
+
+/// Seconds that a client is asked to wait when the server is out of memory for bodies: they are freed within one
+/// request, so soon is right.
+pub(crate) const BUSY_RETRY_AFTER_S: u32 = 1;
+
+/// Seconds that a client is asked to wait when the disk is full: somebody has to make room.
+pub(crate) const OUT_OF_SPACE_RETRY_AFTER_S: u32 = 10;
+
+/// Seconds that a client is asked to wait when only a restart helps.
+pub(crate) const POISONED_RETRY_AFTER_S: u32 = 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_machines_get_small_bodies() {
+        for (memory, in_flight, decompressed, compressed) in [
+            (64 * MIB, 16 * MIB, 8 * MIB, 8 * MIB),
+            (256 * MIB, 64 * MIB, 32 * MIB, 32 * MIB),
+            (1024 * MIB, 256 * MIB, 128 * MIB, 50 * MIB),
+            (64 * 1024 * MIB, 2048 * MIB, 250 * MIB, 50 * MIB),
+        ] {
+            let limits = Limits::for_memory(memory);
+            assert_eq!(limits.bodies_in_flight_bytes, in_flight, "{memory}");
+            assert_eq!(limits.decompressed_body_bytes, decompressed, "{memory}");
+            assert_eq!(limits.write_body_bytes, compressed, "{memory}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The table of all routes: which path is served where, and which of them need a principal.
+//!
+//! A route is either in [`open_routes`], with the reason, or behind authentication. Every handler behind it names the
+//! permission that it needs before it looks at anything else.
+
+mod authorizations;
+mod buckets;
+mod flush;
+mod health;
+mod links;
+mod mappings;
+mod me;
+mod metrics;
+mod orgs;
+mod password;
+mod query_sql;
+mod setup;
+mod signin;
+mod users;
+mod write;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{delete, get, post, put};
+use tower::{Layer as _, ServiceBuilder};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::auth::authenticate;
+use crate::middleware::{answer_panic, observe, path_not_found, strip_trailing_slashes};
+use crate::state::AppState;
+
+/// The whole server as one router.
+#[must_use]
+pub fn app(state: AppState) -> Router {
+    let routes = protected_routes()
+        .route_layer(from_fn_with_state(state.clone(), authenticate))
+        .merge(open_routes())
+        .fallback(path_not_found)
+        .layer(
+            ServiceBuilder::new()
+                .layer(from_fn_with_state(state.clone(), observe))
+                .layer(CatchPanicLayer::custom(answer_panic)),
+        )
+        .with_state(state);
+    // Slashes are stripped before the router looks at the path, so around the router and not inside it.
+    let normalised = tower::util::MapRequestLayer::new(strip_trailing_slashes).layer(routes);
+    Router::new().fallback_service(normalised)
+}
+
+/// Routes without a principal: what a client needs before it has one, what orchestrators and scrapers ask without one,
+/// and those that look at credentials themselves (signin, passwords, write).
+fn open_routes() -> Router<AppState> {
+    Router::new()
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
+        .route("/ping", get(health::ping))
+        .route("/metrics", get(metrics::metrics))
+        .route("/api/v2", get(links::links))
+        .route("/api/v2/setup", get(setup::is_allowed).post(setup::onboard))
+        .route("/api/v2/signin", post(signin::signin))
+        .route("/api/v2/signout", post(signin::signout))
+        .route("/api/v2/me/password", put(password::change_own))
+        .route(
+            "/api/v2/users/{id}/password",
+            put(password::change).merge(password::admin_route()),
+        )
+        .route("/api/v2/write", post(write::write))
+}
+
+/// Routes behind authentication.
+fn protected_routes() -> Router<AppState> {
+    Router::new()
+        .route("/api/v2/me", get(me::me))
+        .route("/api/v2/orgs", get(orgs::list).post(orgs::create))
+        .route(
+            "/api/v2/orgs/{id}",
+            get(orgs::find).patch(orgs::update).delete(orgs::remove),
+        )
+        .route(
+            "/api/v2/orgs/{id}/members",
+            get(mappings::org_members).post(mappings::add_org_member),
+        )
+        .route(
+            "/api/v2/orgs/{id}/members/{user_id}",
+            delete(mappings::remove_org_member),
+        )
+        .route(
+            "/api/v2/orgs/{id}/owners",
+            get(mappings::org_owners).post(mappings::add_org_owner),
+        )
+        .route("/api/v2/orgs/{id}/owners/{user_id}", delete(mappings::remove_org_owner))
+        .route("/api/v2/buckets", get(buckets::list).post(buckets::create))
+        .route(
+            "/api/v2/buckets/{id}",
+            get(buckets::find).patch(buckets::update).delete(buckets::remove),
+        )
+        .route("/api/v2/buckets/{id}/labels", get(buckets::labels))
+        .route(
+            "/api/v2/buckets/{id}/members",
+            get(mappings::bucket_members).post(mappings::add_bucket_member),
+        )
+        .route(
+            "/api/v2/buckets/{id}/members/{user_id}",
+            delete(mappings::remove_bucket_member),
+        )
+        .route(
+            "/api/v2/buckets/{id}/owners",
+            get(mappings::bucket_owners).post(mappings::add_bucket_owner),
+        )
+        .route(
+            "/api/v2/buckets/{id}/owners/{user_id}",
+            delete(mappings::remove_bucket_owner),
+        )
+        .route("/api/v2/users", get(users::list).post(users::create))
+        .route(
+            "/api/v2/users/{id}",
+            get(users::find).patch(users::update).delete(users::remove),
+        )
+        .route(
+            "/api/v2/authorizations",
+            get(authorizations::list).post(authorizations::create),
+        )
+        .route(
+            "/api/v2/authorizations/{id}",
+            get(authorizations::find)
+                .patch(authorizations::update)
+                .delete(authorizations::remove),
+        )
+        .route("/api/v3/query_sql", get(query_sql::by_address).post(query_sql::by_body))
+        .route("/api/freshet/v1/flush", post(flush::flush))
+}

@@ -1,0 +1,353 @@
+//! `/api/v2/authorizations`: tokens and what they permit (wire-api section 5). A token's text is shown once, when it is
+//! made.
+
+use axum::extract::{Path, State};
+use catalog::{
+    Action, Authorization, AuthorizationFilter, AuthorizationId, AuthorizationStatus, AuthorizationUpdate, BucketId,
+    NewAuthorization, OrganisationId, Permission, Principal, Resource, ResourceType, Secret, UserId,
+};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::users::SelfLink;
+use crate::api_error::{ApiError, ApiResult};
+use crate::auth::Authenticated;
+use crate::extract::{JsonBody, path_id};
+use crate::json::{Created, Json};
+use crate::request::Parameters;
+use crate::scope;
+use crate::state::AppState;
+use crate::times::rfc3339_nano;
+
+/// An authorization on the wire.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AuthorizationJson {
+    id: String,
+    /// Empty except in the answer that creates it.
+    token: String,
+    status: &'static str,
+    description: String,
+    #[serde(rename = "orgID")]
+    org_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    org: Option<String>,
+    #[serde(rename = "userID")]
+    user_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    permissions: Vec<PermissionJson>,
+    links: AuthorizationLinks,
+    created_at: String,
+    updated_at: String,
+}
+
+#[derive(Debug, Serialize)]
+struct AuthorizationLinks {
+    #[serde(rename = "self")]
+    this: String,
+    user: String,
+}
+
+#[derive(Debug, Serialize)]
+struct PermissionJson {
+    action: &'static str,
+    resource: ResourceJson,
+}
+
+#[derive(Debug, Serialize)]
+struct ResourceJson {
+    #[serde(rename = "type")]
+    resource_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(rename = "orgID", skip_serializing_if = "Option::is_none")]
+    org_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    org: Option<String>,
+}
+
+impl AuthorizationJson {
+    /// As the answer to the setup has it.
+    pub(super) fn without_names(authorization: &Authorization, token: Option<&Secret>) -> Self {
+        let permissions = authorization.permissions.as_slice().iter();
+        let permissions = permissions.map(|permission| PermissionJson {
+            action: permission.action.as_str(),
+            resource: ResourceJson::new(&permission.resource),
+        });
+        Self {
+            id: authorization.id.to_string(),
+            token: token.map(|token| token.expose().to_owned()).unwrap_or_default(),
+            status: authorization.status.as_str(),
+            description: authorization.description.clone(),
+            org_id: authorization.organisation_id.to_string(),
+            org: None,
+            user_id: authorization.user_id.to_string(),
+            user: None,
+            permissions: permissions.collect(),
+            links: AuthorizationLinks {
+                this: format!("/api/v2/authorizations/{}", authorization.id),
+                user: format!("/api/v2/users/{}", authorization.user_id),
+            },
+            created_at: rfc3339_nano(authorization.created_at_ns),
+            updated_at: rfc3339_nano(authorization.updated_at_ns),
+        }
+    }
+
+    /// With the names of what the ids mean, as far as it still exists.
+    fn new(state: &AppState, authorization: &Authorization, token: Option<&Secret>) -> Self {
+        let catalog = state.catalog();
+        let org_name = |id: OrganisationId| catalog.find_organisation(id).ok().map(|found| found.name.clone());
+        let mut this = Self::without_names(authorization, token);
+        this.org = org_name(authorization.organisation_id);
+        this.user = catalog
+            .find_user(authorization.user_id)
+            .ok()
+            .map(|user| user.name.clone());
+        for (permission, json) in authorization.permissions.as_slice().iter().zip(&mut this.permissions) {
+            json.resource.org = permission.resource.organisation_id.and_then(org_name);
+            json.resource.name = resource_name(state, &permission.resource);
+        }
+        this
+    }
+}
+
+impl ResourceJson {
+    fn new(resource: &Resource) -> Self {
+        Self {
+            resource_type: resource.resource_type.as_str(),
+            id: resource.id.map(|id| format!("{id:016x}")),
+            org_id: resource.organisation_id.map(|id| id.to_string()),
+            name: None,
+            org: None,
+        }
+    }
+}
+
+fn resource_name(state: &AppState, resource: &Resource) -> Option<String> {
+    let (catalog, id) = (state.catalog(), resource.id?);
+    match resource.resource_type {
+        ResourceType::Buckets => catalog
+            .find_bucket(BucketId::from_u64(id)?)
+            .ok()
+            .map(|found| found.name.clone()),
+        ResourceType::Orgs => catalog
+            .find_organisation(OrganisationId::from_u64(id)?)
+            .ok()
+            .map(|found| found.name.clone()),
+        ResourceType::Users => catalog
+            .find_user(UserId::from_u64(id)?)
+            .ok()
+            .map(|found| found.name.clone()),
+        _ => None,
+    }
+}
+
+/// Whether the principal may do this to an authorization: it needs the right on authorizations of the organisation,
+/// and on the user behind it. Everybody has the latter on themselves, so that the holder of an all-access token can
+/// manage the tokens of its own user, which InfluxDB's rules do not let it.
+fn check(who: &Principal, action: Action, authorization: &Authorization) -> Result<(), catalog::PermissionDeniedError> {
+    let (id, organisation) = (authorization.id.get(), authorization.organisation_id);
+    who.require(Permission::on_one(
+        action,
+        ResourceType::Authorizations,
+        id,
+        Some(organisation),
+    ))?;
+    check_user(who, action, authorization.user_id)
+}
+
+fn check_user(who: &Principal, action: Action, user: UserId) -> Result<(), catalog::PermissionDeniedError> {
+    if who.user_id == user {
+        Ok(())
+    } else {
+        who.require(Permission::on_user(action, user))
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct AuthorizationsJson {
+    links: SelfLink,
+    authorizations: Vec<AuthorizationJson>,
+}
+
+/// `GET /api/v2/authorizations`: all that the principal may read, narrowed by `user`, `userID`, `org` and `orgID`.
+pub(super) async fn list(
+    State(state): State<AppState>,
+    Authenticated(principal): Authenticated,
+    parameters: Parameters,
+) -> ApiResult<Json<AuthorizationsJson>> {
+    let organisation = scope::named_organisation(&state, &parameters)?;
+    let filter = AuthorizationFilter {
+        user_id: parameters.id("userID")?,
+        user: parameters.get("user").map(str::to_owned),
+        organisation_id: organisation.map(|organisation| organisation.id),
+        organisation: None,
+    };
+    let visible = |authorization: &Authorization| check(&principal, Action::Read, authorization).is_ok();
+    let found = state.catalog().list_authorizations(&filter, visible)?;
+    let authorizations = found
+        .iter()
+        .map(|found| AuthorizationJson::new(&state, found, None))
+        .collect();
+    let links = SelfLink {
+        this: "/api/v2/authorizations".to_owned(),
+    };
+    Ok(Json(AuthorizationsJson { links, authorizations }))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct AuthorizationRequest {
+    #[serde(rename = "orgID")]
+    org_id: Option<String>,
+    #[serde(rename = "userID")]
+    user_id: Option<String>,
+    status: Option<String>,
+    description: Option<String>,
+    #[serde(default)]
+    permissions: Vec<PermissionRequest>,
+}
+
+#[derive(Debug, Deserialize)]
+struct PermissionRequest {
+    action: String,
+    resource: ResourceRequest,
+}
+
+#[derive(Debug, Deserialize)]
+struct ResourceRequest {
+    #[serde(rename = "type")]
+    resource_type: String,
+    id: Option<String>,
+    #[serde(rename = "orgID")]
+    org_id: Option<String>,
+}
+
+impl PermissionRequest {
+    fn permission(&self) -> ApiResult<Permission> {
+        let id = given(self.resource.id.as_ref())
+            .map(catalog::id::parse_id)
+            .transpose()?;
+        let organisation_id = given(self.resource.org_id.as_ref()).map(str::parse).transpose()?;
+        Ok(Permission {
+            action: self.action.parse()?,
+            resource: Resource {
+                resource_type: self.resource.resource_type.parse()?,
+                id: id.map(std::num::NonZeroU64::get),
+                organisation_id,
+            },
+        })
+    }
+}
+
+/// An empty text counts as not given.
+fn given(text: Option<&String>) -> Option<&str> {
+    text.map(String::as_str).filter(|text| !text.is_empty())
+}
+
+impl AuthorizationRequest {
+    fn status(&self) -> ApiResult<Option<AuthorizationStatus>> {
+        Ok(given(self.status.as_ref()).map(str::parse).transpose()?)
+    }
+}
+
+/// `POST /api/v2/authorizations`: a token for the given user, otherwise the principal's own. It can be given only what
+/// its creator may do.
+pub(super) async fn create(
+    State(state): State<AppState>,
+    Authenticated(principal): Authenticated,
+    JsonBody(request): JsonBody<AuthorizationRequest>,
+) -> ApiResult<Created<AuthorizationJson>> {
+    let permissions = request
+        .permissions
+        .iter()
+        .map(PermissionRequest::permission)
+        .collect::<ApiResult<Vec<_>>>()?;
+    if permissions.is_empty() {
+        return Err(catalog::CatalogError::PermissionsMissing.into());
+    }
+    let Some(org_id) = given(request.org_id.as_ref()) else {
+        return Err(ApiError::invalid("org id required: invalid ID"));
+    };
+    let organisation_id: OrganisationId = path_id(org_id)?;
+    let user_id = given(request.user_id.as_ref())
+        .map(path_id)
+        .transpose()?
+        .unwrap_or(principal.user_id);
+    principal.require(Permission::in_organisation(
+        Action::Write,
+        ResourceType::Authorizations,
+        organisation_id,
+    ))?;
+    check_user(&principal, Action::Write, user_id)?;
+    let new = NewAuthorization {
+        organisation_id,
+        user_id,
+        status: request.status()?.unwrap_or(AuthorizationStatus::Active),
+        description: request.description.unwrap_or_default(),
+        permissions,
+        token: None,
+    };
+    let created = state
+        .catalog()
+        .create_authorization(new, Some(&principal.permissions))
+        .await?;
+    Ok(Created(AuthorizationJson::new(
+        &state,
+        &created.authorization,
+        Some(&created.token),
+    )))
+}
+
+/// The authorization of an id in the path, if the principal may do this to it.
+fn permitted(state: &AppState, who: &Principal, id: &str, action: Action) -> ApiResult<std::sync::Arc<Authorization>> {
+    let found = state.catalog().find_authorization(path_id::<AuthorizationId>(id)?)?;
+    check(who, action, &found)?;
+    Ok(found)
+}
+
+/// `GET /api/v2/authorizations/{id}`.
+pub(super) async fn find(
+    State(state): State<AppState>,
+    Authenticated(principal): Authenticated,
+    Path(id): Path<String>,
+) -> ApiResult<Json<AuthorizationJson>> {
+    let found = permitted(&state, &principal, &id, Action::Read)?;
+    Ok(Json(AuthorizationJson::new(&state, &found, None)))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct UpdateRequest {
+    status: Option<String>,
+    description: Option<String>,
+}
+
+/// `PATCH /api/v2/authorizations/{id}`: status and description.
+pub(super) async fn update(
+    State(state): State<AppState>,
+    Authenticated(principal): Authenticated,
+    Path(id): Path<String>,
+    JsonBody(request): JsonBody<UpdateRequest>,
+) -> ApiResult<Json<AuthorizationJson>> {
+    let before = permitted(&state, &principal, &id, Action::Write)?;
+    let status = request.status.as_deref().map(str::parse).transpose()?;
+    let update = AuthorizationUpdate {
+        status,
+        description: request.description,
+    };
+    let after = state.catalog().update_authorization(before.id, update).await?;
+    Ok(Json(AuthorizationJson::new(&state, &after, None)))
+}
+
+/// `DELETE /api/v2/authorizations/{id}`.
+pub(super) async fn remove(
+    State(state): State<AppState>,
+    Authenticated(principal): Authenticated,
+    Path(id): Path<String>,
+) -> ApiResult<StatusCode> {
+    let found = permitted(&state, &principal, &id, Action::Write)?;
+    state.catalog().delete_authorization(found.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

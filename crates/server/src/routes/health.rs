@@ -1,0 +1,90 @@
+//! `/health`, `/ready` and `/ping`: whether the server lives and can do its work. Nobody needs a token for them.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Serialize;
+use storage::Health as EngineHealth;
+
+use crate::json::Json;
+use crate::middleware::API_VERSION;
+use crate::state::AppState;
+use crate::times::{go_duration, rfc3339_nano};
+
+#[derive(Serialize)]
+struct Health<'a> {
+    name: &'static str,
+    message: String,
+    status: &'static str,
+    checks: Vec<Check>,
+    version: &'static str,
+    commit: &'a str,
+}
+
+/// One part that is not well.
+#[derive(Serialize)]
+struct Check {
+    name: String,
+    status: &'static str,
+    message: String,
+}
+
+/// `GET /health`: 200 and `pass`, or 503 and `fail` with what is wrong. A server that still replays its log is well.
+pub(super) async fn health(State(state): State<AppState>) -> Response {
+    let checks = failing_checks(&state);
+    let (status_code, status, message) = match checks.first() {
+        None => (StatusCode::OK, "pass", "ready for queries and writes".to_owned()),
+        Some(check) => (StatusCode::SERVICE_UNAVAILABLE, "fail", check.message.clone()),
+    };
+    let body = Health {
+        name: "influxdb",
+        message,
+        status,
+        checks,
+        version: API_VERSION,
+        commit: state.commit(),
+    };
+    (status_code, Json(body)).into_response()
+}
+
+fn failing_checks(state: &AppState) -> Vec<Check> {
+    let fail = |name: &str, message: String| Check {
+        name: name.to_owned(),
+        status: "fail",
+        message,
+    };
+    let status = state.engine().status();
+    let wal = match &status.health {
+        EngineHealth::Running | EngineHealth::Replaying => None,
+        EngineHealth::Poisoned(cause) => Some(fail("write-ahead log", format!("writes are refused: {cause}"))),
+        EngineHealth::OutOfSpace => Some(fail("write-ahead log", "no space left on the device".to_owned())),
+    };
+    let tables = status
+        .failing_tables
+        .iter()
+        .map(|(table, cause)| fail(&format!("flush of {table}"), cause.clone()));
+    wal.into_iter().chain(tables).collect()
+}
+
+#[derive(Serialize)]
+struct Ready {
+    status: &'static str,
+    started: String,
+    up: String,
+}
+
+/// `GET /ready`: since when the server answers.
+pub(super) async fn ready(State(state): State<AppState>) -> Response {
+    let started = rfc3339_nano(state.started_at_ns());
+    Json(Ready {
+        status: "ready",
+        started,
+        up: go_duration(state.up()),
+    })
+    .into_response()
+}
+
+/// `GET` and `HEAD /ping`: 204; what clients look for are the headers that every answer has.
+pub(super) async fn ping() -> StatusCode {
+    StatusCode::NO_CONTENT
+}

@@ -1,0 +1,271 @@
+//! What the tests of this folder share: a server over a temporary directory, and placeholders for what varies.
+
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests; not every test uses all of it"
+)]
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use catalog::{Catalog, OnboardingRequest, SystemClock};
+use http::{HeaderMap, Request};
+use query::{QueryEngine, QueryOptions};
+use server::{AppState, Limits, Mode, ServerOptions};
+use storage::{Engine, EngineOptions};
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+const MIB: u64 = 1 << 20;
+
+/// The operator token of every test server.
+pub const TOKEN: &str = "operator-token";
+
+/// A server without a socket.
+pub struct TestServer {
+    pub state: AppState,
+    router: Router,
+    names: Vec<(String, &'static str)>,
+    _directory: TempDir,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    pub fn text(&self) -> String {
+        String::from_utf8(self.body.to_vec()).unwrap()
+    }
+}
+
+impl TestServer {
+    /// A server with user `u`, organisation `o`, bucket `b` and [`TOKEN`], unless the options say otherwise.
+    pub async fn start(options: &[String]) -> Self {
+        let has = |option: &str| options.iter().any(|candidate| candidate.trim() == option);
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SystemClock);
+        let catalog = Catalog::open(directory.path().join("resources.sqlite"), clock.clone())
+            .await
+            .unwrap();
+        let engine_options = EngineOptions::new(directory.path().join("data"), 256 * MIB, clock.clone());
+        let engine = Engine::open(engine_options).await.unwrap();
+        let query = QueryEngine::new(QueryOptions {
+            memory_limit_bytes: 64 << 20,
+            spill_dir: directory.path().join("spill"),
+            spill_limit_bytes: 64 * MIB,
+            threads: 2,
+            running: 4,
+            waiting: 4,
+            timeout: Duration::from_secs(60),
+        });
+        let mut limits = Limits::default();
+        if has("small-limits") {
+            limits.write_body_bytes = 4 << 10;
+            limits.decompressed_body_bytes = 64 << 10;
+            limits.bodies_in_flight_bytes = 1 << 20;
+            limits.json_body_bytes = 4 << 10;
+        }
+        let mode = if has("mode cloud") { Mode::Cloud } else { Mode::Oss };
+        let server_options = ServerOptions {
+            mode,
+            limits,
+            clock,
+            commit: "test".to_owned(),
+        };
+        let state = AppState::new(catalog, engine, query.unwrap(), server_options);
+        let names = if has("not-onboarded") {
+            Vec::new()
+        } else {
+            onboard(state.catalog()).await
+        };
+        Self {
+            router: server::app(state.clone()),
+            state,
+            names,
+            _directory: directory,
+        }
+    }
+
+    pub fn placeholders(&self) -> Placeholders {
+        let known = self
+            .names
+            .iter()
+            .map(|(value, name)| (value.clone(), format!("<{name}>")))
+            .collect();
+        Placeholders {
+            known,
+            ids: 0,
+            tokens: 0,
+        }
+    }
+
+    /// The value behind a name of the setup.
+    pub fn named(&self, name: &str) -> &str {
+        self.names
+            .iter()
+            .find(|(_, candidate)| *candidate == name)
+            .map(|(value, _)| value.as_str())
+            .unwrap()
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: to_bytes(body, usize::MAX).await.unwrap(),
+        }
+    }
+
+    /// A request with the operator token.
+    pub async fn call(&self, method: &str, address: &str, body: impl Into<Body>) -> Answer {
+        let request = Request::builder().method(method).uri(address);
+        self.send(
+            request
+                .header("authorization", format!("Token {TOKEN}"))
+                .body(body.into())
+                .unwrap(),
+        )
+        .await
+    }
+}
+
+async fn onboard(catalog: &Catalog) -> Vec<(String, &'static str)> {
+    let request = OnboardingRequest {
+        username: "u".to_owned(),
+        password: Some("password1".into()),
+        organisation: "o".to_owned(),
+        bucket: "b".to_owned(),
+        retention: Duration::ZERO,
+        token: Some(TOKEN.into()),
+    };
+    let result = catalog.onboard(request).await.unwrap();
+    vec![
+        (result.organisation.id.to_string(), "org"),
+        (result.bucket.id.to_string(), "bucket"),
+        (result.user.id.to_string(), "user"),
+        (result.authorization.id.to_string(), "auth"),
+        (TOKEN.to_owned(), "token"),
+    ]
+}
+
+/// What varies from run to run, and the names that stand for it.
+pub struct Placeholders {
+    known: Vec<(String, String)>,
+    ids: usize,
+    tokens: usize,
+}
+
+impl Placeholders {
+    /// A request with values for names.
+    pub fn fill(&self, text: &str) -> String {
+        self.known
+            .iter()
+            .fold(text.to_owned(), |text, (value, name)| text.replace(name, value))
+    }
+
+    /// An answer with names for values.
+    pub fn replace(&mut self, text: &str) -> String {
+        let mut replaced = String::new();
+        let mut rest = text;
+        while let Some(character) = rest.chars().next() {
+            let is_word = |c: char| c.is_ascii_alphanumeric() || "-_=".contains(c);
+            let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+            let word = &rest[..length];
+            if length == 0 {
+                replaced.push(character);
+                rest = &rest[character.len_utf8()..];
+            } else if let Some((time, after)) = split_time(rest) {
+                replaced.push_str(time);
+                rest = after;
+            } else {
+                replaced.push_str(&self.name_of(word));
+                rest = &rest[length..];
+            }
+        }
+        replaced
+    }
+
+    fn name_of(&mut self, word: &str) -> String {
+        if let Some(key) = word.strip_prefix("influxdb-oss-session=").filter(|key| key.len() == 88) {
+            return format!("influxdb-oss-session={}", self.name_of(key));
+        }
+        if let Some((_, name)) = self.known.iter().find(|(value, _)| value == word) {
+            return name.clone();
+        }
+        let is_id = word.len() == 16 && word.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        // Ids that somebody wrote by hand begin with zeros or are all the same digit.
+        let is_random_id = is_id && !word.starts_with("0000000") && !word.starts_with("ffffffff");
+        let name = if is_random_id {
+            self.ids += 1;
+            format!("<id {}>", self.ids)
+        } else if word.len() == 88 && word.ends_with("==") {
+            self.tokens += 1;
+            format!("<token {}>", self.tokens)
+        } else {
+            return word.to_owned();
+        };
+        self.known.push((word.to_owned(), name.clone()));
+        name
+    }
+}
+
+/// A time of now at the start of the text (`2026-…Z`, or the date of a cookie), and what follows it.
+fn split_time(text: &str) -> Option<(&'static str, &str)> {
+    let end = text.find(['"', ' ', ',', ';', '\n']).unwrap_or(text.len());
+    let word = &text[..end];
+    let year: Option<u32> = word.get(..5).and_then(|start| start.strip_suffix('-')?.parse().ok());
+    if year.is_some_and(|year| year >= 2026) && word.ends_with('Z') && word.contains('T') {
+        return Some(("<time>", &text[end..]));
+    }
+    if let Some(after) = text.strip_prefix("Expires=") {
+        let end = after.find("GMT")? + 3;
+        return Some(("Expires=<time>", &after[end..]));
+    }
+    None
+}
+
+/// The body after the directives of its case.
+pub fn encode_body(mut body: Vec<u8>, directives: &[String]) -> Vec<u8> {
+    for directive in directives {
+        let (name, value) = directive.split_once(' ').unwrap_or((directive, ""));
+        let number = || value.parse::<usize>().unwrap();
+        match name {
+            "gzip" => body = gzip(&body),
+            "zlib" => {
+                let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+                encoder.write_all(&body).unwrap();
+                body = encoder.finish().unwrap();
+            }
+            "zstd" => body = zstd::encode_all(&body[..], 3).unwrap(),
+            "repeat" => body = body.repeat(number()),
+            "cut" => body.truncate(body.len() - number()),
+            "flip" => {
+                let index = body.len() - number();
+                body[index] ^= 0xff;
+            }
+            "append" => body.extend_from_slice(value.as_bytes()),
+            "newline" => body.push(b'\n'),
+            "second-member" => body.extend(gzip(value.as_bytes())),
+            unknown => panic!("unknown directive {unknown}"),
+        }
+    }
+    body
+}
+
+pub fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
