@@ -3,17 +3,37 @@
 //! Decoding is total: any bytes give rows or a typed error, never a panic, and no count is believed before it was held
 //! against the bytes that are left. The layout stands in docs/formats/wal.md.
 
-use line_protocol::{FieldKind, FieldValues, StringColumn};
+use std::borrow::Cow;
+
+use line_protocol::{FieldValues, StringColumn};
 
 use super::error::{DecodeError, EncodeError};
 use crate::ids::{ColumnId, TableId};
 use crate::rows::{FieldRows, SeriesKeys, TableRows, is_valid_series_key, put_varint, take_varint};
 
-/// Columns of variable-length numbers.
+/// The columnar encoding: variable-length differences, LZ4 for long texts.
 const COLUMNAR: u8 = 1;
 
 /// Set in a column's kind byte if a bitmap of the rows that have a value follows.
 const HAS_VALIDITY: u8 = 0x80;
+
+/// The kinds of columns. Floats that are all whole numbers are written as integers: clients often send such.
+mod kind {
+    pub(super) const FLOAT: u8 = 0;
+    pub(super) const INTEGER: u8 = 1;
+    pub(super) const UNSIGNED: u8 = 2;
+    pub(super) const BOOLEAN: u8 = 3;
+    pub(super) const STRING: u8 = 4;
+    pub(super) const WHOLE_FLOAT: u8 = 5;
+}
+
+/// Units that times may be multiples of, in nanoseconds, coarse ones first; a payload holds the index.
+const TIME_UNITS_NS: [i64; 4] = [1_000_000_000, 1_000_000, 1_000, 1];
+
+/// Texts shorter than this stay as they are: LZ4 gains little there.
+const COMPRESSED_BYTES_MIN: usize = 1_024;
+/// What LZ4 can make of one byte at most; a claim beyond it is a lie.
+const COMPRESSION_RATIO_MAX: usize = 255;
 
 /// Whether [`decode`] can read this encoding.
 pub(crate) fn is_known_encoding(encoding: u8) -> bool {
@@ -50,19 +70,55 @@ fn encode_table(table: &TableRows, out: &mut Vec<u8>) -> Result<(), EncodeError>
     let rows = table.times.len();
     put_varint(out, zigzag(table.table.0));
     put_varint(out, table.series.len() as u64);
+    let mut keys = Vec::with_capacity(table.series.byte_len());
     for key in table.series.iter() {
-        put_varint(out, key.len() as u64);
-        out.extend_from_slice(key);
+        put_number(out, key.len() as u64);
+        keys.extend_from_slice(key);
     }
+    put_text(out, &keys);
     put_varint(out, rows as u64);
     out.reserve(rows * (2 + table.columns.len()));
     put_deltas(out, table.row_series.iter().map(|index| i64::from(*index)));
-    put_deltas(out, table.times.iter().copied());
+    encode_times(&table.times, out);
     put_varint(out, table.columns.len() as u64);
+    let references = references(&table.row_series, table.series.len());
     for column in &table.columns {
-        encode_column(column, rows, out);
+        encode_column(column, &references, out);
     }
     Ok(())
+}
+
+/// Per row, the row whose value its own is written as a difference to: the one before of the same series, as a series
+/// changes little; for the first of a series the row before, as hosts resemble one another; the first row itself.
+fn references(row_series: &[u32], series_count: usize) -> Vec<u32> {
+    let mut last_rows = vec![u32::MAX; series_count];
+    let mut references = Vec::with_capacity(row_series.len());
+    for (row, series) in (0_u32..).zip(row_series) {
+        let before = row.saturating_sub(1);
+        // The caller has checked that every index names a series.
+        references.push(last_rows.get_mut(*series as usize).map_or(before, |last| {
+            let reference = if *last == u32::MAX { before } else { *last };
+            *last = row;
+            reference
+        }));
+    }
+    references
+}
+
+fn encode_times(times: &[i64], out: &mut Vec<u8>) {
+    let is_unit = |unit: &i64| times.iter().all(|time| time % unit == 0);
+    let index = TIME_UNITS_NS
+        .iter()
+        .position(is_unit)
+        .unwrap_or(TIME_UNITS_NS.len() - 1);
+    out.push(index as u8);
+    // A constant divisor in each arm spares a division per row.
+    match index {
+        0 => put_deltas(out, times.iter().map(|time| time / 1_000_000_000)),
+        1 => put_deltas(out, times.iter().map(|time| time / 1_000_000)),
+        2 => put_deltas(out, times.iter().map(|time| time / 1_000)),
+        _ => put_deltas(out, times.iter().copied()),
+    }
 }
 
 fn check_consistent(table: &TableRows) -> Result<(), EncodeError> {
@@ -83,52 +139,72 @@ fn check_consistent(table: &TableRows) -> Result<(), EncodeError> {
     }
 }
 
-fn encode_column(column: &FieldRows, rows: usize, out: &mut Vec<u8>) {
+fn encode_column(column: &FieldRows, references: &[u32], out: &mut Vec<u8>) {
+    let present = Present {
+        bits: column.validity.as_deref(),
+        rows: references.len(),
+    };
+    let (kind, whole) = column_kind(&column.values, &present);
     put_varint(out, zigzag(column.column.0));
-    let kind = kind_number(column.values.kind());
     out.push(kind | if column.validity.is_some() { HAS_VALIDITY } else { 0 });
     if let Some(bits) = &column.validity {
         out.extend_from_slice(bits);
     }
-    let present = Present {
-        bits: column.validity.as_deref(),
-        rows,
-    };
     match &column.values {
+        FieldValues::Float(_) if kind == kind::WHOLE_FLOAT => put_differences(out, &whole, &present, references),
         FieldValues::Float(values) => {
             present
                 .pick(values)
                 .for_each(|value| out.extend_from_slice(&value.to_bits().to_le_bytes()));
         }
-        FieldValues::Integer(values) => put_deltas(out, present.pick(values).copied()),
-        FieldValues::Unsigned(values) => put_deltas(out, present.pick(values).map(|value| value.cast_signed())),
+        FieldValues::Integer(values) => put_differences(out, values, &present, references),
+        FieldValues::Unsigned(values) => {
+            let values: Vec<i64> = values.iter().map(|value| value.cast_signed()).collect();
+            put_differences(out, &values, &present, references);
+        }
         FieldValues::Boolean(values) => put_booleans(out, present.pick(values).copied()),
         FieldValues::String(values) => encode_strings(values, &present, out),
     }
 }
 
-fn encode_strings(values: &StringColumn, present: &Present<'_>, out: &mut Vec<u8>) {
-    let rows = || {
-        (0..present.rows)
-            .filter(|row| present.is_present(*row))
-            .map(|row| values.value(row))
+/// The kind of a column, and its values if they are floats that are whole numbers.
+fn column_kind(values: &FieldValues, present: &Present<'_>) -> (u8, Vec<i64>) {
+    let kind = match values {
+        FieldValues::Float(values) => match whole_numbers(values, present) {
+            Some(whole) => return (kind::WHOLE_FLOAT, whole),
+            None => kind::FLOAT,
+        },
+        FieldValues::Integer(_) => kind::INTEGER,
+        FieldValues::Unsigned(_) => kind::UNSIGNED,
+        FieldValues::Boolean(_) => kind::BOOLEAN,
+        FieldValues::String(_) => kind::STRING,
     };
-    rows().for_each(|text| put_varint(out, text.len() as u64));
-    rows().for_each(|text| out.extend_from_slice(text.as_bytes()));
+    (kind, Vec::new())
+}
+
+/// The floats as integers, if each of them comes back with the same bits (so not -0.0).
+fn whole_numbers(values: &[f64], present: &Present<'_>) -> Option<Vec<i64>> {
+    let whole = |(row, value): (usize, &f64)| {
+        let number = *value as i64;
+        let is_same = (number as f64).to_bits() == value.to_bits();
+        (is_same || !present.is_present(row)).then_some(number)
+    };
+    values.iter().enumerate().map(whole).collect()
+}
+
+fn encode_strings(values: &StringColumn, present: &Present<'_>, out: &mut Vec<u8>) {
+    let mut text = Vec::with_capacity(values.bytes.len());
+    for row in (0..present.rows).filter(|row| present.is_present(*row)) {
+        let value = values.value(row);
+        put_number(out, value.len() as u64);
+        text.extend_from_slice(value.as_bytes());
+    }
+    put_text(out, &text);
 }
 
 fn decode_table(input: &mut Input<'_>) -> Result<TableRows, DecodeError> {
     let table = TableId(unzigzag(input.varint("a table id")?));
-    let series_count = input.count("the number of series", 1)?;
-    let mut series = SeriesKeys::default();
-    for _ in 0..series_count {
-        let length = input.count("the length of a series key", 1)?;
-        let key = input.bytes(length, "a series key")?;
-        if !is_valid_series_key(key) {
-            return Err(DecodeError::Invalid("series key"));
-        }
-        series.push_encoded(key);
-    }
+    let series = decode_series(input)?;
     // A row takes at least a byte for its series and one for its time.
     let rows = input.count("the number of rows", 2)?;
     if rows == 0 {
@@ -138,13 +214,14 @@ fn decode_table(input: &mut Input<'_>) -> Result<TableRows, DecodeError> {
     for index in input.deltas(rows, "the series of the rows")? {
         let index = u32::try_from(index)
             .ok()
-            .filter(|index| (*index as usize) < series_count);
+            .filter(|index| (*index as usize) < series.len());
         row_series.push(index.ok_or(DecodeError::Invalid("index of a series"))?);
     }
-    let times = input.deltas(rows, "the times")?;
+    let times = decode_times(input, rows)?;
+    let references = references(&row_series, series.len());
     let column_count = input.count("the number of columns", 2)?;
     let columns = (0..column_count)
-        .map(|_| decode_column(input, rows))
+        .map(|_| decode_column(input, &references))
         .collect::<Result<_, _>>()?;
     Ok(TableRows {
         table,
@@ -155,13 +232,48 @@ fn decode_table(input: &mut Input<'_>) -> Result<TableRows, DecodeError> {
     })
 }
 
-fn decode_column(input: &mut Input<'_>, rows: usize) -> Result<FieldRows, DecodeError> {
+fn decode_series(input: &mut Input<'_>) -> Result<SeriesKeys, DecodeError> {
+    let count = input.count("the number of series", 1)?;
+    let lengths = (0..count)
+        .map(|_| input.varint("the length of a series key"))
+        .collect::<Result<Vec<_>, _>>()?;
+    let text = input.text("series keys")?;
+    let mut rest = &*text;
+    let mut series = SeriesKeys::default();
+    for length in lengths {
+        let split = usize::try_from(length)
+            .ok()
+            .and_then(|length| rest.split_at_checked(length));
+        let (key, after) = split.ok_or(DecodeError::Truncated("a series key"))?;
+        if !is_valid_series_key(key) {
+            return Err(DecodeError::Invalid("series key"));
+        }
+        series.push_encoded(key);
+        rest = after;
+    }
+    if rest.is_empty() {
+        Ok(series)
+    } else {
+        Err(DecodeError::Trailing(rest.len()))
+    }
+}
+
+fn decode_times(input: &mut Input<'_>, rows: usize) -> Result<Vec<i64>, DecodeError> {
+    let index = input.byte("the unit of the times")?;
+    let unit = TIME_UNITS_NS
+        .get(usize::from(index))
+        .ok_or(DecodeError::Invalid("unit of the times"))?;
+    let mut times = input.deltas(rows, "the times")?;
+    for time in &mut times {
+        *time = time.checked_mul(*unit).ok_or(DecodeError::Invalid("time"))?;
+    }
+    Ok(times)
+}
+
+fn decode_column(input: &mut Input<'_>, references: &[u32]) -> Result<FieldRows, DecodeError> {
+    let rows = references.len();
     let column = ColumnId(unzigzag(input.varint("a column id")?));
-    let kind = input
-        .bytes(1, "the kind of a column")?
-        .first()
-        .copied()
-        .unwrap_or_default();
+    let kind = input.byte("the kind of a column")?;
     let validity = match kind & HAS_VALIDITY {
         0 => None,
         _ => Some(input.bytes(rows.div_ceil(8), "a validity bitmap")?.to_vec()),
@@ -173,16 +285,19 @@ fn decode_column(input: &mut Input<'_>, rows: usize) -> Result<FieldRows, Decode
     if !present.is_clean() {
         return Err(DecodeError::Invalid("validity bitmap"));
     }
-    let count = present.count();
     let values = match kind & !HAS_VALIDITY {
-        0 => FieldValues::Float(present.spread(input.floats(count)?)),
-        1 => FieldValues::Integer(present.spread(input.deltas(count, "integers")?)),
-        2 => {
-            let values = input.deltas(count, "unsigned integers")?;
-            FieldValues::Unsigned(present.spread(values.into_iter().map(i64::cast_unsigned).collect()))
+        kind::FLOAT => FieldValues::Float(present.spread(input.floats(present.count())?)),
+        kind::INTEGER => FieldValues::Integer(input.differences(&present, references)?),
+        kind::UNSIGNED => {
+            let values = input.differences(&present, references)?;
+            FieldValues::Unsigned(values.into_iter().map(i64::cast_unsigned).collect())
         }
-        3 => FieldValues::Boolean(present.spread(input.booleans(count)?)),
-        4 => FieldValues::String(decode_strings(input, &present, count)?),
+        kind::BOOLEAN => FieldValues::Boolean(present.spread(input.booleans(present.count())?)),
+        kind::STRING => FieldValues::String(decode_strings(input, &present)?),
+        kind::WHOLE_FLOAT => {
+            let values = input.differences(&present, references)?;
+            FieldValues::Float(values.into_iter().map(|value| value as f64).collect())
+        }
         _ => return Err(DecodeError::Invalid("kind of a column")),
     };
     Ok(FieldRows {
@@ -192,8 +307,8 @@ fn decode_column(input: &mut Input<'_>, rows: usize) -> Result<FieldRows, Decode
     })
 }
 
-fn decode_strings(input: &mut Input<'_>, present: &Present<'_>, count: usize) -> Result<StringColumn, DecodeError> {
-    input.check_count(count, 1, "the lengths of strings")?;
+fn decode_strings(input: &mut Input<'_>, present: &Present<'_>) -> Result<StringColumn, DecodeError> {
+    input.check_count(present.count(), 1, "the lengths of strings")?;
     let mut offsets = Vec::with_capacity(present.rows + 1);
     offsets.push(0_u32);
     let mut end = 0_u32;
@@ -206,22 +321,15 @@ fn decode_strings(input: &mut Input<'_>, present: &Present<'_>, count: usize) ->
         }
         offsets.push(end);
     }
-    let bytes = std::str::from_utf8(input.bytes(end as usize, "strings")?);
-    let bytes = bytes.map_err(|_| DecodeError::Invalid("string: not UTF-8"))?.to_owned();
+    let text = input.text("strings")?;
+    if text.len() != end as usize {
+        return Err(DecodeError::Invalid("length of the strings"));
+    }
+    let bytes = String::from_utf8(text.into_owned()).map_err(|_| DecodeError::Invalid("string: not UTF-8"))?;
     if offsets.iter().any(|offset| !bytes.is_char_boundary(*offset as usize)) {
         return Err(DecodeError::Invalid("string: cut inside a character"));
     }
     Ok(StringColumn { offsets, bytes })
-}
-
-fn kind_number(kind: FieldKind) -> u8 {
-    match kind {
-        FieldKind::Float => 0,
-        FieldKind::Integer => 1,
-        FieldKind::Unsigned => 2,
-        FieldKind::Boolean => 3,
-        FieldKind::String => 4,
-    }
 }
 
 /// Which rows have a value.
@@ -273,12 +381,57 @@ impl Present<'_> {
     }
 }
 
+/// [`put_varint`] with a short way for the numbers that nearly all are.
+#[inline]
+fn put_number(out: &mut Vec<u8>, value: u64) {
+    if value < 0x80 {
+        out.push(value as u8)
+    } else {
+        put_varint(out, value)
+    }
+}
+
+/// Each value as its difference to the one before.
 fn put_deltas(out: &mut Vec<u8>, values: impl Iterator<Item = i64>) {
     let mut previous = 0_i64;
     for value in values {
-        put_varint(out, zigzag(value.wrapping_sub(previous)));
+        put_number(out, zigzag(value.wrapping_sub(previous)));
         previous = value;
     }
+}
+
+/// Each value that is present as its difference to the one of its reference row, where absent ones, and the first
+/// row's reference, count as 0.
+fn put_differences(out: &mut Vec<u8>, values: &[i64], present: &Present<'_>, references: &[u32]) {
+    for (row, (value, reference)) in values.iter().zip(references).enumerate() {
+        if !present.is_present(row) {
+            continue;
+        }
+        let reference = *reference as usize;
+        let has_reference = row > 0 && present.is_present(reference);
+        let base = if has_reference {
+            values.get(reference).copied().unwrap_or_default()
+        } else {
+            0
+        };
+        put_number(out, zigzag(value.wrapping_sub(base)));
+    }
+}
+
+/// Bytes with their length, by LZ4 where that makes a long text shorter by an eighth or more.
+fn put_text(out: &mut Vec<u8>, text: &[u8]) {
+    put_varint(out, text.len() as u64);
+    if text.len() >= COMPRESSED_BYTES_MIN {
+        let compressed = lz4_flex::block::compress(text);
+        if compressed.len() < text.len() / 8 * 7 {
+            put_varint(out, compressed.len() as u64);
+            out.extend_from_slice(&compressed);
+            return;
+        }
+    }
+    // No text is compressed to nothing, so this says that it is not compressed.
+    put_varint(out, 0);
+    out.extend_from_slice(text);
 }
 
 fn put_booleans(out: &mut Vec<u8>, values: impl Iterator<Item = bool>) {
@@ -311,10 +464,43 @@ struct Input<'a> {
 }
 
 impl<'a> Input<'a> {
+    #[inline]
     fn varint(&mut self, what: &'static str) -> Result<u64, DecodeError> {
+        if let Some((byte, rest)) = self.rest.split_first()
+            && *byte < 0x80
+        {
+            self.rest = rest;
+            return Ok(u64::from(*byte));
+        }
         let (value, rest) = take_varint(self.rest).ok_or(DecodeError::Truncated(what))?;
         self.rest = rest;
         Ok(value)
+    }
+
+    fn byte(&mut self, what: &'static str) -> Result<u8, DecodeError> {
+        let (byte, rest) = self.rest.split_first().ok_or(DecodeError::Truncated(what))?;
+        self.rest = rest;
+        Ok(*byte)
+    }
+
+    /// What [`put_text`] wrote.
+    fn text(&mut self, what: &'static str) -> Result<Cow<'a, [u8]>, DecodeError> {
+        let length = usize::try_from(self.varint(what)?).map_err(|_| DecodeError::Truncated(what))?;
+        let compressed_length = self.count(what, 1)?;
+        if compressed_length == 0 {
+            return Ok(Cow::Borrowed(self.bytes(length, what)?));
+        }
+        let compressed = self.bytes(compressed_length, what)?;
+        if length / COMPRESSION_RATIO_MAX > compressed_length {
+            return Err(DecodeError::Invalid("length of a compressed text"));
+        }
+        let text = lz4_flex::block::decompress(compressed, length);
+        let text = text.map_err(|_| DecodeError::Invalid("compressed text"))?;
+        if text.len() == length {
+            Ok(Cow::Owned(text))
+        } else {
+            Err(DecodeError::Invalid("length of a compressed text"))
+        }
     }
 
     fn bytes(&mut self, count: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
@@ -345,6 +531,21 @@ impl<'a> Input<'a> {
         for _ in 0..count {
             previous = previous.wrapping_add(unzigzag(self.varint(what)?));
             values.push(previous);
+        }
+        Ok(values)
+    }
+
+    /// What [`put_differences`] wrote, with 0 for the rows without a value.
+    fn differences(&mut self, present: &Present<'_>, references: &[u32]) -> Result<Vec<i64>, DecodeError> {
+        self.check_count(present.count(), 1, "numbers")?;
+        let mut values = Vec::with_capacity(references.len());
+        for (row, reference) in references.iter().enumerate() {
+            if present.is_present(row) {
+                let base: i64 = values.get(*reference as usize).copied().unwrap_or_default();
+                values.push(base.wrapping_add(unzigzag(self.varint("numbers")?)));
+            } else {
+                values.push(0);
+            }
         }
         Ok(values)
     }

@@ -157,3 +157,122 @@ fn check_total(encoding: u8, bytes: &[u8]) {
         round_trip(&tables);
     }
 }
+
+#[test]
+fn a_payload_is_small() {
+    let check = |table: TableRows, bytes_max: usize| {
+        let mut bytes = Vec::new();
+        let encoding = encode(std::slice::from_ref(&table), &mut bytes).unwrap();
+        assert!(bytes.len() <= bytes_max, "{} bytes", bytes.len());
+        assert_eq!(decode(encoding, &bytes).unwrap(), [table]);
+    };
+    let hosts = 100_usize;
+    let rows = 10 * hosts;
+    let mut series = SeriesKeys::default();
+    for host in 0..hosts {
+        series.push([(ColumnId(2), format!("host_{host}.example.org").as_str())]);
+    }
+    // Ten rounds of counters that differ between hosts and move a little; seconds as time.
+    let counter = |row: usize| (row % hosts) as i64 * 1_000_000_007 + (row / hosts) as i64;
+    let table = |values| TableRows {
+        table: TableId(1),
+        series: series.clone(),
+        row_series: (0..rows).map(|row| (row % hosts) as u32).collect(),
+        times: (0..rows)
+            .map(|row| (1_700_000_000 + 10 * (row / hosts) as i64) * 1_000_000_000)
+            .collect(),
+        columns: vec![FieldRows {
+            column: ColumnId(3),
+            values,
+            validity: None,
+        }],
+    };
+    let keys_and_first_round = 1_400 + 6 * hosts;
+    check(
+        table(FieldValues::Integer((0..rows).map(counter).collect())),
+        3 * rows + keys_and_first_round,
+    );
+    let whole = (0..rows).map(|row| counter(row) as f64).collect();
+    check(table(FieldValues::Float(whole)), 3 * rows + keys_and_first_round);
+    let lines: Vec<String> = (0..rows).map(|row| format!("GET /index.html 200 {row}")).collect();
+    check(table(FieldValues::String(strings(&lines))), 16 * rows);
+}
+
+#[test]
+fn rows_that_do_not_fit_together_are_refused() {
+    let good = || TableRows {
+        table: TableId(1),
+        series: {
+            let mut keys = SeriesKeys::default();
+            keys.push([]);
+            keys
+        },
+        row_series: vec![0, 0],
+        times: vec![1, 2],
+        columns: vec![FieldRows {
+            column: ColumnId(3),
+            values: FieldValues::Integer(vec![1, 2]),
+            validity: None,
+        }],
+    };
+    let check = |change: fn(&mut TableRows)| {
+        let mut table = good();
+        change(&mut table);
+        assert_eq!(encode(&[table], &mut Vec::new()), Err(EncodeError::Inconsistent));
+    };
+    assert_eq!(encode(&[good()], &mut Vec::new()), Ok(1));
+    check(|table| table.times.clear());
+    check(|table| table.row_series[1] = 1);
+    check(|table| table.row_series.truncate(1));
+    check(|table| table.columns[0].values = FieldValues::Float(vec![1.0]));
+    check(|table| table.columns[0].validity = Some(vec![1, 0]));
+}
+
+#[test]
+fn floats_keep_their_bits() {
+    for value in [
+        0.0,
+        -0.0,
+        1.0,
+        -1.5,
+        9e15,
+        1e300,
+        f64::MIN_POSITIVE,
+        i64::MAX as f64,
+        i64::MIN as f64,
+    ] {
+        let mut bytes = Vec::new();
+        let mut series = SeriesKeys::default();
+        series.push([]);
+        let values = FieldValues::Float(vec![value; 3]);
+        let columns = vec![FieldRows {
+            column: ColumnId(3),
+            values,
+            validity: None,
+        }];
+        let table = TableRows {
+            table: TableId(1),
+            series,
+            row_series: vec![0; 3],
+            times: vec![0; 3],
+            columns,
+        };
+        let encoding = encode(&[table], &mut bytes).unwrap();
+        let FieldValues::Float(back) = &decode(encoding, &bytes).unwrap()[0].columns[0].values else {
+            panic!()
+        };
+        assert!(back.iter().all(|back| back.to_bits() == value.to_bits()), "{value}");
+    }
+}
+
+#[test]
+fn a_claim_of_much_text_in_few_bytes_is_refused_before_memory_is_taken() {
+    // One table, one series, whose keys claim 2^60 bytes from a compressed text of one byte.
+    let mut bytes = vec![1, 2, 1, 1];
+    put_varint(&mut bytes, 1 << 60);
+    bytes.extend([1, 0, 0, 0]);
+    assert_eq!(
+        decode(COLUMNAR, &bytes),
+        Err(DecodeError::Invalid("length of a compressed text"))
+    );
+}
