@@ -48,18 +48,12 @@ impl Disk for RealDisk {
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-        Ok(Box::new(RealFile {
-            file,
-            path: path.to_owned(),
-        }))
+        Ok(Box::new(RealFile { file, path: path.to_owned() }))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
-        Ok(Box::new(RealFile {
-            file,
-            path: path.to_owned(),
-        }))
+        Ok(Box::new(RealFile { file, path: path.to_owned() }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -201,34 +201,19 @@ impl SimulatedDisk {
     pub fn set_contents(&self, path: &Path, bytes: &[u8]) {
         let mut state = self.shared.state.lock();
         let id = state.new_file();
-        state.files.insert(
-            id,
-            File {
-                visible: bytes.to_vec(),
-                durable: bytes.to_vec(),
-                unsynced: Vec::new(),
-            },
-        );
+        state.files.insert(id, File { visible: bytes.to_vec(), durable: bytes.to_vec(), unsynced: Vec::new() });
         state.names.insert(path.to_owned(), Entry::File(id));
         state.durable_names.insert(path.to_owned(), Entry::File(id));
     }
 
     fn handle(&self, state: &State, id: u64) -> Box<dyn DiskFile> {
-        Box::new(SimulatedFile {
-            shared: Arc::clone(&self.shared),
-            epoch: state.epoch,
-            id,
-        })
+        Box::new(SimulatedFile { shared: Arc::clone(&self.shared), epoch: state.epoch, id })
     }
 
     /// The disk, if the power is on.
     fn powered(&self) -> io::Result<MutexGuard<'_, State>> {
         let state = self.shared.state.lock();
-        if state.faults.power_is_off {
-            Err(power_failure())
-        } else {
-            Ok(state)
-        }
+        if state.faults.power_is_off { Err(power_failure()) } else { Ok(state) }
     }
 }
 
@@ -240,10 +225,7 @@ impl State {
 
     fn end_epoch(&mut self) {
         self.epoch += 1;
-        self.faults = Faults {
-            capacity_bytes: self.faults.capacity_bytes,
-            ..Faults::default()
-        };
+        self.faults = Faults { capacity_bytes: self.faults.capacity_bytes, ..Faults::default() };
         self.sync_is_held = false;
     }
 
@@ -301,17 +283,12 @@ impl State {
 
     fn used_bytes(&self) -> u64 {
         let linked = self.names.values().filter_map(Entry::file);
-        linked
-            .filter_map(|id| self.files.get(&id))
-            .map(|file| file.visible.len() as u64)
-            .sum()
+        linked.filter_map(|id| self.files.get(&id)).map(|file| file.visible.len() as u64).sum()
     }
 
     /// How much longer a file may become.
     fn free_bytes(&self) -> u64 {
-        self.faults
-            .capacity_bytes
-            .map_or(u64::MAX, |capacity| capacity.saturating_sub(self.used_bytes()))
+        self.faults.capacity_bytes.map_or(u64::MAX, |capacity| capacity.saturating_sub(self.used_bytes()))
     }
 
     fn file(&mut self, id: u64) -> io::Result<&mut File> {
@@ -345,21 +322,12 @@ impl File {
         if random.chance() {
             // The cache was written back in order up to some sector.
             let kept = random.below(changes.len() as u64 + 1) as usize;
-            changes
-                .iter()
-                .take(kept)
-                .for_each(|change| apply(&mut self.durable, change));
+            changes.iter().take(kept).for_each(|change| apply(&mut self.durable, change));
             if let Some(Change::Write { offset, bytes }) = changes.get(kept) {
                 let cut = random.below(bytes.len() as u64 + 1) as usize;
                 let end = (offset + cut) / SECTOR_BYTES * SECTOR_BYTES;
                 let part = bytes.get(..end.saturating_sub(*offset)).unwrap_or_default();
-                apply(
-                    &mut self.durable,
-                    &Change::Write {
-                        offset: *offset,
-                        bytes: part.to_vec(),
-                    },
-                );
+                apply(&mut self.durable, &Change::Write { offset: *offset, bytes: part.to_vec() });
             }
         } else {
             for change in &changes {
@@ -382,14 +350,9 @@ fn sectors(change: &Change) -> Vec<Change> {
     let mut parts = Vec::new();
     let mut start = 0;
     while start < bytes.len() {
-        let end = bytes
-            .len()
-            .min((offset + start) / SECTOR_BYTES * SECTOR_BYTES + SECTOR_BYTES - offset);
+        let end = bytes.len().min((offset + start) / SECTOR_BYTES * SECTOR_BYTES + SECTOR_BYTES - offset);
         let part = bytes.get(start..end).unwrap_or_default().to_vec();
-        parts.push(Change::Write {
-            offset: offset + start,
-            bytes: part,
-        });
+        parts.push(Change::Write { offset: offset + start, bytes: part });
         start = end;
     }
     parts
@@ -439,13 +402,9 @@ impl Disk for SimulatedDisk {
         if state.names.get(directory) != Some(&Entry::Directory) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let files = state
-            .names
-            .iter()
-            .filter(|(path, entry)| entry.file().is_some() && path.parent() == Some(directory));
-        Ok(files
-            .filter_map(|(path, _)| path.file_name()?.to_str().map(str::to_owned))
-            .collect())
+        let files =
+            state.names.iter().filter(|(path, entry)| entry.file().is_some() && path.parent() == Some(directory));
+        Ok(files.filter_map(|(path, _)| path.file_name()?.to_str().map(str::to_owned)).collect())
     }
 
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
@@ -481,10 +440,7 @@ impl Disk for SimulatedDisk {
         state.count_change()?;
         let id = state.new_file();
         state.files.insert(id, File::default());
-        state.change_names(NameChange {
-            removed: None,
-            added: Some((path.to_owned(), Entry::File(id))),
-        });
+        state.change_names(NameChange { removed: None, added: Some((path.to_owned(), Entry::File(id))) });
         Ok(self.handle(&state, id))
     }
 
@@ -500,10 +456,7 @@ impl Disk for SimulatedDisk {
         let mut state = self.powered()?;
         let entry = state.names.get(from).copied().ok_or(io::ErrorKind::NotFound)?;
         state.count_change()?;
-        state.change_names(NameChange {
-            removed: Some(from.to_owned()),
-            added: Some((to.to_owned(), entry)),
-        });
+        state.change_names(NameChange { removed: Some(from.to_owned()), added: Some((to.to_owned(), entry)) });
         Ok(())
     }
 
@@ -513,10 +466,7 @@ impl Disk for SimulatedDisk {
             return Err(io::ErrorKind::NotFound.into());
         }
         state.count_change()?;
-        state.change_names(NameChange {
-            removed: Some(path.to_owned()),
-            added: None,
-        });
+        state.change_names(NameChange { removed: Some(path.to_owned()), added: None });
         Ok(())
     }
 
@@ -541,11 +491,7 @@ impl SimulatedFile {
     }
 
     fn check_alive(&self, state: &State) -> io::Result<()> {
-        if state.faults.power_is_off || state.epoch != self.epoch {
-            Err(power_failure())
-        } else {
-            Ok(())
-        }
+        if state.faults.power_is_off || state.epoch != self.epoch { Err(power_failure()) } else { Ok(()) }
     }
 }
 
@@ -581,17 +527,12 @@ impl DiskFile for SimulatedFile {
         }
         let offset = offset as usize;
         let file = state.file(self.id)?;
-        let room = (file.visible.len() as u64)
-            .saturating_sub(offset as u64)
-            .saturating_add(free);
+        let room = (file.visible.len() as u64).saturating_sub(offset as u64).saturating_add(free);
         if failure.is_none() && kept as u64 > room {
             kept = room as usize;
             failure = Some(io::ErrorKind::StorageFull.into());
         }
-        file.change(Change::Write {
-            offset,
-            bytes: bytes.get(..kept).unwrap_or_default().to_vec(),
-        });
+        file.change(Change::Write { offset, bytes: bytes.get(..kept).unwrap_or_default().to_vec() });
         failure.map_or(Ok(()), Err)
     }
 

@@ -44,15 +44,9 @@ fn check_contract(disk: &dyn Disk, root: &Path) {
     assert_eq!(disk.list(&directory).unwrap(), ["one", "two"]);
     disk.rename(&path, &directory.join("one")).unwrap();
     assert_eq!(disk.list(&directory).unwrap(), ["one"]);
-    assert_eq!(
-        read_all(disk.open(&directory.join("one")).unwrap().as_ref()),
-        b"help\0\0"
-    );
+    assert_eq!(read_all(disk.open(&directory.join("one")).unwrap().as_ref()), b"help\0\0");
     disk.remove(&directory.join("one")).unwrap();
-    assert_eq!(
-        disk.remove(&directory.join("one")).unwrap_err().kind(),
-        io::ErrorKind::NotFound
-    );
+    assert_eq!(disk.remove(&directory.join("one")).unwrap_err().kind(), io::ErrorKind::NotFound);
     disk.sync_directory(&directory).unwrap();
     assert!(disk.available_bytes(&directory).unwrap() > 0);
 }
@@ -89,16 +83,10 @@ fn a_crash_keeps_what_was_synced_and_sectors_of_the_rest() {
         lost_some += u32::from(rest.len() < 3 * SECTOR_BYTES);
         torn += u32::from(rest.windows(2).any(|pair| pair == [0, 2]));
         for (place, pair) in (700..).zip(rest.windows(2)) {
-            assert!(
-                pair[0] == pair[1] || (place + 1) % SECTOR_BYTES == 0,
-                "torn inside a sector at {place}"
-            );
+            assert!(pair[0] == pair[1] || (place + 1) % SECTOR_BYTES == 0, "torn inside a sector at {place}");
         }
     }
-    assert!(
-        kept_some > 20 && lost_some > 20 && torn > 5,
-        "{kept_some} {lost_some} {torn}"
-    );
+    assert!(kept_some > 20 && lost_some > 20 && torn > 5, "{kept_some} {lost_some} {torn}");
 }
 
 #[test]
@@ -114,10 +102,7 @@ fn names_need_a_sync_of_their_directory() {
         created += u32::from(disk.contents(&path).is_some());
         removed += u32::from(disk.contents(old).is_none());
     }
-    assert!(
-        (5..45).contains(&created) && (5..45).contains(&removed),
-        "{created} {removed}"
-    );
+    assert!((5..45).contains(&created) && (5..45).contains(&removed), "{created} {removed}");
 
     let (disk, path) = simulated();
     disk.create(&path).unwrap();
@@ -134,11 +119,7 @@ fn the_same_seed_gives_the_same_disk() {
         disk.sync_directory(Path::new("d")).unwrap();
         let mut random = Random::new(7);
         for _ in 0..20 {
-            file.write_at(
-                random.below(5_000),
-                &vec![random.below(255) as u8; random.below(2_000) as usize],
-            )
-            .unwrap();
+            file.write_at(random.below(5_000), &vec![random.below(255) as u8; random.below(2_000) as usize]).unwrap();
         }
         disk.crash(seed);
         disk.contents(&path).unwrap()

@@ -4,9 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Upper bounds of the classes of sync times in microseconds; a last class holds what is longer.
-pub const SYNC_BOUNDS_US: [u64; 14] = [
-    50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
-];
+pub const SYNC_BOUNDS_US: [u64; 14] =
+    [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000];
 
 /// What the WAL has done since it started, and what it holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,10 +93,7 @@ impl Counters {
 }
 
 /// Runs `work` and says how long it took.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a duration is measured for a metric; nothing is decided by it"
-)]
+#[expect(clippy::disallowed_methods, reason = "a duration is measured for a metric; nothing is decided by it")]
 pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     let result = work();
@@ -114,11 +110,7 @@ mod tests {
             let counters = Counters::default();
             counters.record_sync(Duration::from_micros(took_us));
             let syncs = counters.read().syncs;
-            assert_eq!(
-                syncs.counts.iter().position(|count| *count == 1),
-                Some(class),
-                "{took_us} µs"
-            );
+            assert_eq!(syncs.counts.iter().position(|count| *count == 1), Some(class), "{took_us} µs");
             assert_eq!(syncs.total_us, took_us);
         };
         check(0, 0);

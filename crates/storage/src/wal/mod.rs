@@ -131,24 +131,11 @@ impl<A: Send + 'static> Wal<A> {
         let path = directory.to_owned();
         let (for_thread, for_disk) = (Arc::clone(&shared), Arc::clone(&disk));
         let writer = Writer::new(for_thread, for_disk, path, log, options.clone(), on_durable);
-        let thread = std::thread::Builder::new()
-            .name("wal".to_owned())
-            .spawn(|| writer.run())
-            .map_err(|source| {
-                let path = directory.to_owned();
-                WalError::Poisoned(Arc::new(DiskFault {
-                    operation: Operation::Run,
-                    path,
-                    source,
-                }))
-            })?;
-        Ok(Self {
-            shared,
-            disk,
-            directory: directory.to_owned(),
-            options,
-            thread: Mutex::new(Some(thread)),
-        })
+        let thread = std::thread::Builder::new().name("wal".to_owned()).spawn(|| writer.run()).map_err(|source| {
+            let path = directory.to_owned();
+            WalError::Poisoned(Arc::new(DiskFault { operation: Operation::Run, path, source }))
+        })?;
+        Ok(Self { shared, disk, directory: directory.to_owned(), options, thread: Mutex::new(Some(thread)) })
     }
 }
 
@@ -175,23 +162,13 @@ impl<A> Wal<A> {
             || queue.bytes.saturating_add(bytes) > self.options.queue_bytes;
         if is_full && !queue.records.is_empty() {
             Counters::add(&self.shared.counters.overloads, 1);
-            return Err(WalError::Overloaded {
-                records: queue.records.len(),
-                bytes: queue.bytes,
-            });
+            return Err(WalError::Overloaded { records: queue.records.len(), bytes: queue.bytes });
         }
         queue.bytes += bytes;
-        queue.records.push_back(Pending {
-            record,
-            attachment,
-            waiter,
-        });
+        queue.records.push_back(Pending { record, attachment, waiter });
         drop(queue);
         self.shared.wake.notify_one();
-        Ok(Append {
-            receiver,
-            directory: self.directory.clone(),
-        })
+        Ok(Append { receiver, directory: self.directory.clone() })
     }
 
     /// Deletes the segments whose records are all at or below `low_water`, and returns how many. The caller promises
@@ -258,10 +235,7 @@ impl<A> Drop for Wal<A> {
 
 impl<A> fmt::Debug for Wal<A> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Wal")
-            .field("directory", &self.directory)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Wal").field("directory", &self.directory).finish_non_exhaustive()
     }
 }
 

@@ -56,9 +56,7 @@ pub(crate) fn decode(encoding: u8, payload: &[u8]) -> Result<Vec<TableRows>, Dec
     }
     let mut input = Input { rest: payload };
     let table_count = input.count("the number of tables", 5)?;
-    let tables = (0..table_count)
-        .map(|_| decode_table(&mut input))
-        .collect::<Result<_, _>>()?;
+    let tables = (0..table_count).map(|_| decode_table(&mut input)).collect::<Result<_, _>>()?;
     match input.rest.len() {
         0 => Ok(tables),
         left => Err(DecodeError::Trailing(left)),
@@ -107,10 +105,7 @@ fn references(row_series: &[u32], series_count: usize) -> Vec<u32> {
 
 fn encode_times(times: &[i64], out: &mut Vec<u8>) {
     let is_unit = |unit: &i64| times.iter().all(|time| time % unit == 0);
-    let index = TIME_UNITS_NS
-        .iter()
-        .position(is_unit)
-        .unwrap_or(TIME_UNITS_NS.len() - 1);
+    let index = TIME_UNITS_NS.iter().position(is_unit).unwrap_or(TIME_UNITS_NS.len() - 1);
     out.push(index as u8);
     // A constant divisor in each arm spares a division per row.
     match index {
@@ -124,10 +119,7 @@ fn encode_times(times: &[i64], out: &mut Vec<u8>) {
 fn check_consistent(table: &TableRows) -> Result<(), EncodeError> {
     let rows = table.times.len();
     let columns_fit = table.columns.iter().all(|column| {
-        let bitmap_fits = column
-            .validity
-            .as_ref()
-            .is_none_or(|bits| bits.len() == rows.div_ceil(8));
+        let bitmap_fits = column.validity.as_ref().is_none_or(|bits| bits.len() == rows.div_ceil(8));
         column.values.len() == rows && bitmap_fits
     });
     let series_count = table.series.len() as u32;
@@ -140,10 +132,7 @@ fn check_consistent(table: &TableRows) -> Result<(), EncodeError> {
 }
 
 fn encode_column(column: &FieldRows, references: &[u32], out: &mut Vec<u8>) {
-    let present = Present {
-        bits: column.validity.as_deref(),
-        rows: references.len(),
-    };
+    let present = Present { bits: column.validity.as_deref(), rows: references.len() };
     let (kind, whole) = column_kind(&column.values, &present);
     put_varint(out, zigzag(column.column.0));
     out.push(kind | if column.validity.is_some() { HAS_VALIDITY } else { 0 });
@@ -153,9 +142,7 @@ fn encode_column(column: &FieldRows, references: &[u32], out: &mut Vec<u8>) {
     match &column.values {
         FieldValues::Float(_) if kind == kind::WHOLE_FLOAT => put_differences(out, &whole, &present, references),
         FieldValues::Float(values) => {
-            present
-                .pick(values)
-                .for_each(|value| out.extend_from_slice(&value.to_bits().to_le_bytes()));
+            present.pick(values).for_each(|value| out.extend_from_slice(&value.to_bits().to_le_bytes()));
         }
         FieldValues::Integer(values) => put_differences(out, values, &present, references),
         FieldValues::Unsigned(values) => {
@@ -212,38 +199,24 @@ fn decode_table(input: &mut Input<'_>) -> Result<TableRows, DecodeError> {
     }
     let mut row_series = Vec::with_capacity(rows);
     for index in input.deltas(rows, "the series of the rows")? {
-        let index = u32::try_from(index)
-            .ok()
-            .filter(|index| (*index as usize) < series.len());
+        let index = u32::try_from(index).ok().filter(|index| (*index as usize) < series.len());
         row_series.push(index.ok_or(DecodeError::Invalid("index of a series"))?);
     }
     let times = decode_times(input, rows)?;
     let references = references(&row_series, series.len());
     let column_count = input.count("the number of columns", 2)?;
-    let columns = (0..column_count)
-        .map(|_| decode_column(input, &references))
-        .collect::<Result<_, _>>()?;
-    Ok(TableRows {
-        table,
-        series,
-        row_series,
-        times,
-        columns,
-    })
+    let columns = (0..column_count).map(|_| decode_column(input, &references)).collect::<Result<_, _>>()?;
+    Ok(TableRows { table, series, row_series, times, columns })
 }
 
 fn decode_series(input: &mut Input<'_>) -> Result<SeriesKeys, DecodeError> {
     let count = input.count("the number of series", 1)?;
-    let lengths = (0..count)
-        .map(|_| input.varint("the length of a series key"))
-        .collect::<Result<Vec<_>, _>>()?;
+    let lengths = (0..count).map(|_| input.varint("the length of a series key")).collect::<Result<Vec<_>, _>>()?;
     let text = input.text("series keys")?;
     let mut rest = &*text;
     let mut series = SeriesKeys::default();
     for length in lengths {
-        let split = usize::try_from(length)
-            .ok()
-            .and_then(|length| rest.split_at_checked(length));
+        let split = usize::try_from(length).ok().and_then(|length| rest.split_at_checked(length));
         let (key, after) = split.ok_or(DecodeError::Truncated("a series key"))?;
         if !is_valid_series_key(key) {
             return Err(DecodeError::Invalid("series key"));
@@ -251,18 +224,12 @@ fn decode_series(input: &mut Input<'_>) -> Result<SeriesKeys, DecodeError> {
         series.push_encoded(key);
         rest = after;
     }
-    if rest.is_empty() {
-        Ok(series)
-    } else {
-        Err(DecodeError::Trailing(rest.len()))
-    }
+    if rest.is_empty() { Ok(series) } else { Err(DecodeError::Trailing(rest.len())) }
 }
 
 fn decode_times(input: &mut Input<'_>, rows: usize) -> Result<Vec<i64>, DecodeError> {
     let index = input.byte("the unit of the times")?;
-    let unit = TIME_UNITS_NS
-        .get(usize::from(index))
-        .ok_or(DecodeError::Invalid("unit of the times"))?;
+    let unit = TIME_UNITS_NS.get(usize::from(index)).ok_or(DecodeError::Invalid("unit of the times"))?;
     let mut times = input.deltas(rows, "the times")?;
     for time in &mut times {
         *time = time.checked_mul(*unit).ok_or(DecodeError::Invalid("time"))?;
@@ -278,10 +245,7 @@ fn decode_column(input: &mut Input<'_>, references: &[u32]) -> Result<FieldRows,
         0 => None,
         _ => Some(input.bytes(rows.div_ceil(8), "a validity bitmap")?.to_vec()),
     };
-    let present = Present {
-        bits: validity.as_deref(),
-        rows,
-    };
+    let present = Present { bits: validity.as_deref(), rows };
     if !present.is_clean() {
         return Err(DecodeError::Invalid("validity bitmap"));
     }
@@ -300,11 +264,7 @@ fn decode_column(input: &mut Input<'_>, references: &[u32]) -> Result<FieldRows,
         }
         _ => return Err(DecodeError::Invalid("kind of a column")),
     };
-    Ok(FieldRows {
-        column,
-        values,
-        validity,
-    })
+    Ok(FieldRows { column, values, validity })
 }
 
 fn decode_strings(input: &mut Input<'_>, present: &Present<'_>) -> Result<StringColumn, DecodeError> {
@@ -315,9 +275,7 @@ fn decode_strings(input: &mut Input<'_>, present: &Present<'_>) -> Result<String
     for row in 0..present.rows {
         if present.is_present(row) {
             let length = u32::try_from(input.varint("the length of a string")?).ok();
-            end = length
-                .and_then(|length| end.checked_add(length))
-                .ok_or(DecodeError::Invalid("string length"))?;
+            end = length.and_then(|length| end.checked_add(length)).ok_or(DecodeError::Invalid("string length"))?;
         }
         offsets.push(end);
     }
@@ -340,14 +298,11 @@ struct Present<'a> {
 
 impl Present<'_> {
     fn is_present(&self, row: usize) -> bool {
-        self.bits
-            .is_none_or(|bits| bits.get(row / 8).is_some_and(|byte| byte >> (row % 8) & 1 == 1))
+        self.bits.is_none_or(|bits| bits.get(row / 8).is_some_and(|byte| byte >> (row % 8) & 1 == 1))
     }
 
     fn count(&self) -> usize {
-        self.bits.map_or(self.rows, |bits| {
-            bits.iter().map(|byte| byte.count_ones() as usize).sum()
-        })
+        self.bits.map_or(self.rows, |bits| bits.iter().map(|byte| byte.count_ones() as usize).sum())
     }
 
     /// Whether the bits after the last row are zero.
@@ -357,11 +312,7 @@ impl Present<'_> {
     }
 
     fn pick<'v, T>(&'v self, values: &'v [T]) -> impl Iterator<Item = &'v T> {
-        values
-            .iter()
-            .enumerate()
-            .filter(|(row, _)| self.is_present(*row))
-            .map(|(_, value)| value)
+        values.iter().enumerate().filter(|(row, _)| self.is_present(*row)).map(|(_, value)| value)
     }
 
     /// Puts `values` (one for each row that has one) where they belong, with defaults between them.
@@ -371,11 +322,7 @@ impl Present<'_> {
         }
         let mut values = values.into_iter();
         let next = |row| {
-            if self.is_present(row) {
-                values.next().unwrap_or_default()
-            } else {
-                T::default()
-            }
+            if self.is_present(row) { values.next().unwrap_or_default() } else { T::default() }
         };
         (0..self.rows).map(next).collect()
     }
@@ -384,11 +331,7 @@ impl Present<'_> {
 /// [`put_varint`] with a short way for the numbers that nearly all are.
 #[inline]
 fn put_number(out: &mut Vec<u8>, value: u64) {
-    if value < 0x80 {
-        out.push(value as u8)
-    } else {
-        put_varint(out, value)
-    }
+    if value < 0x80 { out.push(value as u8) } else { put_varint(out, value) }
 }
 
 /// Each value as its difference to the one before.
@@ -409,11 +352,7 @@ fn put_differences(out: &mut Vec<u8>, values: &[i64], present: &Present<'_>, ref
         }
         let reference = *reference as usize;
         let has_reference = row > 0 && present.is_present(reference);
-        let base = if has_reference {
-            values.get(reference).copied().unwrap_or_default()
-        } else {
-            0
-        };
+        let base = if has_reference { values.get(reference).copied().unwrap_or_default() } else { 0 };
         put_number(out, zigzag(value.wrapping_sub(base)));
     }
 }
@@ -517,11 +456,7 @@ impl<'a> Input<'a> {
     }
 
     fn check_count(&self, count: usize, bytes_each: usize, what: &'static str) -> Result<(), DecodeError> {
-        if count > self.rest.len() / bytes_each {
-            Err(DecodeError::Truncated(what))
-        } else {
-            Ok(())
-        }
+        if count > self.rest.len() / bytes_each { Err(DecodeError::Truncated(what)) } else { Ok(()) }
     }
 
     fn deltas(&mut self, count: usize, what: &'static str) -> Result<Vec<i64>, DecodeError> {
@@ -553,18 +488,12 @@ impl<'a> Input<'a> {
     fn floats(&mut self, count: usize) -> Result<Vec<f64>, DecodeError> {
         let length = count.checked_mul(8).ok_or(DecodeError::Truncated("floats"))?;
         let (chunks, _) = self.bytes(length, "floats")?.as_chunks::<8>();
-        Ok(chunks
-            .iter()
-            .map(|chunk| f64::from_bits(u64::from_le_bytes(*chunk)))
-            .collect())
+        Ok(chunks.iter().map(|chunk| f64::from_bits(u64::from_le_bytes(*chunk))).collect())
     }
 
     fn booleans(&mut self, count: usize) -> Result<Vec<bool>, DecodeError> {
         let bits = self.bytes(count.div_ceil(8), "booleans")?;
-        let present = Present {
-            bits: Some(bits),
-            rows: count,
-        };
+        let present = Present { bits: Some(bits), rows: count };
         if !present.is_clean() {
             return Err(DecodeError::Invalid("booleans"));
         }

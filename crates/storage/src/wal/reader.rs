@@ -30,15 +30,7 @@ pub(crate) struct SegmentReader {
 impl SegmentReader {
     /// A reader of the records between two places of a segment.
     pub(crate) fn new(file: Box<dyn DiskFile>, path: PathBuf, salt: u64, offset: u64, end: u64) -> Self {
-        Self {
-            file,
-            path,
-            salt,
-            offset,
-            end,
-            buffer: Vec::new(),
-            buffer_offset: offset,
-        }
+        Self { file, path, salt, offset, end, buffer: Vec::new(), buffer_offset: offset }
     }
 
     /// Where the next record starts, or would.
@@ -80,10 +72,7 @@ impl SegmentReader {
         }
         let start = (self.offset - self.buffer_offset) as usize + RECORD_HEADER_BYTES;
         self.offset += header.record_bytes();
-        Ok(Some((
-            header,
-            self.buffer.get(start..start + length).unwrap_or_default(),
-        )))
+        Ok(Some((header, self.buffer.get(start..start + length).unwrap_or_default())))
     }
 
     /// Whether all bytes from here to the end are zero: space that was allocated and never used.
@@ -102,11 +91,16 @@ impl SegmentReader {
         Ok(true)
     }
 
-    /// Looks behind the unreadable record `lost` for one that was written when `lost` was durable already.
+    /// Looks behind the unreadable record `lost` for a record after `after` that proves that `lost` was durable once: it
+    /// was written after the sync of `lost`. Of a `lost` up to `after`, which is in files, that is known anyway.
     ///
     /// A header is enough to prove it; the checksum with the segment's salt makes a chance hit as good as impossible,
     /// and the cheap look at the sequence first keeps the search at every byte fast.
-    pub(crate) fn durable_record_behind(&mut self, lost: Sequence) -> Result<Option<Sequence>, DiskFault> {
+    pub(crate) fn durable_record_behind(
+        &mut self,
+        lost: Sequence,
+        after: Sequence,
+    ) -> Result<Option<Sequence>, DiskFault> {
         let salt = self.salt;
         let records_max = (self.end - self.offset) / RECORD_HEADER_BYTES as u64;
         let mut place = self.offset;
@@ -117,11 +111,11 @@ impl SegmentReader {
                     continue;
                 };
                 let sequence = super::segment::u64_at(bytes, 16);
-                if sequence <= lost.0 || sequence - lost.0 > records_max {
+                if sequence <= lost.0.max(after.0) || sequence - lost.0 > records_max {
                     continue;
                 }
                 let header = RecordHeader::decode(bytes, salt);
-                if let Some(header) = header.filter(|header| header.durable_through >= lost) {
+                if let Some(header) = header.filter(|header| lost <= after || header.durable_through >= lost) {
                     return Ok(Some(header.sequence));
                 }
             }
@@ -164,11 +158,7 @@ impl SegmentReader {
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(source) => {
-                    return Err(DiskFault {
-                        operation: Operation::Read,
-                        path: self.path.clone(),
-                        source,
-                    });
+                    return Err(DiskFault { operation: Operation::Read, path: self.path.clone(), source });
                 }
             }
         }

@@ -19,8 +19,8 @@ use crate::rows::RowBatch;
 
 /// The length of a record's header.
 pub const RECORD_HEADER_BYTES: usize = 48;
-/// The longest payload: four times the largest body that the server takes by default, and small enough that a damaged
-/// length cannot make recovery allocate much.
+/// The longest payload: far more than a request's body may hold, and a bound on what recovery reads into memory for one
+/// record.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 30;
 
 /// The types of records. 2 is reserved for deletes: this version does not write it, and refuses it as unknown.
@@ -103,10 +103,7 @@ impl RecordHeader {
         match self.kind {
             kind::WRITE if payload::is_known_encoding(self.encoding) => {}
             kind::WRITE => {
-                return Err(Damage::Payload {
-                    sequence,
-                    error: DecodeError::UnknownEncoding(self.encoding),
-                });
+                return Err(Damage::Payload { sequence, error: DecodeError::UnknownEncoding(self.encoding) });
             }
             kind::BUCKET_DROP => {}
             kind => return Err(Damage::UnknownType { sequence, kind }),
@@ -123,19 +120,13 @@ impl RecordHeader {
             return Ok(Record::BucketDrop { organisation, bucket });
         }
         let tables = payload::decode(self.encoding, payload).map_err(|error| Damage::Payload { sequence, error })?;
-        Ok(Record::Write(RowBatch {
-            organisation,
-            bucket,
-            tables,
-        }))
+        Ok(Record::Write(RowBatch { organisation, bucket, tables }))
     }
 
     fn owner(&self) -> Result<(OrganisationId, BucketId), Damage> {
         OrganisationId::from_u64(self.organisation)
             .zip(BucketId::from_u64(self.bucket))
-            .ok_or(Damage::Owner {
-                sequence: self.sequence,
-            })
+            .ok_or(Damage::Owner { sequence: self.sequence })
     }
 }
 
@@ -164,21 +155,11 @@ impl EncodedRecord {
         let encoding = payload::encode(&batch.tables, &mut bytes)?;
         let payload = bytes.get(RECORD_HEADER_BYTES..).unwrap_or_default();
         if payload.len() > PAYLOAD_BYTES_MAX {
-            return Err(EncodeError::TooLarge {
-                bytes: payload.len(),
-                limit: PAYLOAD_BYTES_MAX,
-            });
+            return Err(EncodeError::TooLarge { bytes: payload.len(), limit: PAYLOAD_BYTES_MAX });
         }
         let payload_checksum = crc32c::crc32c(payload);
         let (organisation, bucket) = (batch.organisation, batch.bucket);
-        Ok(Self {
-            bytes,
-            payload_checksum,
-            kind: kind::WRITE,
-            encoding,
-            organisation,
-            bucket,
-        })
+        Ok(Self { bytes, payload_checksum, kind: kind::WRITE, encoding, organisation, bucket })
     }
 
     /// The record that ends a bucket.

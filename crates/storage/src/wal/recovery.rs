@@ -77,31 +77,16 @@ pub struct TornTail {
 /// # Errors
 /// [`RecoveryError`]: a newer version, damage, a gap after `after`, or a failure of the disk.
 pub fn recover(disk: &Arc<dyn Disk>, directory: &Path, after: Sequence) -> Result<Recovery, RecoveryError> {
-    let fault = |operation| {
-        move |source| DiskFault {
-            operation,
-            path: directory.to_owned(),
-            source,
-        }
-    };
+    let fault = |operation| move |source| DiskFault { operation, path: directory.to_owned(), source };
     disk.create_directory(directory).map_err(fault(Operation::Create))?;
     let found = open_segments(disk.as_ref(), directory)?;
     // A segment's name may be there without a sync having covered it: the process died between the two.
     disk.sync_directory(directory).map_err(fault(Operation::Sync))?;
 
     let first_missing = after.next();
-    if let Some(first) = found
-        .first()
-        .filter(|first| first.header.first_sequence > first_missing.0)
-    {
+    if let Some(first) = found.first().filter(|first| first.header.first_sequence > first_missing.0) {
         let found = Sequence(first.header.first_sequence);
-        return Err(first.damaged(
-            first.end(),
-            Damage::Gap {
-                expected: first_missing,
-                found,
-            },
-        ));
+        return Err(first.damaged(first.end(), Damage::Gap { expected: first_missing, found }));
     }
     let mut log = RecoveredLog {
         next_sequence: first_missing,
@@ -130,20 +115,12 @@ pub fn recover(disk: &Arc<dyn Disk>, directory: &Path, after: Sequence) -> Resul
             None => {
                 let scan = scan(segment, after)?;
                 parts.extend(scan.replay_part());
-                settle_last(scan, &mut log)?;
+                settle_last(scan, after, &mut log)?;
             }
         }
     }
     parts.reverse();
-    Ok(Recovery {
-        log,
-        replay: Replay {
-            disk: Arc::clone(disk),
-            parts,
-            current: None,
-            failed: false,
-        },
-    })
+    Ok(Recovery { log, replay: Replay { disk: Arc::clone(disk), parts, current: None, failed: false } })
 }
 
 /// A segment whose header was read.
@@ -161,27 +138,17 @@ impl FoundSegment {
     }
 
     fn damaged(&self, offset: u64, damage: Damage) -> RecoveryError {
-        RecoveryError::Damaged {
-            path: self.path.clone(),
-            offset,
-            damage,
-        }
+        RecoveryError::Damaged { path: self.path.clone(), offset, damage }
     }
 }
 
 fn open_segments(disk: &dyn Disk, directory: &Path) -> Result<Vec<FoundSegment>, RecoveryError> {
     let names = disk.list(directory);
-    let names = names.map_err(|source| DiskFault {
-        operation: Operation::List,
-        path: directory.to_owned(),
-        source,
-    })?;
+    let names = names.map_err(|source| DiskFault { operation: Operation::List, path: directory.to_owned(), source })?;
     let mut numbers = Vec::new();
     for name in names {
         let number = segment_number(&name);
-        numbers.extend(number.map_err(|_| RecoveryError::StrangeName {
-            path: directory.join(&name),
-        })?);
+        numbers.extend(number.map_err(|_| RecoveryError::StrangeName { path: directory.join(&name) })?);
     }
     numbers.sort_unstable();
     let last = numbers.last().copied();
@@ -203,11 +170,7 @@ fn open_segment(
 ) -> Result<Option<FoundSegment>, RecoveryError> {
     let fault = |operation, path: &Path| {
         let path = path.to_owned();
-        move |source| DiskFault {
-            operation,
-            path,
-            source,
-        }
+        move |source| DiskFault { operation, path, source }
     };
     let file = disk.open(&path).map_err(fault(Operation::Open, &path))?;
     let length = file.length().map_err(fault(Operation::Read, &path))?;
@@ -216,36 +179,22 @@ fn open_segment(
         crate::disk::read_exact_at(file.as_ref(), 0, &mut bytes).map_err(fault(Operation::Read, &path))?;
     }
     match SegmentHeader::decode(&bytes) {
-        Ok(header) if header.number != number => Err(RecoveryError::Damaged {
-            path,
-            offset: 0,
-            damage: Damage::WrongSegment(header.number),
-        }),
-        Ok(header) => Ok(Some(FoundSegment {
-            header,
-            file,
-            path,
-            length,
-        })),
-        Err(HeaderError::NewerVersion(found)) => Err(RecoveryError::NewerVersion {
-            path,
-            found,
-            supported: FORMAT_VERSION,
-        }),
+        Ok(header) if header.number != number => {
+            Err(RecoveryError::Damaged { path, offset: 0, damage: Damage::WrongSegment(header.number) })
+        }
+        Ok(header) => Ok(Some(FoundSegment { header, file, path, length })),
+        Err(HeaderError::NewerVersion(found)) => {
+            Err(RecoveryError::NewerVersion { path, found, supported: FORMAT_VERSION })
+        }
         Err(HeaderError::Damaged) => {
             let offset = length.min(SEGMENT_HEADER_BYTES as u64);
             let mut reader = SegmentReader::new(file, path, 0, offset, length);
             if is_last && reader.rest_is_zero()? {
-                disk.remove(reader.path())
-                    .map_err(fault(Operation::Remove, reader.path()))?;
+                disk.remove(reader.path()).map_err(fault(Operation::Remove, reader.path()))?;
                 return Ok(None);
             }
             let path = reader.path().to_owned();
-            Err(RecoveryError::Damaged {
-                path,
-                offset: 0,
-                damage: Damage::SegmentHeader,
-            })
+            Err(RecoveryError::Damaged { path, offset: 0, damage: Damage::SegmentHeader })
         }
     }
 }
@@ -267,12 +216,7 @@ struct Scan {
 }
 
 fn scan(segment: FoundSegment, after: Sequence) -> Result<Scan, RecoveryError> {
-    let FoundSegment {
-        header,
-        file,
-        path,
-        length,
-    } = segment;
+    let FoundSegment { header, file, path, length } = segment;
     let start = SEGMENT_HEADER_BYTES as u64;
     let mut reader = SegmentReader::new(file, path, header.salt, start, length);
     let mut expected = Sequence(header.first_sequence);
@@ -284,21 +228,14 @@ fn scan(segment: FoundSegment, after: Sequence) -> Result<Scan, RecoveryError> {
             break;
         };
         let damage = if record.sequence != expected {
-            Err(Damage::Gap {
-                expected,
-                found: record.sequence,
-            })
+            Err(Damage::Gap { expected, found: record.sequence })
         } else if record.sequence > after {
             replay_offset = replay_offset.or(Some(offset));
             record.check_known()
         } else {
             Ok(())
         };
-        damage.map_err(|damage| RecoveryError::Damaged {
-            path: reader.path().to_owned(),
-            offset,
-            damage,
-        })?;
+        damage.map_err(|damage| RecoveryError::Damaged { path: reader.path().to_owned(), offset, damage })?;
         if record.durable_through != last_group.0 {
             last_group = (record.durable_through, offset);
         }
@@ -306,15 +243,7 @@ fn scan(segment: FoundSegment, after: Sequence) -> Result<Scan, RecoveryError> {
     }
     let is_clean = reader.rest_is_zero()?;
     let last = Sequence(expected.0.saturating_sub(1));
-    Ok(Scan {
-        header,
-        reader,
-        length,
-        last,
-        last_group_offset: last_group.1,
-        replay_offset,
-        is_clean,
-    })
+    Ok(Scan { header, reader, length, last, last_group_offset: last_group.1, replay_offset, is_clean })
 }
 
 impl Scan {
@@ -324,52 +253,32 @@ impl Scan {
         let damage = if !self.is_clean {
             Damage::Record { sequence: expected }
         } else if next_first != expected {
-            Damage::Gap {
-                expected,
-                found: next_first,
-            }
+            Damage::Gap { expected, found: next_first }
         } else {
             return Ok(());
         };
-        Err(RecoveryError::Damaged {
-            path: self.reader.path().to_owned(),
-            offset: self.reader.offset(),
-            damage,
-        })
+        Err(RecoveryError::Damaged { path: self.reader.path().to_owned(), offset: self.reader.offset(), damage })
     }
 
     fn sealed(&self) -> SealedSegment {
-        SealedSegment {
-            number: self.header.number,
-            last: self.last,
-            bytes: self.reader.offset(),
-        }
+        SealedSegment { number: self.header.number, last: self.last, bytes: self.reader.offset() }
     }
 
     fn replay_part(&self) -> Option<ReplayPart> {
         let path = self.reader.path().to_owned();
         let (salt, end) = (self.header.salt, self.reader.offset());
-        self.replay_offset.map(|offset| ReplayPart {
-            path,
-            salt,
-            offset,
-            end,
-        })
+        self.replay_offset.map(|offset| ReplayPart { path, salt, offset, end })
     }
 }
 
 /// Cuts a torn tail off the last segment and makes sure that what is left is durable.
-fn settle_last(mut scan: Scan, log: &mut RecoveredLog) -> Result<(), RecoveryError> {
+fn settle_last(mut scan: Scan, after: Sequence, log: &mut RecoveredLog) -> Result<(), RecoveryError> {
     let end = scan.reader.offset();
     let path = scan.reader.path().to_owned();
     let lost = scan.last.next();
-    // A record that is in a file may be unreadable: nobody needs it.
-    if !scan.is_clean && lost >= log.next_sequence && scan.reader.durable_record_behind(lost)?.is_some() {
-        return Err(RecoveryError::Damaged {
-            path,
-            offset: end,
-            damage: Damage::Record { sequence: lost },
-        });
+    // A record that is in a file may be unreadable, as long as nothing behind it is needed.
+    if !scan.is_clean && scan.reader.durable_record_behind(lost, after)?.is_some() {
+        return Err(RecoveryError::Damaged { path, offset: end, damage: Damage::Record { sequence: lost } });
     }
     let sealed = scan.sealed();
     let file = scan.reader.into_file();
@@ -380,21 +289,12 @@ fn settle_last(mut scan: Scan, log: &mut RecoveredLog) -> Result<(), RecoveryErr
             path: path.clone(),
             source,
         })?;
-        log.torn_tail = Some(TornTail {
-            path: path.clone(),
-            offset: end,
-            length_before: length,
-        });
+        log.torn_tail = Some(TornTail { path: path.clone(), offset: end, length_before: length });
         length = end;
     }
     // The first group of a segment says nothing of the header's sync: it may have failed too.
     let is_first_group = scan.last_group_offset == SEGMENT_HEADER_BYTES as u64;
-    make_durable(
-        file.as_ref(),
-        &path,
-        if is_first_group { 0 } else { scan.last_group_offset },
-        end,
-    )?;
+    make_durable(file.as_ref(), &path, if is_first_group { 0 } else { scan.last_group_offset }, end)?;
     if lost < log.next_sequence {
         // Files hold more than the WAL does (it was restored or lost records that it had synced). Sequences must be
         // without gaps inside a segment, so the next record opens a new one.
@@ -402,14 +302,7 @@ fn settle_last(mut scan: Scan, log: &mut RecoveredLog) -> Result<(), RecoveryErr
     } else {
         log.next_sequence = lost;
         let (number, salt) = (scan.header.number, scan.header.salt);
-        log.active = Some(ActiveSegment {
-            file,
-            path,
-            number,
-            salt,
-            end,
-            length,
-        });
+        log.active = Some(ActiveSegment { file, path, number, salt, end, length });
     }
     Ok(())
 }
@@ -418,13 +311,7 @@ fn settle_last(mut scan: Scan, log: &mut RecoveredLog) -> Result<(), RecoveryErr
 /// that case Linux holds the bytes in its cache as if they were written, and only writing them again makes a sync
 /// mean something.
 fn make_durable(file: &dyn DiskFile, path: &Path, start: u64, end: u64) -> Result<(), DiskFault> {
-    let fault = |operation| {
-        move |source| DiskFault {
-            operation,
-            path: path.to_owned(),
-            source,
-        }
-    };
+    let fault = |operation| move |source| DiskFault { operation, path: path.to_owned(), source };
     let mut place = start;
     while place < end {
         let count = usize::try_from(end - place).unwrap_or(usize::MAX).min(REWRITE_BYTES);
@@ -470,11 +357,8 @@ impl Replay {
             if self.current.as_ref().is_none_or(|reader| reader.bytes_left() == 0) {
                 let Some(part) = self.parts.pop() else { return Ok(None) };
                 let file = self.disk.open(&part.path);
-                let file = file.map_err(|source| DiskFault {
-                    operation: Operation::Open,
-                    path: part.path.clone(),
-                    source,
-                })?;
+                let file =
+                    file.map_err(|source| DiskFault { operation: Operation::Open, path: part.path.clone(), source })?;
                 self.current = Some(SegmentReader::new(file, part.path, part.salt, part.offset, part.end));
             }
             let Some(reader) = &mut self.current else {
@@ -490,11 +374,7 @@ impl Replay {
                     Err(damage) => Err(RecoveryError::Damaged { path, offset, damage }),
                 },
                 // It was readable a moment ago.
-                None => Err(RecoveryError::Damaged {
-                    path,
-                    offset,
-                    damage: Damage::Unstable,
-                }),
+                None => Err(RecoveryError::Damaged { path, offset, damage: Damage::Unstable }),
             };
         }
     }

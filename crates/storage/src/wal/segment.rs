@@ -57,28 +57,18 @@ impl SegmentHeader {
         if version == 0 || crc32c::crc32c(&bytes[..CHECKSUM_OFFSET]) != u32_at(bytes, CHECKSUM_OFFSET) {
             return Err(HeaderError::Damaged);
         }
-        Ok(Self {
-            number: u64_at(bytes, 16),
-            first_sequence: u64_at(bytes, 24),
-            salt: u64_at(bytes, 32),
-        })
+        Ok(Self { number: u64_at(bytes, 16), first_sequence: u64_at(bytes, 24), salt: u64_at(bytes, 32) })
     }
 }
 
 /// The four bytes at `offset` as a number; 0 beyond the end (callers pass arrays that are long enough).
 pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> u32 {
-    bytes
-        .get(offset..)
-        .and_then(|rest| rest.first_chunk())
-        .map_or(0, |chunk| u32::from_le_bytes(*chunk))
+    bytes.get(offset..).and_then(|rest| rest.first_chunk()).map_or(0, |chunk| u32::from_le_bytes(*chunk))
 }
 
 /// The eight bytes at `offset` as a number; 0 beyond the end (callers pass arrays that are long enough).
 pub(crate) fn u64_at(bytes: &[u8], offset: usize) -> u64 {
-    bytes
-        .get(offset..)
-        .and_then(|rest| rest.first_chunk())
-        .map_or(0, |chunk| u64::from_le_bytes(*chunk))
+    bytes.get(offset..).and_then(|rest| rest.first_chunk()).map_or(0, |chunk| u64::from_le_bytes(*chunk))
 }
 
 /// The path of a segment: twenty digits, so that names sort as numbers.
@@ -103,15 +93,10 @@ pub(crate) fn segment_number(name: &str) -> Result<Option<u64>, StrangeName> {
 pub(crate) struct StrangeName;
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
-    const HEADER: SegmentHeader = SegmentHeader {
-        number: 7,
-        first_sequence: 1_000,
-        salt: 0xdead_beef,
-    };
+    const HEADER: SegmentHeader = SegmentHeader { number: 7, first_sequence: 1_000, salt: 0xdead_beef };
 
     #[test]
     fn headers_round_trip() {

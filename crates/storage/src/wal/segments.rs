@@ -36,11 +36,7 @@ pub(crate) fn delete_through(
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(source) => {
-                return Err(DiskFault {
-                    operation: Operation::Remove,
-                    path,
-                    source,
-                });
+                return Err(DiskFault { operation: Operation::Remove, path, source });
             }
         }
         sealed.remove(0);
@@ -48,11 +44,7 @@ pub(crate) fn delete_through(
     }
     if deleted > 0 {
         let path = directory.to_owned();
-        disk.sync_directory(directory).map_err(|source| DiskFault {
-            operation: Operation::Sync,
-            path,
-            source,
-        })?;
+        disk.sync_directory(directory).map_err(|source| DiskFault { operation: Operation::Sync, path, source })?;
     }
     Ok(deleted)
 }

@@ -29,26 +29,10 @@ fn batch(id: u64, rows: usize) -> RowBatch {
     let mut series = SeriesKeys::default();
     series.push([(ColumnId(2), "host")]);
     let values = FieldValues::Unsigned(vec![id; rows]);
-    let columns = vec![FieldRows {
-        column: ColumnId(3),
-        values,
-        validity: None,
-    }];
-    let times = (0..rows as i64)
-        .map(|row| row.wrapping_mul(0x1234_5678_9abc_def1))
-        .collect();
-    let table = TableRows {
-        table: TableId(1),
-        series,
-        row_series: vec![0; rows],
-        times,
-        columns,
-    };
-    RowBatch {
-        organisation: organisation(),
-        bucket: bucket(),
-        tables: vec![table],
-    }
+    let columns = vec![FieldRows { column: ColumnId(3), values, validity: None }];
+    let times = (0..rows as i64).map(|row| row.wrapping_mul(0x1234_5678_9abc_def1)).collect();
+    let table = TableRows { table: TableId(1), series, row_series: vec![0; rows], times, columns };
+    RowBatch { organisation: organisation(), bucket: bucket(), tables: vec![table] }
 }
 
 fn batch_id(batch: &RowBatch) -> u64 {
@@ -63,11 +47,7 @@ fn record(id: u64) -> EncodedRecord {
 }
 
 fn options() -> WalOptions {
-    WalOptions {
-        allocate_bytes: 4_096,
-        salt: 99,
-        ..WalOptions::default()
-    }
+    WalOptions { allocate_bytes: 4_096, salt: 99, ..WalOptions::default() }
 }
 
 /// A WAL whose attachments are the batches' numbers, and a list of what it applied.
@@ -86,12 +66,7 @@ fn open_at(disk: &SimulatedDisk, after: u64, options: WalOptions) -> Result<Fixt
     let on_durable = Box::new(move |sequence: Sequence, id| for_thread.lock().push((sequence.0, id)));
     let wal = Wal::start(shared, Path::new(DIRECTORY), recovery.log, options, on_durable).unwrap();
     let replayed = read(recovery.replay)?;
-    Ok(Fixture {
-        disk: disk.clone(),
-        wal,
-        applied,
-        replayed,
-    })
+    Ok(Fixture { disk: disk.clone(), wal, applied, replayed })
 }
 
 fn open(disk: &SimulatedDisk) -> Fixture {
@@ -99,9 +74,7 @@ fn open(disk: &SimulatedDisk) -> Fixture {
 }
 
 fn read(replay: Replay) -> Result<Vec<(u64, u64)>, RecoveryError> {
-    replay
-        .map(|item| item.map(|(sequence, record)| (sequence.0, record_id(&record))))
-        .collect()
+    replay.map(|item| item.map(|(sequence, record)| (sequence.0, record_id(&record)))).collect()
 }
 
 /// A drop of a bucket counts as record 0.
@@ -160,32 +133,16 @@ fn records_come_back_in_order() {
 fn a_record_comes_back_as_it_was() {
     let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new());
     let log = recover(&disk, Path::new(DIRECTORY), Sequence::ZERO).unwrap().log;
-    let wal = Wal::start(
-        Arc::clone(&disk),
-        Path::new(DIRECTORY),
-        log,
-        options(),
-        Box::new(|_, ()| {}),
-    )
-    .unwrap();
+    let wal = Wal::start(Arc::clone(&disk), Path::new(DIRECTORY), log, options(), Box::new(|_, ()| {})).unwrap();
     let rows = batch(5, 3_000);
-    wal.append(EncodedRecord::write(&rows).unwrap(), ())
-        .unwrap()
-        .wait()
-        .unwrap();
-    wal.append(EncodedRecord::bucket_drop(organisation(), bucket()), ())
-        .unwrap()
-        .wait()
-        .unwrap();
+    wal.append(EncodedRecord::write(&rows).unwrap(), ()).unwrap().wait().unwrap();
+    wal.append(EncodedRecord::bucket_drop(organisation(), bucket()), ()).unwrap().wait().unwrap();
     wal.close();
     let recovery = recover(&disk, Path::new(DIRECTORY), Sequence::ZERO).unwrap();
     assert_eq!(recovery.log.next_sequence(), Sequence(3));
     assert_eq!(recovery.log.torn_tail(), None);
     let records: Vec<Record> = recovery.replay.map(|item| item.unwrap().1).collect();
-    let dropped = Record::BucketDrop {
-        organisation: organisation(),
-        bucket: bucket(),
-    };
+    let dropped = Record::BucketDrop { organisation: organisation(), bucket: bucket() };
     assert_eq!(records, [Record::Write(rows), dropped]);
 }
 
@@ -208,36 +165,17 @@ fn all_that_wait_share_one_sync() {
     }
     assert_eq!(disk.data_syncs() - before, 2);
     let metrics = log.wal.metrics();
-    assert_eq!(
-        (
-            metrics.records,
-            metrics.groups,
-            metrics.queue_records,
-            metrics.queue_bytes
-        ),
-        (102, 3, 0, 0)
-    );
+    assert_eq!((metrics.records, metrics.groups, metrics.queue_records, metrics.queue_bytes), (102, 3, 0, 0));
     assert_eq!(metrics.syncs.counts.iter().sum::<u64>(), 3);
     assert_eq!((metrics.segments, metrics.durable_sequence), (1, 102));
-    assert_eq!(
-        metrics.segment_bytes,
-        SEGMENT_HEADER_BYTES as u64 + metrics.record_bytes
-    );
+    assert_eq!(metrics.segment_bytes, SEGMENT_HEADER_BYTES as u64 + metrics.record_bytes);
 }
 
 #[test]
 fn a_group_has_a_limit() {
     let disk = SimulatedDisk::new();
     let two_records = 2 * record(1).byte_len();
-    let log = open_at(
-        &disk,
-        0,
-        WalOptions {
-            group_bytes: two_records,
-            ..options()
-        },
-    )
-    .unwrap();
+    let log = open_at(&disk, 0, WalOptions { group_bytes: two_records, ..options() }).unwrap();
     disk.hold_syncs();
     let mut waiting = vec![log.wal.append(record(1), 1).unwrap()];
     disk.wait_for_held_sync();
@@ -265,11 +203,7 @@ async fn appends_are_futures() {
     assert_eq!(first.await.unwrap(), Sequence(1));
     drop(log.wal.append(record(3), 3).unwrap());
     log.wal.close();
-    assert_eq!(
-        log.applied(),
-        [(1, 1), (2, 2), (3, 3)],
-        "a writer that went away takes nothing back"
-    );
+    assert_eq!(log.applied(), [(1, 1), (2, 2), (3, 3)], "a writer that went away takes nothing back");
     assert!(matches!(log.wal.append(record(4), 4), Err(WalError::Closed)));
 }
 
@@ -288,11 +222,7 @@ fn check_poisoned(log: Fixture, failed: Append, waiting: Vec<Append>) {
     disk.restart();
     let again = open(&disk);
     let survivors = again.replayed.len() as u64;
-    assert!(
-        again.replayed.iter().all(|(sequence, id)| sequence == id),
-        "{:?}",
-        again.replayed
-    );
+    assert!(again.replayed.iter().all(|(sequence, id)| sequence == id), "{:?}", again.replayed);
     assert!(survivors >= 1);
     assert_eq!(again.append(50).unwrap(), survivors + 1);
     drop(again);
@@ -331,15 +261,7 @@ fn a_failed_write_poisons() {
 fn a_new_segment_that_cannot_be_synced_poisons() {
     // The header's data, then the directory.
     for syncs in [0, 1] {
-        let log = open_at(
-            &SimulatedDisk::new(),
-            0,
-            WalOptions {
-                segment_bytes: 150,
-                ..options()
-            },
-        )
-        .unwrap();
+        let log = open_at(&SimulatedDisk::new(), 0, WalOptions { segment_bytes: 150, ..options() }).unwrap();
         log.append(1).unwrap();
         log.disk.fail_sync_after(syncs);
         let failed = log.wal.append(record(2), 2).unwrap();
@@ -364,16 +286,10 @@ fn check_out_of_space(disk: &SimulatedDisk, free_bytes: u64, options: WalOptions
     let log = open_at(disk, 0, options).unwrap();
     let big = || EncodedRecord::write(&batch(77, 1_000)).unwrap();
     log.append(1).unwrap();
-    let used = disk
-        .contents(&Path::new(DIRECTORY).join("00000000000000000001.wal"))
-        .unwrap()
-        .len() as u64;
+    let used = disk.contents(&Path::new(DIRECTORY).join("00000000000000000001.wal")).unwrap().len() as u64;
     disk.set_capacity(Some(used + free_bytes));
     for _ in 0..3 {
-        assert!(matches!(
-            log.wal.append(big(), 77).unwrap().wait(),
-            Err(WalError::OutOfSpace(_))
-        ));
+        assert!(matches!(log.wal.append(big(), 77).unwrap().wait(), Err(WalError::OutOfSpace(_))));
         assert!(matches!(log.wal.status(), WalStatus::OutOfSpace(_)));
     }
     assert_eq!(log.wal.metrics().out_of_space, 3);
@@ -393,28 +309,14 @@ fn a_full_disk_is_no_failure() {
     for free_bytes in [0, 1, 100, 5_000] {
         check_out_of_space(&SimulatedDisk::new(), free_bytes, options());
         // A new segment is needed, and does not fit.
-        check_out_of_space(
-            &SimulatedDisk::new(),
-            free_bytes,
-            WalOptions {
-                segment_bytes: 500,
-                ..options()
-            },
-        );
+        check_out_of_space(&SimulatedDisk::new(), free_bytes, WalOptions { segment_bytes: 500, ..options() });
         // Without allocation it is the write that fails, half done.
         let disk = SimulatedDisk::new();
         disk.disable_allocation();
         check_out_of_space(&disk, free_bytes, options());
         let disk = SimulatedDisk::new();
         disk.disable_allocation();
-        check_out_of_space(
-            &disk,
-            free_bytes,
-            WalOptions {
-                segment_bytes: 500,
-                ..options()
-            },
-        );
+        check_out_of_space(&disk, free_bytes, WalOptions { segment_bytes: 500, ..options() });
     }
 }
 
@@ -426,10 +328,7 @@ fn a_full_disk_that_cannot_be_cut_back_poisons() {
     disk.set_capacity(Some(4_100));
     disk.fail_sync_after(0);
     let big = EncodedRecord::write(&batch(2, 1_000)).unwrap();
-    assert!(matches!(
-        log.wal.append(big, 2).unwrap().wait(),
-        Err(WalError::Poisoned(_))
-    ));
+    assert!(matches!(log.wal.append(big, 2).unwrap().wait(), Err(WalError::Poisoned(_))));
     assert!(matches!(log.append(3), Err(WalError::Poisoned(_))));
 }
 
@@ -461,28 +360,10 @@ fn a_full_queue_refuses_at_once() {
         log.append(0).unwrap();
     };
     let bytes = record(0).byte_len();
-    check(
-        WalOptions {
-            queue_records: 10,
-            ..options()
-        },
-        10,
-    );
-    check(
-        WalOptions {
-            queue_bytes: 3 * bytes,
-            ..options()
-        },
-        3,
-    );
+    check(WalOptions { queue_records: 10, ..options() }, 10);
+    check(WalOptions { queue_bytes: 3 * bytes, ..options() }, 3);
     // A record that is larger than the queue gets in alone.
-    check(
-        WalOptions {
-            queue_bytes: 1,
-            ..options()
-        },
-        1,
-    );
+    check(WalOptions { queue_bytes: 1, ..options() }, 1);
 }
 
 #[test]
@@ -490,15 +371,7 @@ fn segments_are_rotated_and_only_those_nobody_needs_are_deleted() {
     for low_water in 0..=20 {
         let disk = SimulatedDisk::new();
         let segment_bytes = (SEGMENT_HEADER_BYTES + 3 * record(1).byte_len()) as u64;
-        let log = open_at(
-            &disk,
-            0,
-            WalOptions {
-                segment_bytes,
-                ..options()
-            },
-        )
-        .unwrap();
+        let log = open_at(&disk, 0, WalOptions { segment_bytes, ..options() }).unwrap();
         for id in 1..=20 {
             assert_eq!(log.append(id).unwrap(), id);
         }
@@ -511,15 +384,9 @@ fn segments_are_rotated_and_only_those_nobody_needs_are_deleted() {
         drop(log);
         disk.crash(low_water);
         let again = open_at(&disk, low_water, options()).unwrap();
-        assert_eq!(
-            again.replayed,
-            (low_water + 1..=20).map(|id| (id, id)).collect::<Vec<_>>()
-        );
+        assert_eq!(again.replayed, (low_water + 1..=20).map(|id| (id, id)).collect::<Vec<_>>());
         assert_eq!(again.wal.metrics().segments, before - deleted);
-        assert_eq!(
-            again.wal.delete_through(Sequence(20)).unwrap() as u64,
-            before - deleted - 1
-        );
+        assert_eq!(again.wal.delete_through(Sequence(20)).unwrap() as u64, before - deleted - 1);
         assert_eq!(again.append(21).unwrap(), 21);
     }
 }
@@ -528,15 +395,7 @@ fn segments_are_rotated_and_only_those_nobody_needs_are_deleted() {
 fn a_file_system_without_allocation_will_do() {
     let disk = SimulatedDisk::new();
     disk.disable_allocation();
-    let log = open_at(
-        &disk,
-        0,
-        WalOptions {
-            segment_bytes: 1_000,
-            ..options()
-        },
-    )
-    .unwrap();
+    let log = open_at(&disk, 0, WalOptions { segment_bytes: 1_000, ..options() }).unwrap();
     (1..50).for_each(|id| assert_eq!(log.append(id).unwrap(), id));
     drop(log);
     disk.crash(1);
@@ -549,10 +408,7 @@ fn writers_on_a_real_disk_agree_with_what_comes_back() {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let directory = temporary.path().join("wal");
     let log = recover(&disk, &directory, Sequence::ZERO).unwrap().log;
-    let small = WalOptions {
-        segment_bytes: 8_192,
-        ..options()
-    };
+    let small = WalOptions { segment_bytes: 8_192, ..options() };
     let wal = Wal::start(Arc::clone(&disk), &directory, log, small, Box::new(|_, _: u64| {})).unwrap();
     let mut acknowledged = Vec::new();
     std::thread::scope(|scope| {
@@ -564,9 +420,7 @@ fn writers_on_a_real_disk_agree_with_what_comes_back() {
             })
         };
         let threads: Vec<_> = [1_000, 2_000, 3_000, 4_000].map(writer).into_iter().collect();
-        threads
-            .into_iter()
-            .for_each(|thread| acknowledged.extend(thread.join().unwrap()));
+        threads.into_iter().for_each(|thread| acknowledged.extend(thread.join().unwrap()));
     });
     drop(wal);
     acknowledged.sort_unstable();

@@ -81,9 +81,7 @@ impl<A> Shared<A> {
     pub(crate) fn new(log: &RecoveredLog) -> Self {
         let active_bytes = log.active.as_ref().map(|active| active.end);
         let counters = Counters::default();
-        counters
-            .durable_sequence
-            .store(log.next_sequence.0.saturating_sub(1), Ordering::Release);
+        counters.durable_sequence.store(log.next_sequence.0.saturating_sub(1), Ordering::Release);
         Self {
             queue: Mutex::new(Queue {
                 records: VecDeque::new(),
@@ -92,10 +90,7 @@ impl<A> Shared<A> {
                 condition: Condition::Running,
             }),
             wake: Condvar::new(),
-            segments: Mutex::new(Segments {
-                sealed: log.sealed.clone(),
-                active_bytes,
-            }),
+            segments: Mutex::new(Segments { sealed: log.sealed.clone(), active_bytes }),
             counters,
         }
     }
@@ -134,20 +129,14 @@ pub(crate) struct ActiveSegment {
 impl ActiveSegment {
     fn fault(&self, operation: Operation) -> impl FnOnce(std::io::Error) -> DiskFault {
         let path = self.path.clone();
-        move |source| DiskFault {
-            operation,
-            path,
-            source,
-        }
+        move |source| DiskFault { operation, path, source }
     }
 
     /// Takes space for `needed` more bytes.
     fn allocate(&mut self, needed: u64, options: &WalOptions) -> Result<(), DiskFault> {
         let end = self.end + needed;
         if end > self.length {
-            let rounded = end
-                .next_multiple_of(options.allocate_bytes.max(1))
-                .min(options.segment_bytes);
+            let rounded = end.next_multiple_of(options.allocate_bytes.max(1)).min(options.segment_bytes);
             let length = rounded.max(end);
             self.file.allocate(length).map_err(self.fault(Operation::Allocate))?;
             self.length = length;
@@ -199,32 +188,14 @@ impl<A> Writer<A> {
         options: WalOptions,
         on_durable: OnDurable<A>,
     ) -> Self {
-        let RecoveredLog {
-            next_sequence,
-            next_number,
-            active,
-            ..
-        } = log;
-        Self {
-            shared,
-            disk,
-            directory,
-            options,
-            next_sequence,
-            next_number,
-            active,
-            on_durable,
-            buffer: Vec::new(),
-        }
+        let RecoveredLog { next_sequence, next_number, active, .. } = log;
+        Self { shared, disk, directory, options, next_sequence, next_number, active, on_durable, buffer: Vec::new() }
     }
 
     /// Runs until the queue is closed and empty, or poisoned and closed.
     pub(crate) fn run(mut self) {
         // Should `on_durable` panic, nobody may wait for ever, and nothing may be appended that is not applied.
-        let guard = PanicGuard {
-            shared: Arc::clone(&self.shared),
-            directory: self.directory.clone(),
-        };
+        let guard = PanicGuard { shared: Arc::clone(&self.shared), directory: self.directory.clone() };
         while let Some(group) = self.take_group() {
             self.commit(group);
         }
@@ -291,10 +262,7 @@ impl<A> Writer<A> {
         let mut sequence = self.next_sequence;
         for pending in group {
             (self.on_durable)(sequence, pending.attachment);
-            self.shared
-                .counters
-                .durable_sequence
-                .store(sequence.0, Ordering::Release);
+            self.shared.counters.durable_sequence.store(sequence.0, Ordering::Release);
             // A waiter that went away does not need the answer.
             let _ = pending.waiter.send(Ok(sequence));
             sequence = sequence.next();
@@ -310,10 +278,7 @@ impl<A> Writer<A> {
             Ok(end) => {
                 let (synced, took) = timed(|| active.file.sync_data());
                 self.shared.counters.record_sync(took);
-                synced
-                    .map_err(active.fault(Operation::Sync))
-                    .map_err(GroupError::Failed)
-                    .map(|()| active.end = end)
+                synced.map_err(active.fault(Operation::Sync)).map_err(GroupError::Failed).map(|()| active.end = end)
             }
             Err(fault) => Err(failure(fault, || active.cut_back())),
         };
@@ -337,10 +302,7 @@ impl<A> Writer<A> {
             pending.record.append_to(buffer, sequence, durable_through, active.salt);
             sequence = sequence.next();
             if buffer.len() >= WRITE_BYTES || index + 1 == group.len() {
-                active
-                    .file
-                    .write_at(end, buffer)
-                    .map_err(active.fault(Operation::Write))?;
+                active.file.write_at(end, buffer).map_err(active.fault(Operation::Write))?;
                 end += buffer.len() as u64;
                 buffer.clear();
             }
@@ -367,11 +329,7 @@ impl<A> Writer<A> {
         match result {
             Ok(created) => {
                 let last = Sequence(self.next_sequence.0.saturating_sub(1));
-                let sealed = SealedSegment {
-                    number: active.number,
-                    last,
-                    bytes: active.end,
-                };
+                let sealed = SealedSegment { number: active.number, last, bytes: active.end };
                 let mut segments = self.shared.segments.lock();
                 segments.sealed.push(sealed);
                 segments.active_bytes = Some(created.end);
@@ -389,44 +347,23 @@ impl<A> Writer<A> {
     fn create_segment(&mut self, bytes: u64) -> Result<ActiveSegment, GroupError> {
         let number = self.next_number;
         let path = segment_path(&self.directory, number);
-        let fault = |operation, source| DiskFault {
-            operation,
-            path: path.clone(),
-            source,
-        };
+        let fault = |operation, source| DiskFault { operation, path: path.clone(), source };
         let file = match self.disk.create(&path) {
             Ok(file) => file,
             Err(source) => return Err(failure(fault(Operation::Create, source), || Ok(()))),
         };
         let salt = self.options.salt ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let header = SegmentHeader {
-            number,
-            first_sequence: self.next_sequence.0,
-            salt,
-        };
+        let header = SegmentHeader { number, first_sequence: self.next_sequence.0, salt };
         let end = SEGMENT_HEADER_BYTES as u64;
-        let mut active = ActiveSegment {
-            file,
-            path: path.clone(),
-            number,
-            salt,
-            end: 0,
-            length: 0,
-        };
-        let written = active.allocate(end + bytes, &self.options).and_then(|()| {
-            active
-                .file
-                .write_at(0, &header.encode())
-                .map_err(|source| fault(Operation::Write, source))
-        });
+        let mut active = ActiveSegment { file, path: path.clone(), number, salt, end: 0, length: 0 };
+        let written = active
+            .allocate(end + bytes, &self.options)
+            .and_then(|()| active.file.write_at(0, &header.encode()).map_err(|source| fault(Operation::Write, source)));
         if let Err(error) = written {
             return Err(failure(error, || self.remove_segment(&active)));
         }
         active.end = end;
-        active
-            .file
-            .sync_data()
-            .map_err(|source| fault(Operation::Sync, source))?;
+        active.file.sync_data().map_err(|source| fault(Operation::Sync, source))?;
         self.sync_directory()?;
         self.next_number += 1;
         Ok(active)
@@ -434,19 +371,13 @@ impl<A> Writer<A> {
 
     /// Removes a segment that could not be made.
     fn remove_segment(&self, active: &ActiveSegment) -> Result<(), DiskFault> {
-        self.disk
-            .remove(&active.path)
-            .map_err(active.fault(Operation::Remove))?;
+        self.disk.remove(&active.path).map_err(active.fault(Operation::Remove))?;
         self.sync_directory()
     }
 
     fn sync_directory(&self) -> Result<(), DiskFault> {
         let path = self.directory.clone();
-        self.disk.sync_directory(&path).map_err(|source| DiskFault {
-            operation: Operation::Sync,
-            path,
-            source,
-        })
+        self.disk.sync_directory(&path).map_err(|source| DiskFault { operation: Operation::Sync, path, source })
     }
 }
 
@@ -478,9 +409,5 @@ impl<A> Drop for PanicGuard<A> {
 /// The fault of a WAL whose thread has ended by a panic.
 pub(crate) fn thread_ended(directory: &Path) -> DiskFault {
     let source = std::io::Error::other("the thread of the WAL panicked");
-    DiskFault {
-        operation: Operation::Run,
-        path: directory.to_owned(),
-        source,
-    }
+    DiskFault { operation: Operation::Run, path: directory.to_owned(), source }
 }

@@ -36,19 +36,12 @@ fn column(rows: usize) -> impl Strategy<Value = FieldRows> {
             Some(present) => (blank(values, &present), Some(bitmap(&present))),
             None => (values, None),
         };
-        FieldRows {
-            column: ColumnId(column),
-            values,
-            validity,
-        }
+        FieldRows { column: ColumnId(column), values, validity }
     })
 }
 
 fn strings(values: &[String]) -> StringColumn {
-    let mut column = StringColumn {
-        offsets: vec![0],
-        bytes: String::new(),
-    };
+    let mut column = StringColumn { offsets: vec![0], bytes: String::new() };
     for value in values {
         column.bytes.push_str(value);
         column.offsets.push(column.bytes.len() as u32);
@@ -63,11 +56,7 @@ fn bitmap(present: &[bool]) -> Vec<u8> {
 
 fn blank(values: FieldValues, present: &[bool]) -> FieldValues {
     fn keep<T: Default + Copy>(values: &[T], present: &[bool]) -> Vec<T> {
-        values
-            .iter()
-            .zip(present)
-            .map(|(value, present)| if *present { *value } else { T::default() })
-            .collect()
+        values.iter().zip(present).map(|(value, present)| if *present { *value } else { T::default() }).collect()
     }
     match values {
         FieldValues::Float(values) => FieldValues::Float(keep(&values, present)),
@@ -75,13 +64,8 @@ fn blank(values: FieldValues, present: &[bool]) -> FieldValues {
         FieldValues::Unsigned(values) => FieldValues::Unsigned(keep(&values, present)),
         FieldValues::Boolean(values) => FieldValues::Boolean(keep(&values, present)),
         FieldValues::String(values) => {
-            let kept = (0..values.len()).map(|row| {
-                if present[row] {
-                    values.value(row).to_owned()
-                } else {
-                    String::new()
-                }
-            });
+            let kept =
+                (0..values.len()).map(|row| if present[row] { values.value(row).to_owned() } else { String::new() });
             FieldValues::String(strings(&kept.collect::<Vec<_>>()))
         }
     }
@@ -178,20 +162,11 @@ fn a_payload_is_small() {
         table: TableId(1),
         series: series.clone(),
         row_series: (0..rows).map(|row| (row % hosts) as u32).collect(),
-        times: (0..rows)
-            .map(|row| (1_700_000_000 + 10 * (row / hosts) as i64) * 1_000_000_000)
-            .collect(),
-        columns: vec![FieldRows {
-            column: ColumnId(3),
-            values,
-            validity: None,
-        }],
+        times: (0..rows).map(|row| (1_700_000_000 + 10 * (row / hosts) as i64) * 1_000_000_000).collect(),
+        columns: vec![FieldRows { column: ColumnId(3), values, validity: None }],
     };
     let keys_and_first_round = 1_400 + 6 * hosts;
-    check(
-        table(FieldValues::Integer((0..rows).map(counter).collect())),
-        3 * rows + keys_and_first_round,
-    );
+    check(table(FieldValues::Integer((0..rows).map(counter).collect())), 3 * rows + keys_and_first_round);
     let whole = (0..rows).map(|row| counter(row) as f64).collect();
     check(table(FieldValues::Float(whole)), 3 * rows + keys_and_first_round);
     let lines: Vec<String> = (0..rows).map(|row| format!("GET /index.html 200 {row}")).collect();
@@ -209,11 +184,7 @@ fn rows_that_do_not_fit_together_are_refused() {
         },
         row_series: vec![0, 0],
         times: vec![1, 2],
-        columns: vec![FieldRows {
-            column: ColumnId(3),
-            values: FieldValues::Integer(vec![1, 2]),
-            validity: None,
-        }],
+        columns: vec![FieldRows { column: ColumnId(3), values: FieldValues::Integer(vec![1, 2]), validity: None }],
     };
     let check = |change: fn(&mut TableRows)| {
         let mut table = good();
@@ -230,37 +201,15 @@ fn rows_that_do_not_fit_together_are_refused() {
 
 #[test]
 fn floats_keep_their_bits() {
-    for value in [
-        0.0,
-        -0.0,
-        1.0,
-        -1.5,
-        9e15,
-        1e300,
-        f64::MIN_POSITIVE,
-        i64::MAX as f64,
-        i64::MIN as f64,
-    ] {
+    for value in [0.0, -0.0, 1.0, -1.5, 9e15, 1e300, f64::MIN_POSITIVE, i64::MAX as f64, i64::MIN as f64] {
         let mut bytes = Vec::new();
         let mut series = SeriesKeys::default();
         series.push([]);
         let values = FieldValues::Float(vec![value; 3]);
-        let columns = vec![FieldRows {
-            column: ColumnId(3),
-            values,
-            validity: None,
-        }];
-        let table = TableRows {
-            table: TableId(1),
-            series,
-            row_series: vec![0; 3],
-            times: vec![0; 3],
-            columns,
-        };
+        let columns = vec![FieldRows { column: ColumnId(3), values, validity: None }];
+        let table = TableRows { table: TableId(1), series, row_series: vec![0; 3], times: vec![0; 3], columns };
         let encoding = encode(&[table], &mut bytes).unwrap();
-        let FieldValues::Float(back) = &decode(encoding, &bytes).unwrap()[0].columns[0].values else {
-            panic!()
-        };
+        let FieldValues::Float(back) = &decode(encoding, &bytes).unwrap()[0].columns[0].values else { panic!() };
         assert!(back.iter().all(|back| back.to_bits() == value.to_bits()), "{value}");
     }
 }
@@ -271,8 +220,5 @@ fn a_claim_of_much_text_in_few_bytes_is_refused_before_memory_is_taken() {
     let mut bytes = vec![1, 2, 1, 1];
     put_varint(&mut bytes, 1 << 60);
     bytes.extend([1, 0, 0, 0]);
-    assert_eq!(
-        decode(COLUMNAR, &bytes),
-        Err(DecodeError::Invalid("length of a compressed text"))
-    );
+    assert_eq!(decode(COLUMNAR, &bytes), Err(DecodeError::Invalid("length of a compressed text")));
 }

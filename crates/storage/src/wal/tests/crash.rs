@@ -26,18 +26,12 @@ impl Model {
         let contiguous: Vec<u64> = (self.low_water + 1..).take(found.len()).collect();
         assert_eq!(sequences, contiguous, "seed {seed}");
         for (sequence, id) in self.durable.range(self.low_water + 1..) {
-            assert!(
-                found.contains(&(*sequence, *id)),
-                "seed {seed}: lost record {sequence}, batch {id}"
-            );
+            assert!(found.contains(&(*sequence, *id)), "seed {seed}: lost record {sequence}, batch {id}");
         }
         let ids: BTreeSet<u64> = found.iter().map(|(_, id)| *id).collect();
         assert_eq!(ids.len(), found.len(), "seed {seed}: a batch came twice");
         assert!(ids.is_subset(&self.issued), "seed {seed}: a batch was invented");
-        assert!(
-            ids.is_disjoint(&self.refused),
-            "seed {seed}: a batch that was refused came back"
-        );
+        assert!(ids.is_disjoint(&self.refused), "seed {seed}: a batch that was refused came back");
         self.durable.extend(found.iter().copied());
     }
 }
@@ -61,19 +55,8 @@ impl Life {
         let on_durable = Box::new(move |sequence: Sequence, id| for_writer.lock().push((sequence.0, id)));
         let shared = Arc::new(Shared::new(&recovery.log));
         let (for_shared, options) = (Arc::clone(&shared), options.clone());
-        let writer = Writer::new(
-            for_shared,
-            shared_disk,
-            directory.to_owned(),
-            recovery.log,
-            options,
-            on_durable,
-        );
-        Self {
-            writer,
-            shared,
-            applied,
-        }
+        let writer = Writer::new(for_shared, shared_disk, directory.to_owned(), recovery.log, options, on_durable);
+        Self { writer, shared, applied }
     }
 
     /// Commits a group of new records; `false` if the WAL is poisoned.
@@ -85,11 +68,7 @@ impl Life {
             let record = EncodedRecord::write(&batch(id, 1 + random.below(200) as usize)).unwrap();
             let (waiter, receiver) = oneshot::channel();
             receivers.push((id, receiver));
-            Pending {
-                record,
-                attachment: id,
-                waiter,
-            }
+            Pending { record, attachment: id, waiter }
         });
         let group = group.collect();
         self.writer.commit(group);
@@ -140,11 +119,8 @@ fn run(seed: u64) {
     if random.below(4) == 0 {
         disk.disable_allocation();
     }
-    let options = WalOptions {
-        segment_bytes: 500 + random.below(20_000),
-        allocate_bytes: 1 + random.below(8_000),
-        ..options()
-    };
+    let options =
+        WalOptions { segment_bytes: 500 + random.below(20_000), allocate_bytes: 1 + random.below(8_000), ..options() };
     let mut model = Model::default();
     for _ in 0..6 {
         let mut life = Life::start(&disk, &mut model, &options, seed);
@@ -179,10 +155,7 @@ fn a_crash_during_recovery_does_no_harm() {
     for seed in 0..200 {
         let mut random = Random::new(seed);
         let disk = SimulatedDisk::new();
-        let options = WalOptions {
-            segment_bytes: 3_000,
-            ..options()
-        };
+        let options = WalOptions { segment_bytes: 3_000, ..options() };
         let mut model = Model::default();
         let mut life = Life::start(&disk, &mut model, &options, seed);
         disk.cut_power_after(10 + random.below(40));
@@ -204,10 +177,7 @@ fn a_disk_that_lies_about_syncs_never_makes_the_wal_invent() {
     for seed in 0..100 {
         let mut random = Random::new(seed);
         let disk = SimulatedDisk::new();
-        let options = WalOptions {
-            segment_bytes: 5_000,
-            ..options()
-        };
+        let options = WalOptions { segment_bytes: 5_000, ..options() };
         let mut model = Model::default();
         let mut life = Life::start(&disk, &mut model, &options, seed);
         disk.set_lying_syncs(true);

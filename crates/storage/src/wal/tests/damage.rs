@@ -18,25 +18,11 @@ fn one_segment() -> Vec<u8> {
     let directory = Path::new(DIRECTORY);
     let log = recover(&disk, directory, Sequence::ZERO).unwrap().log;
     let shared = Arc::new(Shared::new(&log));
-    let small = WalOptions {
-        allocate_bytes: 1_024,
-        ..options()
-    };
+    let small = WalOptions { allocate_bytes: 1_024, ..options() };
     let for_writer = Arc::clone(&disk);
-    let mut writer = Writer::new(
-        shared,
-        for_writer,
-        directory.to_owned(),
-        log,
-        small,
-        Box::new(|_, _: u64| {}),
-    );
+    let mut writer = Writer::new(shared, for_writer, directory.to_owned(), log, small, Box::new(|_, _: u64| {}));
     for group in GROUPS {
-        let pending = |id| Pending {
-            record: record(id),
-            attachment: id,
-            waiter: oneshot::channel().0,
-        };
+        let pending = |id| Pending { record: record(id), attachment: id, waiter: oneshot::channel().0 };
         writer.commit(group.map(pending).collect());
     }
     let file = disk.open(&segment(1)).unwrap();
@@ -103,9 +89,7 @@ fn a_tail_of_zeros_after_any_byte_gives_the_records_before_it() {
         torn[length..].fill(0);
         let found = recover_and_go_on(&disk_with(&[(1, &torn)])).unwrap();
         // A record that ends in zeros is whole although they were never written.
-        let whole = (0..RECORDS)
-            .filter(|index| bytes[..start_of(index + 1)] == torn[..start_of(index + 1)])
-            .count();
+        let whole = (0..RECORDS).filter(|index| bytes[..start_of(index + 1)] == torn[..start_of(index + 1)]).count();
         assert_eq!(found, first_records(whole), "zeros from {length}");
     }
 }
@@ -123,10 +107,7 @@ fn a_flipped_bit_is_a_torn_tail_or_refused() {
                 cut += 1;
                 let whole = (0..RECORDS).filter(|index| start_of(index + 1) <= place).count();
                 assert_eq!(found, first_records(whole), "bit {bit}");
-                assert!(
-                    found.len() >= RECORDS - LAST_GROUP,
-                    "bit {bit}: durable records were dropped"
-                );
+                assert!(found.len() >= RECORDS - LAST_GROUP, "bit {bit}: durable records were dropped");
             }
             Err(error) => {
                 refused += 1;
@@ -154,15 +135,7 @@ fn a_flipped_bit_in_an_older_segment_is_refused() {
 fn two_segments() -> (SimulatedDisk, Vec<u8>) {
     let disk = SimulatedDisk::new();
     let limit = start_of(3) as u64;
-    let log = open_at(
-        &disk,
-        0,
-        WalOptions {
-            segment_bytes: limit,
-            ..options()
-        },
-    )
-    .unwrap();
+    let log = open_at(&disk, 0, WalOptions { segment_bytes: limit, ..options() }).unwrap();
     (1..=4).for_each(|id| assert_eq!(log.append(id).unwrap(), id));
     drop(log);
     let first = disk.contents(&segment(1)).unwrap();
@@ -194,12 +167,11 @@ fn a_torn_group_whose_later_records_survived_is_a_torn_tail() {
     let disk = disk_with(&[(1, &bytes)]);
     let expected = (start_of(3) as u64, Damage::Record { sequence: Sequence(4) });
     assert_eq!(damage_of(found(&disk, 0)), expected);
-    assert_eq!(
-        disk.contents(&segment(1)).unwrap(),
-        bytes,
-        "what is refused is left as it is"
-    );
-    // Unless files hold it.
+    assert_eq!(disk.contents(&segment(1)).unwrap(), bytes, "what is refused is left as it is");
+    // Unless files hold it and all that follows.
+    for after in 4..7 {
+        assert_eq!(damage_of(found(&disk, after)), expected, "after {after}");
+    }
     assert_eq!(found(&disk, 7).unwrap(), []);
 }
 
@@ -209,14 +181,7 @@ fn a_torn_tail_is_reported() {
     let disk: Arc<dyn Disk> = Arc::new(disk_with(&[(1, &bytes[..start_of(7) - 1])]));
     let log = recover(&disk, Path::new(DIRECTORY), Sequence::ZERO).unwrap().log;
     let (offset, length_before) = (start_of(6) as u64, start_of(7) as u64 - 1);
-    assert_eq!(
-        log.torn_tail(),
-        Some(&TornTail {
-            path: segment(1),
-            offset,
-            length_before
-        })
-    );
+    assert_eq!(log.torn_tail(), Some(&TornTail { path: segment(1), offset, length_before }));
     assert_eq!(log.next_sequence(), Sequence(7));
 }
 
@@ -225,45 +190,22 @@ fn a_newer_version_is_refused() {
     let mut bytes = one_segment();
     bytes[8] = 9;
     let error = found(&disk_with(&[(1, &bytes)]), 0).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            RecoveryError::NewerVersion {
-                found: 9,
-                supported: FORMAT_VERSION,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, RecoveryError::NewerVersion { found: 9, supported: FORMAT_VERSION, .. }), "{error}");
     assert!(error.to_string().contains("version 9"), "{error}");
 }
 
 #[test]
 fn missing_records_are_refused_unless_files_hold_them() {
     let bytes = one_segment();
-    let header = |number, first_sequence, salt| {
-        segment::SegmentHeader {
-            number,
-            first_sequence,
-            salt,
-        }
-        .encode()
-        .to_vec()
-    };
+    let header =
+        |number, first_sequence, salt| segment::SegmentHeader { number, first_sequence, salt }.encode().to_vec();
     let empty = |number, first_sequence| header(number, first_sequence, 5);
     let check = |segments: &[(u64, &[u8])], after: u64, expected: Result<usize, u64>| match (
         found(&disk_with(segments), after),
         expected,
     ) {
         (Ok(found), Ok(count)) => assert_eq!(found.len(), count, "after {after}"),
-        (
-            Err(RecoveryError::Damaged {
-                damage: Damage::Gap { expected, .. },
-                ..
-            }),
-            Err(sequence),
-        ) => {
+        (Err(RecoveryError::Damaged { damage: Damage::Gap { expected, .. }, .. }), Err(sequence)) => {
             assert_eq!(expected.0, sequence, "after {after}");
         }
         (found, expected) => panic!("after {after}: {found:?} instead of {expected:?}"),
@@ -334,13 +276,7 @@ fn forged(change: impl FnOnce(&mut record::RecordHeader)) -> Vec<u8> {
         bucket: 1,
     };
     change(&mut header);
-    let mut bytes = segment::SegmentHeader {
-        number: 1,
-        first_sequence: 1,
-        salt: 3,
-    }
-    .encode()
-    .to_vec();
+    let mut bytes = segment::SegmentHeader { number: 1, first_sequence: 1, salt: 3 }.encode().to_vec();
     bytes.extend_from_slice(&header.encode(3));
     bytes.extend_from_slice(payload);
     bytes
@@ -353,28 +289,13 @@ fn records_that_make_no_sense_are_refused() {
         let (offset, damage) = damage_of(found(&disk_with(&[(1, &bytes)]), 0));
         assert_eq!((offset, damage), (SEGMENT_HEADER_BYTES as u64, expected));
     };
-    check(
-        forged(|header| header.kind = 2),
-        Damage::UnknownType { sequence, kind: 2 },
-    );
-    check(
-        forged(|header| header.kind = 9),
-        Damage::UnknownType { sequence, kind: 9 },
-    );
+    check(forged(|header| header.kind = 2), Damage::UnknownType { sequence, kind: 2 });
+    check(forged(|header| header.kind = 9), Damage::UnknownType { sequence, kind: 9 });
     check(forged(|header| header.bucket = 0), Damage::Owner { sequence });
     let error = DecodeError::UnknownEncoding(200);
-    check(
-        forged(|header| header.encoding = 200),
-        Damage::Payload { sequence, error },
-    );
+    check(forged(|header| header.encoding = 200), Damage::Payload { sequence, error });
     let later = Sequence(2);
-    check(
-        forged(|header| header.sequence = later),
-        Damage::Gap {
-            expected: sequence,
-            found: later,
-        },
-    );
+    check(forged(|header| header.sequence = later), Damage::Gap { expected: sequence, found: later });
     let (_, damage) = damage_of(found(&disk_with(&[(1, &forged(|_| {}))]), 0));
     assert!(matches!(damage, Damage::Payload { .. }), "{damage}");
 }
