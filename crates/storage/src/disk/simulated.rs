@@ -172,7 +172,8 @@ impl SimulatedDisk {
         self.shared.state.lock().syncs
     }
 
-    /// Flips the bits of `mask` in a byte, visible and durable: the medium has rotted. `false` if there is no such byte.
+    /// Flips the bits of `mask` in a byte, visible and durable: the medium has rotted. `false` if there is no such
+    /// byte.
     pub fn corrupt(&self, path: &Path, offset: usize, mask: u8) -> bool {
         let mut state = self.shared.state.lock();
         let Some(Entry::File(id)) = state.names.get(path).copied() else {

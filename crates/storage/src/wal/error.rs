@@ -124,7 +124,7 @@ pub enum RecoveryError {
     #[error(transparent)]
     Disk(#[from] DiskFault),
     /// A newer version of the program wrote the segment.
-    #[error("{} has WAL format version {found}; this program reads up to {supported}: start a newer one", path.display())]
+    #[error("{} has WAL format version {found}, this program reads up to {supported}: use a newer one", path.display())]
     NewerVersion {
         /// The segment.
         path: PathBuf,

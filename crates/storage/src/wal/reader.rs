@@ -91,8 +91,8 @@ impl SegmentReader {
         Ok(true)
     }
 
-    /// Looks behind the unreadable record `lost` for a record after `after` that proves that `lost` was durable once: it
-    /// was written after the sync of `lost`. Of a `lost` up to `after`, which is in files, that is known anyway.
+    /// Looks behind the unreadable record `lost` for a record after `after` that proves that `lost` was durable once:
+    /// it was written after the sync of `lost`. Of a `lost` up to `after`, which is in files, that is known anyway.
     ///
     /// A header is enough to prove it; the checksum with the segment's salt makes a chance hit as good as impossible,
     /// and the cheap look at the sequence first keeps the search at every byte fast.

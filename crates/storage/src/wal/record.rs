@@ -1,7 +1,8 @@
 //! A record: its frame, its types, and the encoded form in which it waits for its sequence.
 //!
 //! ```text
-//! header (48 bytes): checksum │ payload length │ payload checksum │ type │ encoding │ sequence │ durable through │ owner
+//! header (48 bytes): checksum │ payload length │ payload checksum │ type │ encoding
+//!                    sequence │ durable through │ organisation │ bucket
 //! payload
 //! ```
 //!

@@ -307,9 +307,9 @@ fn settle_last(mut scan: Scan, after: Sequence, log: &mut RecoveredLog) -> Resul
     Ok(())
 }
 
-/// Writes what the last sync should have covered again, and syncs. The process may have died before its sync, or because its sync failed; in
-/// that case Linux holds the bytes in its cache as if they were written, and only writing them again makes a sync
-/// mean something.
+/// Writes what the last sync should have covered again, and syncs. The process may have died before that sync, or
+/// because it failed; in that case Linux holds the bytes in its cache as if they were written, and only writing them
+/// again makes a sync mean something.
 fn make_durable(file: &dyn DiskFile, path: &Path, start: u64, end: u64) -> Result<(), DiskFault> {
     let fault = |operation| move |source| DiskFault { operation, path: path.to_owned(), source };
     let mut place = start;
