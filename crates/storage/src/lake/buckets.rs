@@ -29,9 +29,8 @@ impl Lake {
             return Ok(());
         };
         let mut snapshot = NewSnapshot::begin(&mut transaction).await?;
-        let renamed = update_names(&mut transaction, bucket)
-            .await
-            .map_err(LakeError::database("write the names of a bucket"))?;
+        let renamed =
+            update_names(&mut transaction, bucket).await.map_err(LakeError::database("write the names of a bucket"))?;
         if !renamed {
             return Ok(());
         }
@@ -54,10 +53,7 @@ impl Lake {
         };
         write.await.map_err(LakeError::database("rename a bucket"))?;
         snapshot.write(&mut transaction, self.clock.now_ns()).await?;
-        transaction
-            .commit()
-            .await
-            .map_err(LakeError::database("commit the new name of a bucket"))
+        transaction.commit().await.map_err(LakeError::database("commit the new name of a bucket"))
     }
 
     /// Ends the bucket's schema, tables, columns and files with a new snapshot, and forgets them in the registry. Its
@@ -85,10 +81,7 @@ impl Lake {
             .await
             .map_err(LakeError::database("drop a bucket"))?;
         snapshot.write(&mut transaction, self.clock.now_ns()).await?;
-        transaction
-            .commit()
-            .await
-            .map_err(LakeError::database("commit the drop of a bucket"))
+        transaction.commit().await.map_err(LakeError::database("commit the drop of a bucket"))
     }
 }
 
@@ -173,11 +166,8 @@ async fn free_schema_name(
             .fetch_all(&mut **transaction)
             .await
             .map_err(LakeError::database("read the names of schemas"))?;
-    let taken: HashSet<String> = live
-        .iter()
-        .filter(|(id, _)| Some(*id) != own)
-        .map(|(_, name)| names::fold(name))
-        .collect();
+    let taken: HashSet<String> =
+        live.iter().filter(|(id, _)| Some(*id) != own).map(|(_, name)| names::fold(name)).collect();
     Ok(names::first_free(
         |attempt| names::schema_candidate(&bucket.organisation_name, &bucket.name, bucket.bucket, attempt),
         |name| taken.contains(name),
@@ -214,24 +204,13 @@ async fn end_rows(
         "DELETE FROM freshet_bucket WHERE bucket_id = $1",
     ];
     for statement in END_OF_TABLES {
-        sqlx::query(statement)
-            .bind(snapshot_id)
-            .bind(bucket.to_i64())
-            .execute(&mut **transaction)
-            .await?;
+        sqlx::query(statement).bind(snapshot_id).bind(bucket.to_i64()).execute(&mut **transaction).await?;
     }
     for statement in END_OF_SCHEMA {
-        sqlx::query(statement)
-            .bind(snapshot_id)
-            .bind(schema_id)
-            .execute(&mut **transaction)
-            .await?;
+        sqlx::query(statement).bind(snapshot_id).bind(schema_id).execute(&mut **transaction).await?;
     }
     for statement in FORGET {
-        sqlx::query(statement)
-            .bind(bucket.to_i64())
-            .execute(&mut **transaction)
-            .await?;
+        sqlx::query(statement).bind(bucket.to_i64()).execute(&mut **transaction).await?;
     }
     Ok(())
 }
@@ -249,16 +228,9 @@ pub(super) async fn write_tags(
     snapshot_id: i64,
     tags: &[(i64, &'static str, String)],
 ) -> Result<(), sqlx::Error> {
-    let statement = (
-        "INSERT INTO ducklake_tag(object_id, begin_snapshot, \"key\", \"value\")",
-        "",
-    );
+    let statement = ("INSERT INTO ducklake_tag(object_id, begin_snapshot, \"key\", \"value\")", "");
     sql::insert(transaction, statement, 4, tags, |values, (object, key, value)| {
-        values
-            .push_bind(*object)
-            .push_bind(snapshot_id)
-            .push_bind(*key)
-            .push_bind(value.as_str());
+        values.push_bind(*object).push_bind(snapshot_id).push_bind(*key).push_bind(value.as_str());
     })
     .await
 }

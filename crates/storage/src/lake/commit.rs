@@ -138,17 +138,10 @@ impl Lake {
             for table in &changed {
                 snapshot.change(format!("inserted_into_table:{table}"));
             }
-            write_files(transaction, snapshot.id, &rows)
-                .await
-                .map_err(LakeError::database("write files"))?;
+            write_files(transaction, snapshot.id, &rows).await.map_err(LakeError::database("write files"))?;
             write_file_statistics(transaction, &rows).await?;
-            let totals: Vec<_> = changed
-                .iter()
-                .filter_map(|table| Some((*table, totals.get(table)?)))
-                .collect();
-            write_totals(transaction, &totals)
-                .await
-                .map_err(LakeError::database("write statistics of tables"))?;
+            let totals: Vec<_> = changed.iter().filter_map(|table| Some((*table, totals.get(table)?))).collect();
+            write_totals(transaction, &totals).await.map_err(LakeError::database("write statistics of tables"))?;
             snapshot.write(transaction, self.clock.now_ns()).await?;
         }
         write_watermarks(transaction, commit).await?;
@@ -170,15 +163,9 @@ fn distinct(tables: impl Iterator<Item = TableId>) -> Vec<TableId> {
 impl TableTotals {
     /// Adds a file to the totals and makes its row.
     fn add_file(&mut self, file: &NewDataFile, id: i64) -> Result<FileRow, LakeError> {
-        let name = file
-            .path
-            .strip_prefix(&self.directory)
-            .filter(|name| !name.is_empty() && !name.contains('/'));
+        let name = file.path.strip_prefix(&self.directory).filter(|name| !name.is_empty() && !name.contains('/'));
         let Some(name) = name else {
-            return Err(LakeError::FilePath {
-                path: file.path.clone(),
-                directory: self.directory.clone(),
-            });
+            return Err(LakeError::FilePath { path: file.path.clone(), directory: self.directory.clone() });
         };
         let row = FileRow {
             id,
@@ -188,10 +175,7 @@ impl TableTotals {
             row_count: big_int("row count", file.row_count)?,
             size_bytes: big_int("file size", file.size_bytes)?,
             footer_size_bytes: big_int("footer size", file.footer_size_bytes)?,
-            sequences: (
-                big_int("sequence", file.sequences.0.0)?,
-                big_int("sequence", file.sequences.1.0)?,
-            ),
+            sequences: (big_int("sequence", file.sequences.0.0)?, big_int("sequence", file.sequences.1.0)?),
         };
         self.add_columns(&file.statistics);
         self.record_count = self.record_count.saturating_add(row.row_count);
@@ -223,14 +207,7 @@ impl TableTotals {
                 }
                 None if column.value_count > 0 => {
                     let contains_null = column.null_count > 0 || had_rows;
-                    self.columns.insert(
-                        column.column,
-                        ColumnTotals {
-                            contains_null,
-                            contains_nan,
-                            bounds,
-                        },
-                    );
+                    self.columns.insert(column.column, ColumnTotals { contains_null, contains_nan, bounds });
                 }
                 None => {}
             }
@@ -247,38 +224,25 @@ fn is_float(column: &ColumnStatistics) -> bool {
 async fn read_totals(transaction: &mut Transaction, commit: &FlushCommit) -> Result<Totals, LakeError> {
     let mentioned = commit.files.iter().map(|file| file.table);
     let mentioned = mentioned.chain(commit.flushed.iter().map(|(table, _)| *table));
-    let ids: Vec<i64> = distinct(mentioned.chain(commit.tag_orders.iter().map(|(table, _)| *table)))
-        .iter()
-        .map(|id| id.0)
-        .collect();
+    let ids: Vec<i64> =
+        distinct(mentioned.chain(commit.tag_orders.iter().map(|(table, _)| *table))).iter().map(|id| id.0).collect();
     let mut totals = Totals::with_capacity(ids.len());
     let statement = "SELECT table_id, bucket_id FROM freshet_table WHERE table_id IN";
-    let tables: Vec<(i64, i64)> = sql::select_in(transaction, statement, &ids)
-        .await
-        .map_err(LakeError::database("look up tables"))?;
+    let tables: Vec<(i64, i64)> =
+        sql::select_in(transaction, statement, &ids).await.map_err(LakeError::database("look up tables"))?;
     for (table, bucket) in tables {
         let table = TableId(table);
         let directory = names::table_directory(sql::bucket_id(bucket)?, table);
         let (columns, kinds) = (HashMap::new(), HashMap::new());
         totals.insert(
             table,
-            TableTotals {
-                directory,
-                record_count: 0,
-                next_row_id: 0,
-                file_size_bytes: 0,
-                columns,
-                kinds,
-            },
+            TableTotals { directory, record_count: 0, next_row_id: 0, file_size_bytes: 0, columns, kinds },
         );
     }
     if let Some(missing) = ids.iter().find(|id| !totals.contains_key(&TableId(**id))) {
         return Err(LakeError::UnknownTable(TableId(*missing)));
     }
-    let with_files: Vec<i64> = distinct(commit.files.iter().map(|file| file.table))
-        .iter()
-        .map(|id| id.0)
-        .collect();
+    let with_files: Vec<i64> = distinct(commit.files.iter().map(|file| file.table)).iter().map(|id| id.0).collect();
     read_statistics(transaction, &mut totals, &with_files).await?;
     Ok(totals)
 }
@@ -307,11 +271,7 @@ async fn read_statistics(transaction: &mut Transaction, totals: &mut Totals, ids
     }
     for (table, column, contains_null, contains_nan, min, max) in columns {
         if let Some(table) = totals.get_mut(&TableId(table)) {
-            let row = ColumnTotals {
-                contains_null,
-                contains_nan,
-                bounds: Bounds { min, max },
-            };
+            let row = ColumnTotals { contains_null, contains_nan, bounds: Bounds { min, max } };
             table.columns.insert(ColumnId(column), row);
         }
     }
@@ -334,16 +294,8 @@ async fn write_files(
         "",
     );
     sql::insert(transaction, statement, 8, rows, |values, (row, _)| {
-        values
-            .push_bind(row.id)
-            .push_bind(row.table)
-            .push_bind(snapshot_id)
-            .push_bind(row.name.as_str());
-        values
-            .push("TRUE")
-            .push("'parquet'")
-            .push_bind(row.row_count)
-            .push_bind(row.size_bytes);
+        values.push_bind(row.id).push_bind(row.table).push_bind(snapshot_id).push_bind(row.name.as_str());
+        values.push("TRUE").push("'parquet'").push_bind(row.row_count).push_bind(row.size_bytes);
         values.push_bind(row.footer_size_bytes).push_bind(row.row_id_start);
     })
     .await?;
@@ -353,11 +305,7 @@ async fn write_files(
         "",
     );
     sql::insert(transaction, statement, 9, rows, |values, (row, file)| {
-        values
-            .push_bind(row.id)
-            .push_bind(row.table)
-            .push_bind(file.path.as_str())
-            .push_bind(i64::from(file.level));
+        values.push_bind(row.id).push_bind(row.table).push_bind(file.path.as_str()).push_bind(i64::from(file.level));
         values.push_bind(row.sequences.0).push_bind(row.sequences.1);
         values.push_bind(file.time_range.0).push_bind(file.time_range.1);
         values.push_bind(sql::column_list(&file.sort_tags));
@@ -373,10 +321,7 @@ async fn write_file_statistics(
     for (row, file) in files {
         for column in &file.statistics {
             let size_bytes = big_int("column size", column.size_bytes)?;
-            let counts = (
-                big_int("value count", column.value_count)?,
-                big_int("null count", column.null_count)?,
-            );
+            let counts = (big_int("value count", column.value_count)?, big_int("null count", column.null_count)?);
             rows.push((row, column, size_bytes, counts, Bounds::of(column.range.as_ref())));
         }
     }
@@ -385,22 +330,12 @@ async fn write_file_statistics(
          null_count, min_value, max_value, contains_nan)",
         "",
     );
-    sql::insert(
-        transaction,
-        statement,
-        9,
-        &rows,
-        |values, (row, column, size_bytes, counts, bounds)| {
-            values
-                .push_bind(row.id)
-                .push_bind(row.table)
-                .push_bind(column.column.0)
-                .push_bind(*size_bytes);
-            values.push_bind(counts.0).push_bind(counts.1);
-            values.push_bind(bounds.min.as_deref()).push_bind(bounds.max.as_deref());
-            values.push_bind(is_float(column).then_some(column.contains_nan));
-        },
-    )
+    sql::insert(transaction, statement, 9, &rows, |values, (row, column, size_bytes, counts, bounds)| {
+        values.push_bind(row.id).push_bind(row.table).push_bind(column.column.0).push_bind(*size_bytes);
+        values.push_bind(counts.0).push_bind(counts.1);
+        values.push_bind(bounds.min.as_deref()).push_bind(bounds.max.as_deref());
+        values.push_bind(is_float(column).then_some(column.contains_nan));
+    })
     .await
     .map_err(LakeError::database("write statistics of files"))
 }
@@ -413,10 +348,7 @@ async fn write_totals(transaction: &mut Transaction, tables: &[(TableId, &TableT
          next_row_id = excluded.next_row_id, file_size_bytes = excluded.file_size_bytes",
     );
     sql::insert(transaction, statement, 4, tables, |values, (table, totals)| {
-        values
-            .push_bind(table.0)
-            .push_bind(totals.record_count)
-            .push_bind(totals.next_row_id);
+        values.push_bind(table.0).push_bind(totals.record_count).push_bind(totals.next_row_id);
         values.push_bind(totals.file_size_bytes);
     })
     .await?;
@@ -431,14 +363,8 @@ async fn write_totals(transaction: &mut Transaction, tables: &[(TableId, &TableT
          contains_nan = excluded.contains_nan, min_value = excluded.min_value, max_value = excluded.max_value",
     );
     sql::insert(transaction, statement, 6, &columns, |values, (table, column, row)| {
-        values
-            .push_bind(table.0)
-            .push_bind(column.0)
-            .push_bind(row.contains_null)
-            .push_bind(row.contains_nan);
-        values
-            .push_bind(row.bounds.min.as_deref())
-            .push_bind(row.bounds.max.as_deref());
+        values.push_bind(table.0).push_bind(column.0).push_bind(row.contains_null).push_bind(row.contains_nan);
+        values.push_bind(row.bounds.min.as_deref()).push_bind(row.bounds.max.as_deref());
     })
     .await
 }
@@ -464,15 +390,9 @@ async fn write_watermarks(transaction: &mut Transaction, commit: &FlushCommit) -
             "UPDATE freshet_table SET tag_order = given.column2 FROM (",
             ") AS given WHERE freshet_table.table_id = given.column1",
         );
-        sql::insert(
-            transaction,
-            statement,
-            2,
-            &commit.tag_orders,
-            |values, (table, order)| {
-                values.push_bind(table.0).push_bind(sql::column_list(order));
-            },
-        )
+        sql::insert(transaction, statement, 2, &commit.tag_orders, |values, (table, order)| {
+            values.push_bind(table.0).push_bind(sql::column_list(order));
+        })
         .await
     };
     write.await.map_err(LakeError::database("write watermarks"))

@@ -31,11 +31,7 @@ type FileRow = (i64, i64, String, i64, i64, i64, i64, i64, i64, i64, i64, String
 impl Lake {
     /// Reads everything that is live, as of one moment.
     pub(super) async fn load(&self) -> Result<LakeState, LakeError> {
-        let mut transaction = self
-            .pool
-            .begin()
-            .await
-            .map_err(LakeError::database("begin a transaction"))?;
+        let mut transaction = self.pool.begin().await.map_err(LakeError::database("begin a transaction"))?;
         let read = async {
             let buckets: Vec<BucketRow> = sqlx::query_as(
                 "SELECT bucket_id, bucket_name, organisation_id, organisation_name FROM freshet_bucket \
@@ -63,9 +59,8 @@ impl Lake {
             )
             .fetch_all(&mut *transaction)
             .await?;
-            let watermark: i64 = sqlx::query_scalar("SELECT sequence FROM freshet_watermark")
-                .fetch_one(&mut *transaction)
-                .await?;
+            let watermark: i64 =
+                sqlx::query_scalar("SELECT sequence FROM freshet_watermark").fetch_one(&mut *transaction).await?;
             Ok((buckets, tables, columns, files, watermark))
         };
         let (buckets, tables, columns, files, watermark) =
@@ -88,13 +83,8 @@ impl Lake {
         if !commit.flushed.iter().all(reached) {
             return Ok(None);
         }
-        let mut by_path: HashMap<String, DataFile> = self
-            .load()
-            .await?
-            .files
-            .into_iter()
-            .map(|file| (file.path.clone(), file))
-            .collect();
+        let mut by_path: HashMap<String, DataFile> =
+            self.load().await?.files.into_iter().map(|file| (file.path.clone(), file)).collect();
         Ok(commit.files.iter().map(|file| by_path.remove(&file.path)).collect())
     }
 
@@ -109,9 +99,7 @@ impl Lake {
                 .fetch_all(&self.pool)
                 .await
                 .map_err(LakeError::database("read the watermarks"))?;
-        rows.into_iter()
-            .map(|(table, flushed)| Ok((TableId(table), sequence(flushed)?)))
-            .collect()
+        rows.into_iter().map(|(table, flushed)| Ok((TableId(table), sequence(flushed)?))).collect()
     }
 }
 
@@ -137,22 +125,14 @@ pub(super) async fn schemas(transaction: &mut Transaction, tables: &[i64]) -> Re
         read.await.map_err(LakeError::database("read tables"))?;
     tables.sort_unstable_by_key(|row| row.0);
     columns.sort_unstable_by_key(|row| (row.0, row.1));
-    Ok(with_columns(tables, columns)?
-        .into_iter()
-        .map(|(schema, _)| schema)
-        .collect())
+    Ok(with_columns(tables, columns)?.into_iter().map(|(schema, _)| schema).collect())
 }
 
 /// Puts columns (by ascending table and column) to their tables.
 fn with_columns(tables: Vec<TableRow>, columns: Vec<ColumnRow>) -> Result<Vec<(TableSchema, Sequence)>, LakeError> {
     let mut of_table: HashMap<i64, Vec<Column>> = HashMap::with_capacity(tables.len());
     for (table, id, name, kind, physical_name) in columns {
-        let column = Column {
-            id: ColumnId(id),
-            name: sql::name_text(name)?,
-            kind: parse_kind(&kind)?,
-            physical_name,
-        };
+        let column = Column { id: ColumnId(id), name: sql::name_text(name)?, kind: parse_kind(&kind)?, physical_name };
         of_table.entry(table).or_default().push(column);
     }
     let mut schemas = Vec::with_capacity(tables.len());

@@ -96,10 +96,7 @@ impl Lake {
     /// A transaction that writes. It holds the writer's lock from the start, so that it cannot fail half-way because
     /// another process wrote after its first read.
     async fn begin(&self) -> Result<Transaction, LakeError> {
-        self.pool
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(LakeError::database("begin a transaction"))
+        self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(LakeError::database("begin a transaction"))
     }
 
     /// Checks the format before the migrations touch anything. The question whether a table exists is the one
@@ -114,15 +111,12 @@ impl Lake {
             if tables == 0 {
                 return Ok(None);
             }
-            sqlx::query_scalar::<_, i64>("SELECT version FROM freshet_format")
-                .fetch_optional(&self.pool)
-                .await
+            sqlx::query_scalar::<_, i64>("SELECT version FROM freshet_format").fetch_optional(&self.pool).await
         };
         match read.await.map_err(LakeError::database("read its format"))? {
-            Some(found) if found > CATALOG_FORMAT_VERSION => Err(LakeError::NewerVersion {
-                found,
-                supported: CATALOG_FORMAT_VERSION,
-            }),
+            Some(found) if found > CATALOG_FORMAT_VERSION => {
+                Err(LakeError::NewerVersion { found, supported: CATALOG_FORMAT_VERSION })
+            }
             _ => Ok(()),
         }
     }
@@ -134,10 +128,7 @@ impl Lake {
         match version {
             None => self.initialise(&mut transaction, data_path).await?,
             Some(found) if found != DUCKLAKE_VERSION => {
-                return Err(LakeError::DuckLakeVersion {
-                    found,
-                    supported: DUCKLAKE_VERSION,
-                });
+                return Err(LakeError::DuckLakeVersion { found, supported: DUCKLAKE_VERSION });
             }
             Some(_) => {
                 sqlx::query(
@@ -149,10 +140,7 @@ impl Lake {
                 .map_err(LakeError::database("write the place of the data files"))?;
             }
         }
-        transaction
-            .commit()
-            .await
-            .map_err(LakeError::database("commit its first rows"))
+        transaction.commit().await.map_err(LakeError::database("commit its first rows"))
     }
 
     async fn initialise(&self, transaction: &mut Transaction, data_path: &str) -> Result<(), LakeError> {
@@ -197,14 +185,8 @@ impl Lake {
 /// The directory of the data files as DuckLake wants it: absolute, with a slash at the end.
 fn data_path(files_root: &Path) -> Result<String, LakeError> {
     let path = std::path::absolute(files_root).map_err(|_| LakeError::FilesRoot(files_root.to_owned()))?;
-    let path = path
-        .to_str()
-        .ok_or_else(|| LakeError::FilesRoot(files_root.to_owned()))?;
-    Ok(if path.ends_with('/') {
-        path.to_owned()
-    } else {
-        format!("{path}/")
-    })
+    let path = path.to_str().ok_or_else(|| LakeError::FilesRoot(files_root.to_owned()))?;
+    Ok(if path.ends_with('/') { path.to_owned() } else { format!("{path}/") })
 }
 
 async fn read_metadata(transaction: &mut Transaction, key: &str) -> Result<Option<String>, LakeError> {

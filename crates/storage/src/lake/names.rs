@@ -3,7 +3,7 @@
 //! A name stays as it is where it is *safe* (not empty, no control character, at most 200 bytes) and *free* (no other
 //! name of its scope equals it without regard to case). Otherwise it is made safe (control characters as `\xNN`, cut to
 //! length with a checksum of the whole) and gets `~` and an id as a suffix, until it is free. Readers such as DuckDB
-//! compare names without regard to the case of ASCII letters; others fold all letters, so the comparison here folds all.
+//! compare names without regard to the case of ASCII letters, others fold all letters: the comparison here folds all.
 //!
 //! Directories are named by ids only. Nothing here does I/O; who is free is the caller's knowledge.
 
@@ -49,13 +49,10 @@ pub(crate) fn candidate(name: &str, id: impl fmt::Display, attempt: usize) -> Op
         return is_safe(name).then(|| name.to_owned());
     }
     let suffix = format!("~{id}").repeat(attempt);
-    Some(format!(
-        "{}{suffix}",
-        safe_form(name, NAME_LIMIT_BYTES.saturating_sub(suffix.len()))
-    ))
+    Some(format!("{}{suffix}", safe_form(name, NAME_LIMIT_BYTES.saturating_sub(suffix.len()))))
 }
 
-/// As [`candidate`], for the schema of a bucket: its name, then `organisation.bucket`, then either with the bucket's id.
+/// As [`candidate`], for the schema of a bucket: its name, then `organisation.bucket`, then its name with its id.
 #[must_use]
 pub(crate) fn schema_candidate(organisation: &str, bucket: &str, id: BucketId, attempt: usize) -> Option<String> {
     let is_free_to_use = |name: &String| is_safe(name) && !RESERVED_SCHEMAS.contains(&fold(name).as_str());
@@ -114,10 +111,7 @@ mod tests {
 
     fn pick(name: &str, taken: &[&str]) -> String {
         let taken: Vec<String> = taken.iter().map(|name| fold(name)).collect();
-        first_free(
-            |attempt| candidate(name, 7, attempt),
-            |folded| taken.iter().any(|name| name == folded),
-        )
+        first_free(|attempt| candidate(name, 7, attempt), |folded| taken.iter().any(|name| name == folded))
     }
 
     #[test]
@@ -173,9 +167,7 @@ mod tests {
         assert_ne!(candidate(&left, 7, 1), candidate(&right, 7, 1));
         assert_eq!(
             pick(&"b".repeat(201), &[]),
-            format!("{}~{:08x}~7", "b".repeat(189), {
-                crc32c::crc32c("b".repeat(201).as_bytes())
-            })
+            format!("{}~{:08x}~7", "b".repeat(189), { crc32c::crc32c("b".repeat(201).as_bytes()) })
         );
     }
 
@@ -187,12 +179,7 @@ mod tests {
             ("acme", "metrics", &[], "metrics"),
             ("acme", "my.bucket \"x\"", &[], "my.bucket \"x\""),
             ("acme", "metrics", &["Metrics"], "acme.metrics"),
-            (
-                "acme",
-                "metrics",
-                &["metrics", "ACME.metrics"],
-                "metrics~00000000000000ab",
-            ),
+            ("acme", "metrics", &["metrics", "ACME.metrics"], "metrics~00000000000000ab"),
             ("acme", "main", &[], "acme.main"),
             ("acme", "MAIN", &[], "acme.MAIN"),
             ("acme", "information_schema", &[], "acme.information_schema"),

@@ -4,6 +4,7 @@
 //! What exists already is returned, not made again, so that a registration may be repeated. Types are decided by the
 //! caller; here a conflict is only refused.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use catalog::BucketId;
@@ -95,10 +96,7 @@ impl Lake {
         }
         if !snapshot.is_empty() {
             snapshot.write(&mut transaction, self.clock.now_ns()).await?;
-            transaction
-                .commit()
-                .await
-                .map_err(LakeError::database("commit a registration"))?;
+            transaction.commit().await.map_err(LakeError::database("commit a registration"))?;
         }
         let mut tables: Vec<_> = work.into_iter().map(|table| table.schema).collect();
         tables.sort_unstable_by_key(|schema| schema.table);
@@ -132,17 +130,10 @@ impl TableWork {
             }
             let last = self.schema.columns.last().map_or(ColumnId::TIME, |column| column.id);
             let id = ColumnId(last.0 + 1);
-            let physical_name = names::first_free(
-                |attempt| names::candidate(&key.0, id, attempt),
-                |name| taken.contains(name),
-            );
+            let physical_name =
+                names::first_free(|attempt| names::candidate(&key.0, id, attempt), |name| taken.contains(name));
             taken.insert(names::fold(&physical_name));
-            self.schema.columns.push(Column {
-                id,
-                name: key.0.clone(),
-                kind,
-                physical_name,
-            });
+            self.schema.columns.push(Column { id, name: key.0.clone(), kind, physical_name });
             existing.insert(key, kind);
         }
         Ok(())
@@ -172,43 +163,25 @@ async fn resolve_tables(
     ids.dedup();
     let mut work: Vec<TableWork> = Vec::with_capacity(ids.len() + request.tables.len());
     for schema in load::schemas(transaction, &ids).await? {
-        work.push(TableWork {
-            known_columns: schema.columns.len(),
-            schema,
-            created_as: None,
-        });
+        work.push(TableWork { known_columns: schema.columns.len(), schema, created_as: None });
     }
-    let mut by_id: HashMap<TableId, usize> = work
-        .iter()
-        .enumerate()
-        .map(|(index, table)| (table.schema.table, index))
-        .collect();
+    let mut by_id: HashMap<TableId, usize> =
+        work.iter().enumerate().map(|(index, table)| (table.schema.table, index)).collect();
     let mut by_name = found;
-    for NewTable {
-        bucket,
-        measurement,
-        columns,
-    } in request.tables
-    {
-        let table = *by_name
-            .entry((bucket, measurement))
-            .or_insert_with_key(|(bucket, measurement)| {
-                let table = TableId(snapshot.take_catalog_id());
-                by_id.insert(table, work.len());
-                let schema = TableSchema {
-                    table,
-                    bucket: *bucket,
-                    measurement: measurement.clone(),
-                    columns: Vec::new(),
-                    tag_order: Vec::new(),
-                };
-                work.push(TableWork {
-                    schema,
-                    known_columns: 0,
-                    created_as: Some(String::new()),
-                });
-                table
-            });
+    for NewTable { bucket, measurement, columns } in request.tables {
+        let table = *by_name.entry((bucket, measurement)).or_insert_with_key(|(bucket, measurement)| {
+            let table = TableId(snapshot.take_catalog_id());
+            by_id.insert(table, work.len());
+            let schema = TableSchema {
+                table,
+                bucket: *bucket,
+                measurement: measurement.clone(),
+                columns: Vec::new(),
+                tag_order: Vec::new(),
+            };
+            work.push(TableWork { schema, known_columns: 0, created_as: Some(String::new()) });
+            table
+        });
         table_work(&mut work, &by_id, table)?.add_columns(columns)?;
     }
     for (table, columns) in grouped(request.columns) {
@@ -222,10 +195,7 @@ fn table_work<'a>(
     by_id: &HashMap<TableId, usize>,
     table: TableId,
 ) -> Result<&'a mut TableWork, LakeError> {
-    by_id
-        .get(&table)
-        .and_then(|index| work.get_mut(*index))
-        .ok_or(LakeError::UnknownTable(table))
+    by_id.get(&table).and_then(|index| work.get_mut(*index)).ok_or(LakeError::UnknownTable(table))
 }
 
 /// Columns by table, tables in the order of their first column.
@@ -247,20 +217,14 @@ async fn find_tables(
     transaction: &mut Transaction,
     tables: &[NewTable],
 ) -> Result<HashMap<(BucketId, String), TableId>, LakeError> {
-    let mut hashes: Vec<i64> = tables
-        .iter()
-        .map(|table| measurement_hash(&table.measurement))
-        .collect();
+    let mut hashes: Vec<i64> = tables.iter().map(|table| measurement_hash(&table.measurement)).collect();
     hashes.sort_unstable();
     hashes.dedup();
-    let wanted: HashSet<(BucketId, &str)> = tables
-        .iter()
-        .map(|table| (table.bucket, table.measurement.as_str()))
-        .collect();
+    let wanted: HashSet<(BucketId, &str)> =
+        tables.iter().map(|table| (table.bucket, table.measurement.as_str())).collect();
     let statement = "SELECT table_id, bucket_id, measurement FROM freshet_table WHERE measurement_hash IN";
-    let rows: Vec<(i64, i64, Vec<u8>)> = sql::select_in(transaction, statement, &hashes)
-        .await
-        .map_err(LakeError::database("look up tables"))?;
+    let rows: Vec<(i64, i64, Vec<u8>)> =
+        sql::select_in(transaction, statement, &hashes).await.map_err(LakeError::database("look up tables"))?;
     let mut found = HashMap::with_capacity(rows.len());
     for (table, bucket, measurement) in rows {
         let key = (sql::bucket_id(bucket)?, sql::name_text(measurement)?);
@@ -283,11 +247,9 @@ async fn bucket_schemas(
     let mut schemas = HashMap::new();
     for table in work.iter().filter(|table| table.created_as.is_some()) {
         let bucket = table.schema.bucket;
-        if !schemas.contains_key(&bucket) {
-            let schema = buckets::schema_of(transaction, bucket)
-                .await?
-                .ok_or(LakeError::UnknownBucket(bucket))?;
-            schemas.insert(bucket, schema);
+        if let Entry::Vacant(entry) = schemas.entry(bucket) {
+            let schema = buckets::schema_of(transaction, bucket).await?;
+            entry.insert(schema.ok_or(LakeError::UnknownBucket(bucket))?);
         }
     }
     Ok(schemas)
@@ -297,12 +259,8 @@ async fn bucket_schemas(
 /// candidate of all that are still without a name; nearly always one round is enough.
 async fn name_tables(transaction: &mut Transaction, work: &mut [TableWork]) -> Result<(), LakeError> {
     let mut given: HashSet<(BucketId, String)> = HashSet::new();
-    let mut pending: Vec<(usize, usize)> = work
-        .iter()
-        .enumerate()
-        .filter(|(_, table)| table.created_as.is_some())
-        .map(|(index, _)| (index, 0))
-        .collect();
+    let mut pending: Vec<(usize, usize)> =
+        work.iter().enumerate().filter(|(_, table)| table.created_as.is_some()).map(|(index, _)| (index, 0)).collect();
     while !pending.is_empty() {
         let mut round = Vec::with_capacity(pending.len());
         for (index, attempt) in pending {
@@ -311,10 +269,7 @@ async fn name_tables(transaction: &mut Transaction, work: &mut [TableWork]) -> R
             };
             let (attempt, name) = match names::candidate(&schema.measurement, schema.table, attempt) {
                 Some(name) => (attempt, Some(name)),
-                None => (
-                    attempt + 1,
-                    names::candidate(&schema.measurement, schema.table, attempt + 1),
-                ),
+                None => (attempt + 1, names::candidate(&schema.measurement, schema.table, attempt + 1)),
             };
             if let Some(name) = name {
                 round.push((index, attempt, schema.bucket, names::fold(&name), name));
@@ -322,9 +277,8 @@ async fn name_tables(transaction: &mut Transaction, work: &mut [TableWork]) -> R
         }
         let folded: Vec<String> = round.iter().map(|(_, _, _, folded, _)| folded.clone()).collect();
         let statement = "SELECT bucket_id, folded_name FROM freshet_table WHERE folded_name IN";
-        let taken: Vec<(i64, String)> = sql::select_in(transaction, statement, &folded)
-            .await
-            .map_err(LakeError::database("look up names"))?;
+        let taken: Vec<(i64, String)> =
+            sql::select_in(transaction, statement, &folded).await.map_err(LakeError::database("look up names"))?;
         let taken: HashSet<(i64, String)> = taken.into_iter().collect();
         pending = Vec::new();
         for (index, attempt, bucket, folded, name) in round {
@@ -349,11 +303,7 @@ async fn write_tables(
     for table in work {
         let schema = schemas.get(&table.schema.bucket);
         if let (Some(name), Some(schema)) = (&table.created_as, schema) {
-            snapshot.change_schema(format!(
-                "created_table:{}.{}",
-                sql::quoted(&schema.name),
-                sql::quoted(name)
-            ));
+            snapshot.change_schema(format!("created_table:{}.{}", sql::quoted(&schema.name), sql::quoted(name)));
             created.push((table, name, schema.id));
         } else if table.is_changed() {
             snapshot.change_schema(format!("altered_table:{}", table.schema.table));
@@ -361,20 +311,11 @@ async fn write_tables(
     }
     write_created_tables(transaction, snapshot.id, &created).await?;
     write_columns(transaction, snapshot.id, work).await?;
-    let changed: Vec<TableId> = work
-        .iter()
-        .filter(|table| table.is_changed())
-        .map(|table| table.schema.table)
-        .collect();
-    let statement = (
-        "INSERT INTO ducklake_schema_versions(begin_snapshot, schema_version, table_id)",
-        "",
-    );
+    let changed: Vec<TableId> =
+        work.iter().filter(|table| table.is_changed()).map(|table| table.schema.table).collect();
+    let statement = ("INSERT INTO ducklake_schema_versions(begin_snapshot, schema_version, table_id)", "");
     sql::insert(transaction, statement, 3, &changed, |values, table| {
-        values
-            .push_bind(snapshot.id)
-            .push_bind(snapshot.schema_version)
-            .push_bind(table.0);
+        values.push_bind(snapshot.id).push_bind(snapshot.schema_version).push_bind(table.0);
     })
     .await
 }
@@ -389,21 +330,11 @@ async fn write_created_tables(
          path_is_relative)",
         "",
     );
-    sql::insert(
-        transaction,
-        statement,
-        6,
-        created,
-        |values, (table, name, schema_id)| {
-            let id = table.schema.table;
-            values
-                .push_bind(id.0)
-                .push_bind(Uuid::now_v7().to_string())
-                .push_bind(snapshot_id)
-                .push_bind(*schema_id);
-            values.push_bind(name.as_str()).push_bind(format!("{id}/")).push("TRUE");
-        },
-    )
+    sql::insert(transaction, statement, 6, created, |values, (table, name, schema_id)| {
+        let id = table.schema.table;
+        values.push_bind(id.0).push_bind(Uuid::now_v7().to_string()).push_bind(snapshot_id).push_bind(*schema_id);
+        values.push_bind(name.as_str()).push_bind(format!("{id}/")).push("TRUE");
+    })
     .await?;
     let statement = (
         "INSERT INTO freshet_table(table_id, bucket_id, measurement, measurement_hash, folded_name, \
@@ -411,33 +342,15 @@ async fn write_created_tables(
         "",
     );
     sql::insert(transaction, statement, 5, created, |values, (table, name, _)| {
-        let TableSchema {
-            table,
-            bucket,
-            measurement,
-            ..
-        } = &table.schema;
-        values
-            .push_bind(table.0)
-            .push_bind(bucket.to_i64())
-            .push_bind(measurement.as_bytes());
-        values
-            .push_bind(measurement_hash(measurement))
-            .push_bind(names::fold(name))
-            .push("0")
-            .push("''");
+        let TableSchema { table, bucket, measurement, .. } = &table.schema;
+        values.push_bind(table.0).push_bind(bucket.to_i64()).push_bind(measurement.as_bytes());
+        values.push_bind(measurement_hash(measurement)).push_bind(names::fold(name)).push("0").push("''");
     })
     .await?;
     let renamed: Vec<(i64, &'static str, String)> = created
         .iter()
         .filter(|(table, name, _)| table.schema.measurement != **name)
-        .map(|(table, _, _)| {
-            (
-                table.schema.table.0,
-                buckets::NAME_TAG,
-                buckets::tag_text(&table.schema.measurement),
-            )
-        })
+        .map(|(table, _, _)| (table.schema.table.0, buckets::NAME_TAG, buckets::tag_text(&table.schema.measurement)))
         .collect();
     buckets::write_tags(transaction, snapshot_id, &renamed).await
 }
@@ -455,23 +368,15 @@ async fn write_columns(transaction: &mut Transaction, snapshot_id: i64, work: &[
         .iter()
         .flat_map(|table| {
             let id = table.schema.table;
-            table
-                .schema
-                .columns
-                .iter()
-                .skip(table.known_columns)
-                .map(move |column| (id, column))
+            table.schema.columns.iter().skip(table.known_columns).map(move |column| (id, column))
         })
         .collect();
-    let times = work
-        .iter()
-        .filter(|table| table.created_as.is_some())
-        .map(|table| DuckLakeColumn {
-            table: table.schema.table,
-            id: ColumnId::TIME,
-            name: names::TIME_COLUMN,
-            data_type: "timestamp_ns",
-        });
+    let times = work.iter().filter(|table| table.created_as.is_some()).map(|table| DuckLakeColumn {
+        table: table.schema.table,
+        id: ColumnId::TIME,
+        name: names::TIME_COLUMN,
+        data_type: "timestamp_ns",
+    });
     let others = new_columns.iter().map(|(table, column)| DuckLakeColumn {
         table: *table,
         id: column.id,
@@ -479,15 +384,10 @@ async fn write_columns(transaction: &mut Transaction, snapshot_id: i64, work: &[
         data_type: ducklake_type(column.kind),
     });
     write_ducklake_columns(transaction, snapshot_id, &times.chain(others).collect::<Vec<_>>()).await?;
-    let statement = (
-        "INSERT INTO freshet_column(table_id, column_id, column_name, kind, physical_name)",
-        "",
-    );
+    let statement = ("INSERT INTO freshet_column(table_id, column_id, column_name, kind, physical_name)", "");
     sql::insert(transaction, statement, 5, &new_columns, |values, (table, column)| {
         values.push_bind(table.0).push_bind(column.id.0);
-        values
-            .push_bind(column.name.as_bytes())
-            .push_bind(kind_text(column.kind));
+        values.push_bind(column.name.as_bytes()).push_bind(kind_text(column.kind));
         values.push_bind(column.physical_name.as_str());
     })
     .await?;
@@ -508,11 +408,7 @@ async fn write_ducklake_columns(
         let nulls_allowed = if row.id == ColumnId::TIME { "FALSE" } else { "TRUE" };
         values.push_bind(row.id.0).push_bind(snapshot_id).push_bind(row.table.0);
         values.push_bind(row.id.0).push_bind(row.name).push_bind(row.data_type);
-        values
-            .push("'NULL'")
-            .push(nulls_allowed)
-            .push("'literal'")
-            .push("'duckdb'");
+        values.push("'NULL'").push(nulls_allowed).push("'literal'").push("'duckdb'");
     })
     .await
 }
@@ -523,24 +419,13 @@ async fn write_comments(
     snapshot_id: i64,
     columns: &[(TableId, &Column)],
 ) -> Result<(), sqlx::Error> {
-    let comments: Vec<(TableId, ColumnId, String)> = columns
-        .iter()
-        .filter_map(|(table, column)| Some((*table, column.id, column_comment(column)?)))
-        .collect();
-    let statement = (
-        "INSERT INTO ducklake_column_tag(table_id, column_id, begin_snapshot, \"key\", \"value\")",
-        "",
-    );
-    sql::insert(
-        transaction,
-        statement,
-        4,
-        &comments,
-        |values, (table, column, comment)| {
-            values.push_bind(table.0).push_bind(column.0).push_bind(snapshot_id);
-            values.push("'comment'").push_bind(comment.as_str());
-        },
-    )
+    let comments: Vec<(TableId, ColumnId, String)> =
+        columns.iter().filter_map(|(table, column)| Some((*table, column.id, column_comment(column)?))).collect();
+    let statement = ("INSERT INTO ducklake_column_tag(table_id, column_id, begin_snapshot, \"key\", \"value\")", "");
+    sql::insert(transaction, statement, 4, &comments, |values, (table, column, comment)| {
+        values.push_bind(table.0).push_bind(column.0).push_bind(snapshot_id);
+        values.push("'comment'").push_bind(comment.as_str());
+    })
     .await
 }
 

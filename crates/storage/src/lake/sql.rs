@@ -33,10 +33,7 @@ pub(super) async fn insert<T>(
 ) -> Result<(), sqlx::Error> {
     for chunk in rows.chunks((VALUES_PER_STATEMENT / values_per_row.max(1)).max(1)) {
         let mut builder = QueryBuilder::<Database>::new(statement);
-        builder
-            .push(" ")
-            .push_values(chunk, |mut values, row| bind(&mut values, row))
-            .push(tail);
+        builder.push(" ").push_values(chunk, |mut values, row| bind(&mut values, row)).push(tail);
         builder.build().execute(&mut **transaction).await?;
     }
     Ok(())
@@ -161,9 +158,7 @@ impl NewSnapshot {
 
 /// A time in DuckDB's form of a TIMESTAMPTZ: UTC, microseconds.
 pub(super) fn snapshot_time(now_ns: i64) -> String {
-    chrono::DateTime::from_timestamp_nanos(now_ns)
-        .format("%Y-%m-%d %H:%M:%S%.6f+00")
-        .to_string()
+    chrono::DateTime::from_timestamp_nanos(now_ns).format("%Y-%m-%d %H:%M:%S%.6f+00").to_string()
 }
 
 /// A name in the text of `ducklake_snapshot_changes`: in quotation marks, those inside doubled.
@@ -214,10 +209,7 @@ mod tests {
 
     #[test]
     fn texts_are_ducklakes() {
-        assert_eq!(
-            snapshot_time(1_763_812_061_880_636_789),
-            "2025-11-22 11:47:41.880636+00"
-        );
+        assert_eq!(snapshot_time(1_763_812_061_880_636_789), "2025-11-22 11:47:41.880636+00");
         assert_eq!(quoted("my \"b.x"), "\"my \"\"b.x\"");
     }
 

@@ -28,21 +28,14 @@ pub(super) struct Bounds {
 impl Bounds {
     /// The bounds of a range that was measured; without one, nothing can be said.
     pub(super) fn of(range: Option<&(StatisticsValue, StatisticsValue)>) -> Self {
-        range.map_or_else(Self::default, |(min, max)| Self {
-            min: lower_bound(min),
-            max: upper_bound(max),
-        })
+        range.map_or_else(Self::default, |(min, max)| Self { min: lower_bound(min), max: upper_bound(max) })
     }
 
     /// These bounds if both are known, otherwise none: what the statistics of a table must be. DuckDB 1.5.5 takes a
     /// filter to be always true or false when a table has the one without the other (seen with a time near the upper
     /// limit). The statistics of files may have one.
     pub(super) fn both_or_none(self) -> Self {
-        if self.min.is_some() && self.max.is_some() {
-            self
-        } else {
-            Self::default()
-        }
+        if self.min.is_some() && self.max.is_some() { self } else { Self::default() }
     }
 
     /// The bounds of both sets of values together, which both have at least one value.
@@ -117,11 +110,7 @@ fn time_text(time_ns: i64) -> Option<String> {
     let whole = time.format("%Y-%m-%d %H:%M:%S").to_string();
     let fraction = format!("{:09}", time_ns.rem_euclid(1_000_000_000));
     let fraction = fraction.trim_end_matches('0');
-    Some(if fraction.is_empty() {
-        whole
-    } else {
-        format!("{whole}.{fraction}")
-    })
+    Some(if fraction.is_empty() { whole } else { format!("{whole}.{fraction}") })
 }
 
 /// The shortest digits that parse to the same float, with an exponent below 1e-4 and from 1e16 on.
@@ -135,9 +124,7 @@ fn float_text(float: f64) -> Option<String> {
     }
     let text = format!("{float:e}");
     let (digits, exponent) = text.split_once('e')?;
-    let (sign, exponent) = exponent
-        .strip_prefix('-')
-        .map_or(('+', exponent), |exponent| ('-', exponent));
+    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
     Some(format!("{digits}e{sign}{exponent:0>2}"))
 }
 
@@ -155,10 +142,8 @@ fn text_upper_bound(text: &str) -> Option<String> {
     if prefix.len() == text.len() {
         return Some(text.to_owned());
     }
-    let (position, successor) = prefix
-        .char_indices()
-        .rev()
-        .find_map(|(position, character)| Some((position, successor(character)?)))?;
+    let (position, successor) =
+        prefix.char_indices().rev().find_map(|(position, character)| Some((position, successor(character)?)))?;
     let mut bound = prefix.get(..position)?.to_owned();
     bound.push(successor);
     Some(bound)
@@ -228,36 +213,20 @@ mod tests {
             (a64.clone(), a64.clone(), Some(a64.clone())),
             (a65, a64.clone(), Some(format!("{a63}b"))),
             (format!("{a63}ü"), a63.clone(), Some(format!("{}b", "a".repeat(62)))),
-            (
-                format!("{}ü-", "a".repeat(62)),
-                format!("{}ü", "a".repeat(62)),
-                Some(format!("{}ý", "a".repeat(62))),
-            ),
-            (
-                format!("{}\u{d7ff}-", "a".repeat(61)),
-                format!("{}\u{d7ff}", "a".repeat(61)),
-                { Some(format!("{}\u{e000}", "a".repeat(61))) },
-            ),
+            (format!("{}ü-", "a".repeat(62)), format!("{}ü", "a".repeat(62)), Some(format!("{}ý", "a".repeat(62)))),
+            (format!("{}\u{d7ff}-", "a".repeat(61)), format!("{}\u{d7ff}", "a".repeat(61)), {
+                Some(format!("{}\u{e000}", "a".repeat(61)))
+            }),
             // The largest character has no successor, so the one before it counts; without one there is no bound.
-            (
-                format!("x{}", max_char.to_string().repeat(16)),
-                format!("x{}", max_char.to_string().repeat(15)),
-                { Some("y".to_owned()) },
-            ),
+            (format!("x{}", max_char.to_string().repeat(16)), format!("x{}", max_char.to_string().repeat(15)), {
+                Some("y".to_owned())
+            }),
             (max_char.to_string().repeat(17), max_char.to_string().repeat(16), None),
-            (
-                max_char.to_string().repeat(16),
-                max_char.to_string().repeat(16),
-                Some(max_char.to_string().repeat(16)),
-            ),
+            (max_char.to_string().repeat(16), max_char.to_string().repeat(16), Some(max_char.to_string().repeat(16))),
             // U+0000 ends a text bound.
             ("ab\0c".to_owned(), "ab".to_owned(), Some("ac".to_owned())),
             ("\0".to_owned(), String::new(), None),
-            (
-                "\u{1}\u{2}".to_owned(),
-                "\u{1}\u{2}".to_owned(),
-                Some("\u{1}\u{2}".to_owned()),
-            ),
+            ("\u{1}\u{2}".to_owned(), "\u{1}\u{2}".to_owned(), Some("\u{1}\u{2}".to_owned())),
         ];
         for (text, min, max) in cases {
             let value = StatisticsValue::Text(text.clone());
@@ -271,18 +240,12 @@ mod tests {
     fn bounds_merge_by_value() {
         let float = Some(ColumnKind::Field(FieldKind::Float));
         let integer = Some(ColumnKind::Field(FieldKind::Integer));
-        let bounds = |min: Option<&str>, max: Option<&str>| Bounds {
-            min: min.map(str::to_owned),
-            max: max.map(str::to_owned),
-        };
-        let cases: &[(Option<ColumnKind>, [&str; 2], [&str; 2], [&str; 2])] = &[
+        let bounds =
+            |min: Option<&str>, max: Option<&str>| Bounds { min: min.map(str::to_owned), max: max.map(str::to_owned) };
+        type Texts = [&'static str; 2];
+        let cases: &[(Option<ColumnKind>, Texts, Texts, Texts)] = &[
             (integer, ["-5", "9"], ["-10", "10"], ["-10", "10"]),
-            (
-                integer,
-                ["9", "100"],
-                ["10", "18446744073709551615"],
-                ["9", "18446744073709551615"],
-            ),
+            (integer, ["9", "100"], ["10", "18446744073709551615"], ["9", "18446744073709551615"]),
             (float, ["-1e+300", "1e-05"], ["-inf", "0.5"], ["-inf", "0.5"]),
             (float, ["-0.0", "0.0"], ["1.0", "inf"], ["-0.0", "inf"]),
             (
@@ -298,13 +261,7 @@ mod tests {
             assert_eq!(left.clone().merge(right.clone(), *kind), expected);
             assert_eq!(right.merge(left, *kind), expected);
         }
-        assert_eq!(
-            bounds(None, Some("1")).merge(bounds(Some("0"), None), integer),
-            bounds(None, None)
-        );
-        assert_eq!(
-            bounds(Some("x"), Some("1")).merge(bounds(Some("0"), Some("2")), integer),
-            bounds(None, Some("2"))
-        );
+        assert_eq!(bounds(None, Some("1")).merge(bounds(Some("0"), None), integer), bounds(None, None));
+        assert_eq!(bounds(Some("x"), Some("1")).merge(bounds(Some("0"), Some("2")), integer), bounds(None, Some("2")));
     }
 }

@@ -21,18 +21,14 @@ async fn dump(lake: &Lake) -> Vec<(String, Vec<String>)> {
         .unwrap();
     let mut dump = Vec::new();
     for table in tables {
-        let columns: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
-            "SELECT name FROM pragma_table_info('{table}')"
-        )))
-        .fetch_all(&lake.pool)
-        .await
-        .unwrap();
+        let columns: Vec<String> =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT name FROM pragma_table_info('{table}')")))
+                .fetch_all(&lake.pool)
+                .await
+                .unwrap();
         let quoted: Vec<String> = columns.iter().map(|column| format!("quote(\"{column}\")")).collect();
         let statement = format!("SELECT {} FROM {table} ORDER BY 1", quoted.join(" || ',' || "));
-        let rows = sqlx::query_scalar(sqlx::AssertSqlSafe(statement))
-            .fetch_all(&lake.pool)
-            .await
-            .unwrap();
+        let rows = sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).fetch_all(&lake.pool).await.unwrap();
         dump.push((table, rows));
     }
     dump
@@ -43,11 +39,7 @@ async fn texts(lake: &Lake, statement: &'static str) -> Vec<String> {
 }
 
 fn column_names(schema: &TableSchema) -> Vec<(i64, &str, &str)> {
-    schema
-        .columns
-        .iter()
-        .map(|column| (column.id.0, column.name.as_str(), column.physical_name.as_str()))
-        .collect()
+    schema.columns.iter().map(|column| (column.id.0, column.name.as_str(), column.physical_name.as_str())).collect()
 }
 
 #[tokio::test]
@@ -57,45 +49,24 @@ async fn a_registration_may_be_repeated() {
         buckets: vec![bucket(1, "metrics")],
         tables: vec![
             new_table(1, "cpu", &[("host", TAG), ("usage", FLOAT)]),
-            new_table(
-                1,
-                "Cpu",
-                &[("time", TAG), ("host", TAG), ("host", STRING), ("Host", INTEGER)],
-            ),
+            new_table(1, "Cpu", &[("time", TAG), ("host", TAG), ("host", STRING), ("Host", INTEGER)]),
             // Named twice: the columns are those of both.
             new_table(1, "cpu", &[("usage", FLOAT), ("region", TAG)]),
         ],
         columns: Vec::new(),
     };
     let registered = test.lake.register(request.clone()).await.unwrap();
-    let [cpu, other] = &registered.tables[..] else {
-        panic!("two tables")
-    };
+    let [cpu, other] = &registered.tables[..] else { panic!("two tables") };
     assert_eq!((cpu.table, cpu.measurement.as_str()), (TableId(2), "cpu"));
-    assert_eq!(
-        column_names(cpu),
-        [(2, "host", "host"), (3, "usage", "usage"), (4, "region", "region")]
-    );
+    assert_eq!(column_names(cpu), [(2, "host", "host"), (3, "usage", "usage"), (4, "region", "region")]);
     assert_eq!((other.table, other.measurement.as_str()), (TableId(3), "Cpu"));
     assert_eq!(
         column_names(other),
-        [
-            (2, "time", "time~2"),
-            (3, "host", "host"),
-            (4, "host", "host~4"),
-            (5, "Host", "Host~5")
-        ]
+        [(2, "time", "time~2"), (3, "host", "host"), (4, "host", "host~4"), (5, "Host", "Host~5")]
     );
+    assert_eq!(texts(&test.lake, "SELECT table_name FROM ducklake_table ORDER BY table_id").await, ["cpu", "Cpu~3"]);
     assert_eq!(
-        texts(&test.lake, "SELECT table_name FROM ducklake_table ORDER BY table_id").await,
-        ["cpu", "Cpu~3"]
-    );
-    assert_eq!(
-        texts(
-            &test.lake,
-            "SELECT changes_made FROM ducklake_snapshot_changes ORDER BY snapshot_id"
-        )
-        .await,
+        texts(&test.lake, "SELECT changes_made FROM ducklake_snapshot_changes ORDER BY snapshot_id").await,
         [
             "created_schema:\"main\"",
             "created_schema:\"metrics\",created_table:\"metrics\".\"cpu\",created_table:\"metrics\".\"Cpu~3\""
@@ -104,15 +75,9 @@ async fn a_registration_may_be_repeated() {
 
     let before = dump(&test.lake).await;
     assert_eq!(test.lake.register(request).await.unwrap(), registered);
-    let again = Registration {
-        columns: vec![(cpu.table, column("usage", FLOAT))],
-        ..Registration::default()
-    };
-    assert_eq!(test.lake.register(again).await.unwrap().tables, [cpu.clone()]);
-    assert_eq!(
-        test.lake.register(Registration::default()).await.unwrap(),
-        Registered::default()
-    );
+    let again = Registration { columns: vec![(cpu.table, column("usage", FLOAT))], ..Registration::default() };
+    assert_eq!(test.lake.register(again).await.unwrap().tables, std::slice::from_ref(cpu));
+    assert_eq!(test.lake.register(Registration::default()).await.unwrap(), Registered::default());
     assert_eq!(dump(&test.lake).await, before);
 }
 
@@ -138,21 +103,12 @@ async fn new_columns_alter_a_table() {
                    nulls_allowed FROM ducklake_column ORDER BY column_id";
     assert_eq!(
         texts(&test.lake, columns).await,
-        [
-            "1 1 time timestamp_ns 0",
-            "2 1 host varchar 1",
-            "3 2 a int64 1",
-            "4 2 b varchar 1",
-            "5 2 HOST~5 varchar 1"
-        ]
+        ["1 1 time timestamp_ns 0", "2 1 host varchar 1", "3 2 a int64 1", "4 2 b varchar 1", "5 2 HOST~5 varchar 1"]
     );
     let versions = "SELECT begin_snapshot || ' ' || schema_version || ' ' || table_id FROM ducklake_schema_versions";
     assert_eq!(texts(&test.lake, versions).await, ["1 1 2", "2 2 2"]);
     let tags = "SELECT column_id || ' ' || \"key\" || ' ' || \"value\" FROM ducklake_column_tag ORDER BY 1";
-    assert_eq!(
-        texts(&test.lake, tags).await,
-        ["2 comment tag", "5 comment tag \"HOST\""]
-    );
+    assert_eq!(texts(&test.lake, tags).await, ["2 comment tag", "5 comment tag \"HOST\""]);
 }
 
 #[tokio::test]
@@ -178,24 +134,15 @@ async fn a_refused_registration_leaves_nothing() {
             refused(vec![new_table(1, "new", &[("a", STRING), ("a", FLOAT)])], vec![]),
             "field \"a\" of measurement \"new\" is float, but exists as string",
         ),
-        (
-            refused(vec![new_table(9, "m", &[])], vec![]),
-            "bucket 0000000000000009 is not in the catalog",
-        ),
-        (
-            refused(vec![], vec![(TableId(77), column("a", FLOAT))]),
-            "table 77 is not in the catalog",
-        ),
+        (refused(vec![new_table(9, "m", &[])], vec![]), "bucket 0000000000000009 is not in the catalog"),
+        (refused(vec![], vec![(TableId(77), column("a", FLOAT))]), "table 77 is not in the catalog"),
     ];
     for (request, message) in cases {
         assert_eq!(test.lake.register(request).await.unwrap_err().to_string(), message);
         assert_eq!(dump(&test.lake).await, before);
     }
     // A tag is no field: they may share a name.
-    let request = Registration {
-        columns: vec![(cpu.table, column("usage", TAG))],
-        ..Registration::default()
-    };
+    let request = Registration { columns: vec![(cpu.table, column("usage", TAG))], ..Registration::default() };
     test.lake.register(request).await.unwrap();
 }
 
@@ -203,19 +150,8 @@ async fn a_refused_registration_leaves_nothing() {
 async fn any_name_survives() {
     let test = TestLake::new().await;
     let long = "L".repeat(65_000);
-    let awkward = [
-        "",
-        "a\0b",
-        "\u{1}\u{7f}\u{85}",
-        "q\"uo'te;--",
-        long.as_str(),
-        "日本",
-        "select",
-        "x.y",
-        "Ü",
-        "ü",
-        "time",
-    ];
+    let awkward =
+        ["", "a\0b", "\u{1}\u{7f}\u{85}", "q\"uo'te;--", long.as_str(), "日本", "select", "x.y", "Ü", "ü", "time"];
     let columns: Vec<(&str, ColumnKind)> = awkward.iter().flat_map(|name| [(*name, TAG), (*name, FLOAT)]).collect();
     let request = Registration {
         buckets: vec![bucket(1, "b")],
@@ -225,19 +161,13 @@ async fn any_name_survives() {
     let registered = test.lake.register(request.clone()).await.unwrap();
     for (schema, name) in registered.tables.iter().zip(awkward) {
         assert_eq!(schema.measurement, name);
-        let names: Vec<(&str, ColumnKind)> = schema
-            .columns
-            .iter()
-            .map(|column| (column.name.as_str(), column.kind))
-            .collect();
+        let names: Vec<(&str, ColumnKind)> =
+            schema.columns.iter().map(|column| (column.name.as_str(), column.kind)).collect();
         assert_eq!(names, columns);
     }
     assert_eq!(test.lake.register(request).await.unwrap(), registered);
     let (_lake, state) = test.reopen().await;
-    assert_eq!(
-        state.tables.into_iter().map(|(schema, _)| schema).collect::<Vec<_>>(),
-        registered.tables
-    );
+    assert_eq!(state.tables.into_iter().map(|(schema, _)| schema).collect::<Vec<_>>(), registered.tables);
 }
 
 #[tokio::test]
@@ -249,44 +179,28 @@ async fn what_was_committed_is_there_after_a_restart() {
     first.sort_tags = vec![ColumnId(3), ColumnId(2)];
     first.time_range = (i64::MIN + 2, i64::MAX - 1);
     let commit = FlushCommit {
-        files: vec![
-            first,
-            file(&mem, "a.parquet", 7, (6, 8)),
-            file(&cpu, "b.parquet", 1, (1, 4)),
-        ],
+        files: vec![first, file(&mem, "a.parquet", 7, (6, 8)), file(&cpu, "b.parquet", 1, (1, 4))],
         flushed: vec![(cpu.table, Sequence(9)), (mem.table, Sequence(8))],
         tag_orders: vec![(cpu.table, vec![ColumnId(3), ColumnId(2)])],
         watermark: Sequence(8),
     };
     let files = test.lake.commit_flush(commit).await.unwrap();
-    assert_eq!(
-        files.iter().map(|file| file.file).collect::<Vec<_>>(),
-        [0, 1, 2].map(FileId)
-    );
+    assert_eq!(files.iter().map(|file| file.file).collect::<Vec<_>>(), [0, 1, 2].map(FileId));
     // A watermark never goes back.
-    let stale = FlushCommit {
-        flushed: vec![(cpu.table, Sequence(3))],
-        watermark: Sequence(7),
-        ..FlushCommit::default()
-    };
+    let stale =
+        FlushCommit { flushed: vec![(cpu.table, Sequence(3))], watermark: Sequence(7), ..FlushCommit::default() };
     assert_eq!(test.lake.commit_flush(stale).await.unwrap(), []);
     let watermarks = [(cpu.table, Sequence(9)), (mem.table, Sequence(8))];
     assert_eq!(test.lake.flushed_sequences().await.unwrap(), watermarks);
 
     let (_lake, state) = test.reopen().await;
-    let cpu = TableSchema {
-        tag_order: vec![ColumnId(3), ColumnId(2)],
-        ..cpu
-    };
+    let cpu = TableSchema { tag_order: vec![ColumnId(3), ColumnId(2)], ..cpu };
     assert_eq!(state.buckets, [bucket(1, "b")]);
     assert_eq!(state.tables, [(cpu, Sequence(9)), (mem, Sequence(8))]);
     assert_eq!(state.files, files);
     assert_eq!(state.watermark, Sequence(8));
     let row_ids = "SELECT data_file_id || ' ' || path || ' ' || row_id_start FROM ducklake_data_file";
-    assert_eq!(
-        texts(&test.lake, row_ids).await,
-        ["0 a.parquet 0", "1 a.parquet 0", "2 b.parquet 10"]
-    );
+    assert_eq!(texts(&test.lake, row_ids).await, ["0 a.parquet 0", "1 a.parquet 0", "2 b.parquet 10"]);
 }
 
 #[tokio::test]
@@ -297,11 +211,7 @@ async fn a_moved_data_directory_opens() {
     let moved = test.directory.path().join("elsewhere");
     let (lake, state) = Lake::open(&test.catalog_path(), &moved, test.clock()).await.unwrap();
     assert_eq!(state.tables, [(cpu, Sequence::ZERO)]);
-    let path = texts(
-        &lake,
-        "SELECT \"value\" FROM ducklake_metadata WHERE \"key\" = 'data_path'",
-    )
-    .await;
+    let path = texts(&lake, "SELECT \"value\" FROM ducklake_metadata WHERE \"key\" = 'data_path'").await;
     assert_eq!(path, [format!("{}/", moved.display())]);
 }
 
@@ -319,16 +229,11 @@ async fn a_newer_catalog_is_refused_and_left_alone() {
             "the catalog is DuckLake 2.0, and this version of Freshet writes DuckLake 1.0",
         ),
     ] {
-        sqlx::query("UPDATE freshet_format SET version = 1")
-            .execute(&test.lake.pool)
-            .await
-            .unwrap();
+        sqlx::query("UPDATE freshet_format SET version = 1").execute(&test.lake.pool).await.unwrap();
         sqlx::query(statement).execute(&test.lake.pool).await.unwrap();
         let before = dump(&test.lake).await;
         let elsewhere = test.directory.path().join("elsewhere");
-        let error = Lake::open(&test.catalog_path(), &elsewhere, test.clock())
-            .await
-            .unwrap_err();
+        let error = Lake::open(&test.catalog_path(), &elsewhere, test.clock()).await.unwrap_err();
         assert_eq!(error.to_string(), message);
         assert_eq!(dump(&test.lake).await, before);
     }
@@ -346,61 +251,33 @@ async fn a_commit_that_fails_leaves_nothing() {
     };
     test.lake.commit_flush(committed.clone()).await.unwrap();
     let before = dump(&test.lake).await;
-    let dropped = TableSchema {
-        table: TableId(99),
-        ..mem.clone()
-    };
+    let dropped = TableSchema { table: TableId(99), ..mem.clone() };
     let mut misplaced = file(&cpu, "c.parquet", 1, (3, 3));
     misplaced.path = format!("{}sub/c.parquet", table_directory(cpu.bucket, cpu.table));
     let cases = [
         // The same path again: the database refuses it in the middle of the transaction.
-        (
-            vec![file(&mem, "b.parquet", 1, (3, 3)), file(&cpu, "a.parquet", 10, (1, 2))],
-            "failed to write files",
-        ),
-        (
-            vec![
-                file(&mem, "b.parquet", 1, (3, 3)),
-                file(&dropped, "c.parquet", 1, (3, 3)),
-            ],
-            "table 99 is not",
-        ),
-        (
-            vec![file(&mem, "b.parquet", 1, (3, 3)), misplaced],
-            "is not directly in directory",
-        ),
-        (
-            vec![file(&mem, "b.parquet", u64::MAX, (3, 3))],
-            "row count 18446744073709551615 is too large",
-        ),
+        (vec![file(&mem, "b.parquet", 1, (3, 3)), file(&cpu, "a.parquet", 10, (1, 2))], "failed to write files"),
+        (vec![file(&mem, "b.parquet", 1, (3, 3)), file(&dropped, "c.parquet", 1, (3, 3))], "table 99 is not"),
+        (vec![file(&mem, "b.parquet", 1, (3, 3)), misplaced], "is not directly in directory"),
+        (vec![file(&mem, "b.parquet", u64::MAX, (3, 3))], "row count 18446744073709551615 is too large"),
     ];
     for (files, message) in cases {
         let tag_orders = vec![(cpu.table, vec![ColumnId(2)])];
         let flushed = vec![(cpu.table, Sequence(3))];
-        let commit = FlushCommit {
-            files,
-            flushed,
-            tag_orders,
-            watermark: Sequence(3),
-        };
+        let commit = FlushCommit { files, flushed, tag_orders, watermark: Sequence(3) };
         let error = test.lake.commit_flush(commit).await.unwrap_err();
         assert!(matches!(error, CommitError::NotCommitted(_)), "{error}");
         assert!(error.to_string().contains(message), "{error}");
         assert_eq!(dump(&test.lake).await, before);
     }
-    let commit = FlushCommit {
-        files: vec![file(&mem, "b.parquet", 1, (3, 3))],
-        ..FlushCommit::default()
-    };
+    let commit = FlushCommit { files: vec![file(&mem, "b.parquet", 1, (3, 3))], ..FlushCommit::default() };
     test.lake.commit_flush(commit).await.unwrap();
 }
 
 /// A file's statistics of one column: its values, `None` for null.
 fn measured(column: i64, values: &[Option<StatisticsValue>]) -> ColumnStatistics {
     let present: Vec<&StatisticsValue> = values.iter().flatten().collect();
-    let contains_nan = present
-        .iter()
-        .any(|value| matches!(value, StatisticsValue::Float(float) if float.is_nan()));
+    let contains_nan = present.iter().any(|value| matches!(value, StatisticsValue::Float(float) if float.is_nan()));
     ColumnStatistics {
         column: ColumnId(column),
         size_bytes: 1,
@@ -411,13 +288,24 @@ fn measured(column: i64, values: &[Option<StatisticsValue>]) -> ColumnStatistics
     }
 }
 
+/// Column, contains_null, contains_nan, minimum and maximum of every row of `ducklake_table_column_stats`.
+type StatisticsRow = (i64, bool, Option<bool>, Option<String>, Option<String>);
+
+async fn column_statistics(lake: &Lake) -> Vec<StatisticsRow> {
+    sqlx::query_as(
+        "SELECT column_id, contains_null, contains_nan, min_value, max_value FROM ducklake_table_column_stats \
+         ORDER BY column_id",
+    )
+    .fetch_all(&lake.pool)
+    .await
+    .unwrap()
+}
+
 #[tokio::test]
 async fn statistics_of_a_table_are_those_of_all_its_values() {
     use StatisticsValue::{Float, Integer, Text, Time};
     let test = TestLake::new().await;
-    let schema = test
-        .table("m", &[("tag", TAG), ("f", FLOAT), ("i", INTEGER), ("late", INTEGER)])
-        .await;
+    let schema = test.table("m", &[("tag", TAG), ("f", FLOAT), ("i", INTEGER), ("late", INTEGER)]).await;
     let text = |text: &str| Some(Text(text.to_owned()));
     let files: Vec<[Vec<Option<StatisticsValue>>; 4]> = vec![
         // All null first: the bounds are to be those of later files.
@@ -439,38 +327,17 @@ async fn statistics_of_a_table_are_those_of_all_its_values() {
             vec![Some(Float(f64::NAN)), Some(Float(-2.5))],
             vec![Some(Integer(i64::MAX)), None],
         ],
-        [
-            vec![Some(Time(500))],
-            vec![text("")],
-            vec![Some(Float(-0.0))],
-            vec![None],
-        ],
+        [vec![Some(Time(500))], vec![text("")], vec![Some(Float(-0.0))], vec![None]],
     ];
     let mut whole: [Vec<Option<StatisticsValue>>; 4] = Default::default();
     for (number, columns) in files.iter().enumerate() {
         let mut new = file(&schema, &format!("{number}.parquet"), columns[0].len() as u64, (1, 1));
-        new.statistics = columns
-            .iter()
-            .zip(1..)
-            .map(|(values, column)| measured(column, values))
-            .collect();
+        new.statistics = columns.iter().zip(1..).map(|(values, column)| measured(column, values)).collect();
         for (of_all, values) in whole.iter_mut().zip(columns) {
             of_all.extend(values.iter().cloned());
         }
-        test.lake
-            .commit_flush(FlushCommit {
-                files: vec![new],
-                ..FlushCommit::default()
-            })
-            .await
-            .unwrap();
-        let rows: Vec<(i64, bool, Option<bool>, Option<String>, Option<String>)> = sqlx::query_as(
-            "SELECT column_id, contains_null, contains_nan, min_value, max_value FROM ducklake_table_column_stats \
-             ORDER BY column_id",
-        )
-        .fetch_all(&test.lake.pool)
-        .await
-        .unwrap();
+        test.lake.commit_flush(FlushCommit { files: vec![new], ..FlushCommit::default() }).await.unwrap();
+        let rows = column_statistics(&test.lake).await;
         let expected: Vec<_> = whole
             .iter()
             .zip(1..)
@@ -479,13 +346,7 @@ async fn statistics_of_a_table_are_those_of_all_its_values() {
             .map(|column| {
                 let is_float = column.column == ColumnId(3);
                 let Bounds { min, max } = Bounds::of(column.range.as_ref());
-                (
-                    column.column.0,
-                    column.null_count > 0,
-                    is_float.then_some(column.contains_nan),
-                    min,
-                    max,
-                )
+                (column.column.0, column.null_count > 0, is_float.then_some(column.contains_nan), min, max)
             })
             .collect();
         assert_eq!(rows, expected, "after file {number}");
@@ -504,22 +365,10 @@ async fn a_bound_that_cannot_be_said_stays_unsaid() {
     let test = TestLake::new().await;
     let schema = test.table("m", &[("tag", TAG)]).await;
     let unsayable = "\u{10ffff}".repeat(20);
-    for (number, (time, tag)) in [(5, "a"), (i64::MIN + 2, unsayable.as_str()), (7, "b")]
-        .into_iter()
-        .enumerate()
-    {
+    for (number, (time, tag)) in [(5, "a"), (i64::MIN + 2, unsayable.as_str()), (7, "b")].into_iter().enumerate() {
         let mut new = file(&schema, &format!("{number}.parquet"), 1, (1, 1));
-        new.statistics = vec![
-            measured(1, &[Some(Time(time))]),
-            measured(2, &[Some(Text(tag.to_owned()))]),
-        ];
-        test.lake
-            .commit_flush(FlushCommit {
-                files: vec![new],
-                ..FlushCommit::default()
-            })
-            .await
-            .unwrap();
+        new.statistics = vec![measured(1, &[Some(Time(time))]), measured(2, &[Some(Text(tag.to_owned()))])];
+        test.lake.commit_flush(FlushCommit { files: vec![new], ..FlushCommit::default() }).await.unwrap();
     }
     let statement = "SELECT coalesce(min_value, '?') || ' ' || coalesce(max_value, '?') \
                      FROM ducklake_table_column_stats ORDER BY column_id";
@@ -536,18 +385,8 @@ async fn a_dropped_bucket_begins_empty_again() {
     };
     let kept = test.lake.register(kept).await.unwrap().tables;
     let cpu = test.table("cpu", &[("host", TAG)]).await;
-    let files = vec![
-        file(&cpu, "a.parquet", 1, (1, 1)),
-        file(&kept[0], "a.parquet", 1, (1, 1)),
-    ];
-    let files = test
-        .lake
-        .commit_flush(FlushCommit {
-            files,
-            ..FlushCommit::default()
-        })
-        .await
-        .unwrap();
+    let files = vec![file(&cpu, "a.parquet", 1, (1, 1)), file(&kept[0], "a.parquet", 1, (1, 1))];
+    let files = test.lake.commit_flush(FlushCommit { files, ..FlushCommit::default() }).await.unwrap();
     test.lake.drop_bucket(cpu.bucket).await.unwrap();
     // Again, and one that never was: nothing to do.
     let before = dump(&test.lake).await;
@@ -562,19 +401,9 @@ async fn a_dropped_bucket_begins_empty_again() {
                 UNION ALL SELECT 'file ' || data_file_id FROM ducklake_data_file WHERE end_snapshot IS NULL";
     assert_eq!(
         texts(&test.lake, live).await,
-        [
-            "schema main",
-            "schema kept",
-            "table 2",
-            "column of 2",
-            "tags of 2",
-            "file 1"
-        ]
+        ["schema main", "schema kept", "table 2", "column of 2", "tags of 2", "file 1"]
     );
-    let late = FlushCommit {
-        files: vec![file(&cpu, "b.parquet", 1, (2, 2))],
-        ..FlushCommit::default()
-    };
+    let late = FlushCommit { files: vec![file(&cpu, "b.parquet", 1, (2, 2))], ..FlushCommit::default() };
     let error = test.lake.commit_flush(late).await.unwrap_err();
     assert!(matches!(error, CommitError::NotCommitted(LakeError::UnknownTable(table)) if table == cpu.table));
 
@@ -588,10 +417,7 @@ async fn a_dropped_bucket_begins_empty_again() {
     assert_ne!(again[0].table, cpu.table);
     let (_lake, state) = test.reopen().await;
     assert_eq!(state.buckets, [bucket(2, "kept"), bucket(3, "b")]);
-    assert_eq!(
-        state.tables,
-        [(kept[0].clone(), Sequence::ZERO), (again[0].clone(), Sequence::ZERO)]
-    );
+    assert_eq!(state.tables, [(kept[0].clone(), Sequence::ZERO), (again[0].clone(), Sequence::ZERO)]);
     assert_eq!(state.files, files[1..]);
 }
 
@@ -600,36 +426,20 @@ async fn a_bucket_is_renamed_in_place() {
     let test = TestLake::new().await;
     let cpu = test.table("cpu", &[("host", TAG)]).await;
     let buckets = vec![bucket(2, "taken")];
-    test.lake
-        .register(Registration {
-            buckets,
-            ..Registration::default()
-        })
-        .await
-        .unwrap();
+    test.lake.register(Registration { buckets, ..Registration::default() }).await.unwrap();
     let schemas = "SELECT schema_name FROM ducklake_schema WHERE end_snapshot IS NULL ORDER BY schema_id";
     for (name, expected) in [("new", "new"), ("NEW", "NEW"), ("Taken", "acme.Taken"), ("b", "b")] {
         test.lake.rename_bucket(&bucket(1, name)).await.unwrap();
         let before = dump(&test.lake).await;
         test.lake.rename_bucket(&bucket(1, name)).await.unwrap();
-        assert_eq!(
-            dump(&test.lake).await,
-            before,
-            "a name that it has already changes nothing"
-        );
+        assert_eq!(dump(&test.lake).await, before, "a name that it has already changes nothing");
         assert_eq!(texts(&test.lake, schemas).await, ["main", expected, "taken"]);
     }
-    let organisation = BucketInfo {
-        organisation_name: "new owner".to_owned(),
-        ..bucket(1, "b")
-    };
+    let organisation = BucketInfo { organisation_name: "new owner".to_owned(), ..bucket(1, "b") };
     test.lake.rename_bucket(&organisation).await.unwrap();
     test.lake.rename_bucket(&bucket(9, "unknown")).await.unwrap();
     let tags = "SELECT \"key\" || ' ' || \"value\" FROM ducklake_tag WHERE object_id = 1 AND end_snapshot IS NULL";
-    assert_eq!(
-        texts(&test.lake, tags).await,
-        ["freshet.bucket \"b\"", "freshet.organisation \"new owner\""]
-    );
+    assert_eq!(texts(&test.lake, tags).await, ["freshet.bucket \"b\"", "freshet.organisation \"new owner\""]);
     let (_lake, state) = test.reopen().await;
     assert_eq!(state.buckets, [organisation, bucket(2, "taken")]);
     assert_eq!(state.tables, [(cpu, Sequence::ZERO)]);
@@ -639,11 +449,7 @@ async fn a_bucket_is_renamed_in_place() {
 async fn ten_thousand_measurements_fit_in_one_registration() {
     let test = TestLake::new().await;
     let names: Vec<String> = (0..10_000).map(|number| format!("measurement {number}")).collect();
-    let columns = [
-        ("host", TAG),
-        ("value", FLOAT),
-        ("count", ColumnKind::Field(FieldKind::Unsigned)),
-    ];
+    let columns = [("host", TAG), ("value", FLOAT), ("count", ColumnKind::Field(FieldKind::Unsigned))];
     let request = Registration {
         buckets: vec![bucket(1, "b")],
         tables: names.iter().map(|name| new_table(1, name, &columns)).collect(),
@@ -655,25 +461,14 @@ async fn ten_thousand_measurements_fit_in_one_registration() {
         names.iter().collect::<Vec<_>>()
     );
     let commit = FlushCommit {
-        files: registered
-            .iter()
-            .map(|schema| file(schema, "a.parquet", 1, (1, 1)))
-            .collect(),
+        files: registered.iter().map(|schema| file(schema, "a.parquet", 1, (1, 1))).collect(),
         flushed: registered.iter().map(|schema| (schema.table, Sequence(1))).collect(),
-        tag_orders: registered
-            .iter()
-            .map(|schema| (schema.table, vec![ColumnId(2)]))
-            .collect(),
+        tag_orders: registered.iter().map(|schema| (schema.table, vec![ColumnId(2)])).collect(),
         watermark: Sequence(1),
     };
     let files = test.lake.commit_flush(commit).await.unwrap();
     let (_lake, state) = test.reopen().await;
     assert_eq!((state.tables.len(), &state.files), (10_000, &files));
-    assert!(
-        state
-            .tables
-            .iter()
-            .all(|(schema, flushed)| *flushed == Sequence(1) && schema.tag_order.len() == 1)
-    );
+    assert!(state.tables.iter().all(|(schema, flushed)| *flushed == Sequence(1) && schema.tag_order.len() == 1));
     assert_eq!(test.lake.register(request).await.unwrap().tables.len(), 10_000);
 }

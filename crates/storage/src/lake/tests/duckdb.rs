@@ -52,13 +52,8 @@ fn boolean(boolean: bool) -> Cell {
 fn write_file(root: &Path, schema: &TableSchema, name: &str, rows: Rows<'_>) -> NewDataFile {
     let width = rows.iter().map(|(_, cells)| cells.len()).max().unwrap();
     let times: Vec<i64> = rows.iter().map(|(time, _)| *time).collect();
-    let columns: Vec<Vec<Cell>> = (0..width)
-        .map(|index| {
-            rows.iter()
-                .map(|(_, cells)| cells.get(index).cloned().flatten())
-                .collect()
-        })
-        .collect();
+    let columns: Vec<Vec<Cell>> =
+        (0..width).map(|index| rows.iter().map(|(_, cells)| cells.get(index).cloned().flatten()).collect()).collect();
     let mut arrays: Vec<ArrayRef> = vec![Arc::new(TimestampNanosecondArray::from(times.clone()))];
     for (column, cells) in schema.columns.iter().zip(&columns) {
         arrays.push(array(column.kind, cells));
@@ -102,12 +97,7 @@ fn array(kind: ColumnKind, cells: &[Cell]) -> ArrayRef {
     match kind {
         ColumnKind::Tag => {
             let values: Vec<Option<String>> = values!(Text).collect();
-            Arc::new(
-                values
-                    .iter()
-                    .map(Option::as_deref)
-                    .collect::<DictionaryArray<Int32Type>>(),
-            )
+            Arc::new(values.iter().map(Option::as_deref).collect::<DictionaryArray<Int32Type>>())
         }
         ColumnKind::Field(FieldKind::String) => Arc::new(values!(Text).collect::<StringArray>()),
         ColumnKind::Field(FieldKind::Float) => Arc::new(values!(Float).collect::<Float64Array>()),
@@ -167,180 +157,86 @@ fn run_reader(test: &TestLake, expected: &Value) {
     let expected_path = test.directory.path().join("expected.json");
     fs::write(&expected_path, serde_json::to_vec(expected).unwrap()).unwrap();
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/clients/python/lake_read.py");
-    let output = Command::new(python)
-        .arg(program)
-        .arg(test.catalog_path())
-        .arg(expected_path)
-        .output()
-        .unwrap();
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = Command::new(python).arg(program).arg(test.catalog_path()).arg(expected_path).output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}");
     println!("{said}");
 }
 
-async fn commit(test: &TestLake, schema: &TableSchema, files: &[Rows<'_>]) {
+/// Writes one file for each of `files`, named by `prefix` and a number, and commits them together.
+async fn commit(test: &TestLake, schema: &TableSchema, prefix: &str, files: &[Rows<'_>]) {
     let files = files
         .iter()
         .enumerate()
-        .map(|(number, rows)| write_file(&test.files_root(), schema, &format!("{number}.parquet"), rows))
+        .map(|(number, rows)| write_file(&test.files_root(), schema, &format!("{prefix}{number}.parquet"), rows))
         .collect();
-    test.lake
-        .commit_flush(FlushCommit {
-            files,
-            ..FlushCommit::default()
-        })
-        .await
-        .unwrap();
+    let commit = FlushCommit { files, ..FlushCommit::default() };
+    test.lake.commit_flush(commit).await.unwrap();
+}
+
+/// Times at and near every limit.
+const TIMES: [i64; 7] = [i64::MIN + 2, -9_223_286_400_000_000_000, -1, 0, 1, 1_577_836_800_123_456_789, i64::MAX - 1];
+
+#[rustfmt::skip]
+const TEXTS: [&str; 18] = [
+    "", "a", "A", "b", "\u{1}", "\u{1}\u{2}", "tab\there", "a\0", "a\0b", "\0", "ü", "日本語", "'", "\"",
+    "\u{10ffff}", "\u{d7ff}", "NULL", "nan",
+];
+
+#[rustfmt::skip]
+const FLOATS: [f64; 15] = [
+    0.0, -0.0, 1.5, -1.5, 1e-5, 1e16, 123_456_789_012_345_680.0, f64::MAX, f64::MIN, 5e-324, f64::MIN_POSITIVE,
+    f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 0.1,
+];
+
+/// A column of each kind.
+const COLUMNS: [(&str, ColumnKind); 6] =
+    [("tag", TAG), ("text", STRING), ("float", FLOAT), ("integer", INTEGER), ("unsigned", UNSIGNED), ("flag", BOOLEAN)];
+
+/// Files for [`COLUMNS`]: one a value, so that each bound is tight, then some that mix values with nulls.
+fn extreme_files() -> Vec<Vec<(i64, Vec<Cell>)>> {
+    let long = ["x".repeat(64), "x".repeat(65), format!("{}ü", "x".repeat(63)), "x".repeat(1 << 20)];
+    let unsayable = "\u{10ffff}".repeat(20);
+    let long = long.iter().map(String::as_str).chain([unsayable.as_str()]);
+    let texts: Vec<Cell> = TEXTS.into_iter().chain(long).map(text).collect();
+    let floats = FLOATS.map(float);
+    let integers = [0, 1, -1, i64::MIN, i64::MAX, 1 << 53, (1 << 53) + 1].map(integer);
+    let unsigneds = [0, 1, u64::MAX, u64::MAX - 1, 1 << 63].map(unsigned);
+    let pick = |cells: &[Cell], index: usize| cells[index % cells.len()].clone();
+    let mut files = Vec::new();
+    for index in 0..texts.len() {
+        let mut cells = vec![pick(&texts, index), pick(&texts, index + 7), pick(&floats, index)];
+        cells.extend([pick(&integers, index), pick(&unsigneds, index), boolean(index % 2 == 0)]);
+        files.push(vec![(TIMES[index % TIMES.len()], cells)]);
+    }
+    let mixed = (0..9).map(|index| {
+        let text = pick(&texts, index * 2).filter(|_| index % 3 > 0);
+        (index as i64 * 1_000, vec![text, None, pick(&floats, index + 3), None])
+    });
+    files.push(mixed.collect());
+    files.push(vec![(7, vec![None; 6]), (8, vec![])]);
+    files
 }
 
 #[tokio::test]
 async fn duckdb_reads_every_row_under_every_filter() {
     let test = TestLake::new().await;
-    let (earliest, latest) = (i64::MIN + 2, i64::MAX - 1);
-    let max_char = "\u{10ffff}".repeat(20);
-    let texts = [
-        "",
-        "a",
-        "A",
-        "b",
-        "\u{1}",
-        "\u{1}\u{2}",
-        "tab\there",
-        "a\0",
-        "a\0b",
-        "\0",
-        "ü",
-        "日本語",
-        "'",
-        "\"",
-        max_char.as_str(),
-        "\u{10ffff}",
-        "\u{d7ff}",
-        "NULL",
-        "nan",
-    ];
-    let long = [
-        "x".repeat(64),
-        "x".repeat(65),
-        format!("{}ü", "x".repeat(63)),
-        "x".repeat(1 << 20),
-    ];
-    let texts: Vec<Cell> = texts
-        .iter()
-        .map(|value| text(value))
-        .chain(long.iter().map(|value| text(value)))
-        .collect();
-    let floats = [
-        0.0,
-        -0.0,
-        1.5,
-        -1.5,
-        1e-5,
-        1e16,
-        123_456_789_012_345_680.0,
-        f64::MAX,
-        f64::MIN,
-        5e-324,
-        f64::MIN_POSITIVE,
-        f64::INFINITY,
-        f64::NEG_INFINITY,
-        f64::NAN,
-        0.1,
-    ]
-    .map(float);
-    let integers = [0, 1, -1, i64::MIN, i64::MAX, 1 << 53, (1 << 53) + 1].map(integer);
-    let unsigneds = [0, 1, u64::MAX, u64::MAX - 1, 1 << 63].map(unsigned);
-    let times = [
-        earliest,
-        -9_223_286_400_000_000_000,
-        -1,
-        0,
-        1,
-        1_577_836_800_123_456_789,
-        latest,
-    ];
-
-    // One file a value, so that each bound is tight; then files that mix values with nulls.
-    let mut files: Vec<Vec<(i64, Vec<Cell>)>> = Vec::new();
-    let pick = |cells: &[Cell], index: usize| cells[index % cells.len()].clone();
-    for index in 0..texts.len() {
-        let time = times[index % times.len()];
-        files.push(vec![(
-            time,
-            vec![
-                pick(&texts, index),
-                pick(&texts, index + 7),
-                pick(&floats, index),
-                pick(&integers, index),
-                pick(&unsigneds, index),
-                boolean(index % 2 == 0),
-            ],
-        )]);
-    }
-    files.push(
-        (0..9)
-            .map(|index| {
-                let (text, null) = (pick(&texts, index * 2), index % 3 == 0);
-                (
-                    index as i64 * 1_000,
-                    vec![if null { None } else { text }, None, pick(&floats, index + 3), None],
-                )
-            })
-            .collect(),
-    );
-    files.push(vec![(7, vec![None, None, None, None, None, None]), (8, vec![])]);
-
-    let columns = [
-        ("tag", TAG),
-        ("text", STRING),
-        ("float", FLOAT),
-        ("integer", INTEGER),
-        ("unsigned", UNSIGNED),
-        ("flag", BOOLEAN),
-    ];
-    let schema = test.table("values", &columns).await;
-    let rows: Vec<Rows<'_>> = files.iter().map(Vec::as_slice).collect();
-    let (first, later) = rows.split_at(10);
-    let files_of = |rows: &[Rows<'_>], prefix: &str| -> Vec<NewDataFile> {
-        let numbered = rows.iter().enumerate();
-        numbered
-            .map(|(number, rows)| write_file(&test.files_root(), &schema, &format!("{prefix}{number}.parquet"), rows))
-            .collect()
-    };
-    for (rows, prefix) in [(first, "a"), (later, "b")] {
-        let files = files_of(rows, prefix);
-        test.lake
-            .commit_flush(FlushCommit {
-                files,
-                ..FlushCommit::default()
-            })
-            .await
-            .unwrap();
-    }
-    run_reader(
-        &test,
-        &json!({ "tables": [expectation("b", "values", &schema, &rows)], "pruned": [] }),
-    );
+    let schema = test.table("values", &COLUMNS).await;
+    let files = extreme_files();
+    let files: Vec<Rows<'_>> = files.iter().map(Vec::as_slice).collect();
+    // Two commits, so that statistics of the table are merged.
+    let (first, later) = files.split_at(10);
+    commit(&test, &schema, "a", first).await;
+    commit(&test, &schema, "b", later).await;
+    let expected = expectation("b", "values", &schema, &files);
+    run_reader(&test, &json!({ "tables": [expected], "pruned": [] }));
 }
 
 #[tokio::test]
 async fn duckdb_reads_awkward_names_and_later_columns() {
     let test = TestLake::new().await;
     let long = "n".repeat(300);
-    let names = [
-        "a\0b",
-        "q\"uo'te, \"x\".\"y\"",
-        long.as_str(),
-        "Ü",
-        "ü",
-        "select",
-        "rowid",
-        "\u{1}",
-    ];
+    let names = ["a\0b", "q\"uo'te, \"x\".\"y\"", long.as_str(), "Ü", "ü", "select", "rowid", "\u{1}"];
     let mut columns: Vec<(&str, ColumnKind)> = names.iter().flat_map(|name| [(*name, TAG), (*name, FLOAT)]).collect();
     columns.extend([("time", TAG), ("TIME", FLOAT), ("Select", INTEGER)]);
     let cells: Vec<Cell> = columns
@@ -364,7 +260,7 @@ async fn duckdb_reads_awkward_names_and_later_columns() {
         // The first file has only some of the columns, the third one none.
         let old = vec![(1, cells[..3].to_vec()), (2, cells[..1].to_vec())];
         let rows: [Rows<'_>; 3] = [&old, &[(3, cells.clone())], &[(4, vec![])]];
-        commit(&test, &schema, &rows).await;
+        commit(&test, &schema, "", &rows).await;
         let name: String = sqlx::query_scalar("SELECT table_name FROM ducklake_table WHERE table_id = $1")
             .bind(schema.table.0)
             .fetch_one(&test.lake.pool)
@@ -378,15 +274,7 @@ async fn duckdb_reads_awkward_names_and_later_columns() {
 #[tokio::test]
 async fn duckdb_skips_files_by_their_bounds() {
     let test = TestLake::new().await;
-    let columns = [
-        ("tag", TAG),
-        ("text", STRING),
-        ("float", FLOAT),
-        ("integer", INTEGER),
-        ("unsigned", UNSIGNED),
-        ("flag", BOOLEAN),
-    ];
-    let schema = test.table("m", &columns).await;
+    let schema = test.table("m", &COLUMNS).await;
     let row = |time: i64, first: &str, number: u32| {
         let cells = vec![
             text(&first.repeat(64)),
@@ -399,23 +287,14 @@ async fn duckdb_skips_files_by_their_bounds() {
         (time, cells)
     };
     let near = [row(10, "a", 0), row(20, "b", 1)];
-    let far = [
-        row(1_000_000_000_000_000_030, "m", 2),
-        row(1_000_000_000_000_000_040, "n", 3),
-    ];
-    commit(&test, &schema, &[&near, &far]).await;
+    let far = [row(1_000_000_000_000_000_030, "m", 2), row(1_000_000_000_000_000_040, "n", 3)];
+    commit(&test, &schema, "", &[&near, &far]).await;
     // A query that does not skip the second file fails now.
-    fs::remove_file(
-        test.files_root()
-            .join(format!("{}1.parquet", table_directory(schema.bucket, schema.table))),
-    )
-    .unwrap();
+    fs::remove_file(test.files_root().join(format!("{}1.parquet", table_directory(schema.bucket, schema.table))))
+        .unwrap();
     let kept = expectation("b", "m", &schema, &[&near]);
     let gone = expectation("b", "m", &schema, &[&far]);
-    run_reader(
-        &test,
-        &json!({ "tables": [], "pruned": [{ "kept": kept, "gone": gone }] }),
-    );
+    run_reader(&test, &json!({ "tables": [], "pruned": [{ "kept": kept, "gone": gone }] }));
 }
 
 #[tokio::test]
@@ -429,8 +308,8 @@ async fn duckdb_sees_a_bucket_come_go_and_change() {
     };
     let second = test.lake.register(second).await.unwrap().tables.remove(0);
     let rows: [Rows<'_>; 1] = [&[(1, vec![text("a")]), (2, vec![None])]];
-    commit(&test, &first, &rows).await;
-    commit(&test, &second, &rows).await;
+    commit(&test, &first, "", &rows).await;
+    commit(&test, &second, "", &rows).await;
     run_reader(
         &test,
         &json!({ "pruned": [], "schemas": ["b", "second"], "tables": [
@@ -449,14 +328,8 @@ async fn duckdb_sees_a_bucket_come_go_and_change() {
 
     test.lake.drop_bucket(second.bucket).await.unwrap();
     let again = test.table("cpu", &[("host", INTEGER)]).await;
-    run_reader(
-        &test,
-        &json!({ "pruned": [], "schemas": ["b"], "tables": [expectation("b", "cpu", &again, &[])] }),
-    );
+    run_reader(&test, &json!({ "pruned": [], "schemas": ["b"], "tables": [expectation("b", "cpu", &again, &[])] }));
     let rows: [Rows<'_>; 1] = [&[(1, vec![integer(5)])]];
-    commit(&test, &again, &rows).await;
-    run_reader(
-        &test,
-        &json!({ "pruned": [], "schemas": ["b"], "tables": [expectation("b", "cpu", &again, &rows)] }),
-    );
+    commit(&test, &again, "", &rows).await;
+    run_reader(&test, &json!({ "pruned": [], "schemas": ["b"], "tables": [expectation("b", "cpu", &again, &rows)] }));
 }

@@ -28,13 +28,8 @@ impl TestLake {
     pub(super) async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(1_763_812_061_880_636_789));
-        let (lake, state) = Lake::open(
-            &directory.path().join("catalog.sqlite"),
-            &directory.path().join("files"),
-            clock,
-        )
-        .await
-        .unwrap();
+        let (lake, state) =
+            Lake::open(&directory.path().join("catalog.sqlite"), &directory.path().join("files"), clock).await.unwrap();
         assert_eq!(state, LakeState::default());
         Self { lake, directory }
     }
@@ -53,9 +48,7 @@ impl TestLake {
 
     /// Opens the catalog a second time.
     pub(super) async fn reopen(&self) -> (Lake, LakeState) {
-        Lake::open(&self.catalog_path(), &self.files_root(), self.clock())
-            .await
-            .unwrap()
+        Lake::open(&self.catalog_path(), &self.files_root(), self.clock()).await.unwrap()
     }
 
     /// Registers a measurement of bucket 1, called `b`.
@@ -79,10 +72,7 @@ pub(super) fn bucket(id: u64, name: &str) -> BucketInfo {
 }
 
 pub(super) fn column(name: &str, kind: ColumnKind) -> NewColumn {
-    NewColumn {
-        name: name.to_owned(),
-        kind,
-    }
+    NewColumn { name: name.to_owned(), kind }
 }
 
 pub(super) fn new_table(bucket: u64, measurement: &str, columns: &[(&str, ColumnKind)]) -> NewTable {
