@@ -1,2 +1,104 @@
-//! Entry point.
-fn main() {}
+//! The program `freshet`: the server and the command line for it.
+//!
+//! ```text
+//! options ── serve ── memory (shares), initial_setup ── storage · catalog · query ── server
+//!         ├─ write, query, administration ── connection ── freshet-client
+//!         └─ config_docs
+//! ```
+//!
+//! This crate wires the others together. It holds no data, speaks no protocol and decides nothing about points.
+
+mod administration;
+mod config_docs;
+mod connection;
+mod initial_setup;
+mod logging;
+mod memory;
+mod options;
+mod query;
+mod serve;
+mod write;
+
+use std::fmt;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::options::{Command, CommandLine};
+
+/// Returns memory to the system sooner and fragments less than the system's allocator under many threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Why the program ends with exit code 1, by command.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error(transparent)]
+    Alias(#[from] options::AliasError),
+    #[error(transparent)]
+    Serve(#[from] serve::ServeCommandError),
+    #[error(transparent)]
+    Write(#[from] write::WriteCommandError),
+    #[error(transparent)]
+    Query(#[from] query::QueryCommandError),
+    #[error(transparent)]
+    Administration(#[from] administration::AdministrationError),
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] std::io::Error),
+    #[error("cannot start the runtime: {0}")]
+    Runtime(#[source] std::io::Error),
+}
+
+fn main() -> ExitCode {
+    let command = CommandLine::parse().command;
+    match run(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("freshet: {}", WithCauses(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), CommandError> {
+    let environment = &options::process_environment;
+    if let Command::ConfigDocs = command {
+        return Ok(config_docs::print()?);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::Runtime)?;
+    let result = runtime.block_on(async {
+        match command {
+            Command::Serve(options) => Ok(serve::run(options.with_aliases(environment)?).await?),
+            Command::Write(options) => Ok(write::run(options.with_aliases(environment)?).await?),
+            Command::Query(options) => Ok(query::run(options.with_aliases(environment)?).await?),
+            Command::Flush(options) => Ok(administration::flush(options.with_aliases(environment)?).await?),
+            Command::Health(options) => Ok(administration::health(options.with_aliases(environment)?).await?),
+            Command::Ping(options) => Ok(administration::ping(options.with_aliases(environment)?).await?),
+            Command::ConfigDocs => Ok(()),
+        }
+    });
+    // What still runs is a read of standard input that nobody waits for, or nothing.
+    runtime.shutdown_background();
+    result
+}
+
+/// An error with all causes below it that it does not name itself, on one line.
+struct WithCauses<'a>(&'a dyn std::error::Error);
+
+impl fmt::Display for WithCauses<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut said = self.0.to_string();
+        formatter.write_str(&said)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Many libraries repeat their cause in their own message.
+            if !said.contains(&text) {
+                write!(formatter, ": {text}")?;
+                said = text;
+            }
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

@@ -1,1 +1,15 @@
-//! For tests only: simulated disk, manual clock, spawned server, golden runner.
+//! What tests across the crates share: a spawned server, requests to it, the programs that the client tests need, and
+//! waiting with a deadline. For `[dev-dependencies]` only.
+//!
+//! A test that meets something unexpected ends with a panic that says what, with the server's log; so do these helpers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "for tests only")]
+
+mod http;
+mod server;
+mod tools;
+mod wait;
+
+pub use http::{Answer, Row};
+pub use server::{Server, ServerBuilder};
+pub use tools::{node, python, run, strace};
+pub use wait::{DEADLINE, until, within};

@@ -1,0 +1,252 @@
+//! Every option of the program, once: the flags, the environment, `--help` and docs/config.md all come from here.
+//!
+//! The environment variable of an option is its long name in capitals behind `FRESHET_`. A flag counts before the
+//! variable, and that before the variables that InfluxDB's programs know ([`ALIASES`]).
+
+mod alias;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use freshet_client::Precision;
+
+pub(crate) use alias::{ALIASES, Alias, AliasError, AliasKind, process_environment};
+pub(crate) use value::{ByteSize, MemoryLimit, parse_duration};
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "freshet", version, about = "A time-series database that speaks InfluxDB's protocols", long_about = None)]
+pub(crate) struct CommandLine {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What the program is to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server, until SIGTERM or SIGINT
+    Serve(Box<ServeOptions>),
+    /// Write line protocol from files or standard input
+    Write(Box<WriteOptions>),
+    /// Run a query and print its rows
+    Query(Box<QueryOptions>),
+    /// Have the server write all that it holds in memory into Parquet files
+    Flush(ConnectionOptions),
+    /// Ask whether the server is well; exit code 1 if it is not
+    Health(ConnectionOptions),
+    /// Ask the server for a sign of life
+    Ping(ConnectionOptions),
+    /// Print docs/config.md
+    #[command(hide = true)]
+    ConfigDocs,
+}
+
+/// Options of `freshet serve`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeOptions {
+    /// Directory of all data; made if it does not exist
+    #[arg(long, env = "FRESHET_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, env = "FRESHET_HTTP_BIND", value_name = "ADDRESS", default_value = "127.0.0.1:8086")]
+    pub(crate) http_bind: SocketAddr,
+    /// How requests name their organisation
+    #[arg(long, env = "FRESHET_MODE", value_name = "MODE", value_enum, default_value_t = Mode::Oss)]
+    pub(crate) mode: Mode,
+    /// Memory of the process: a number of bytes (512MiB, 2GB) or a part of what the machine or its container has (60%)
+    #[arg(long, env = "FRESHET_MEMORY_LIMIT", value_name = "SIZE", default_value = "60%")]
+    pub(crate) memory_limit: MemoryLimit,
+    /// PEM file with the certificate and those that lead to its root; the server then speaks only TLS
+    #[arg(long, env = "FRESHET_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// PEM file with the certificate's private key
+    #[arg(long, env = "FRESHET_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) init: InitOptions,
+    /// Buffered bytes of one measurement that make it a Parquet file
+    #[arg(long, env = "FRESHET_FLUSH_TABLE_BYTES", value_name = "SIZE", default_value = "64MiB")]
+    pub(crate) flush_table_bytes: ByteSize,
+    /// Age of a buffered point that makes its measurement a Parquet file
+    #[arg(long, env = "FRESHET_FLUSH_AGE", value_name = "DURATION", value_parser = parse_duration, default_value = "10m")]
+    pub(crate) flush_age: Duration,
+    /// The longest time of one query
+    #[arg(long, env = "FRESHET_QUERY_TIMEOUT", value_name = "DURATION", value_parser = parse_duration, default_value = "5m")]
+    pub(crate) query_timeout: Duration,
+    /// Disk space for what queries cannot hold in memory
+    #[arg(long, env = "FRESHET_QUERY_SPILL_LIMIT", value_name = "SIZE", default_value = "10GiB")]
+    pub(crate) query_spill_limit: ByteSize,
+    /// The longest silence within the body of a request, before it is answered 408
+    #[arg(long, env = "FRESHET_BODY_STALL", value_name = "DURATION", value_parser = parse_duration, default_value = "30s")]
+    pub(crate) body_stall: Duration,
+    /// How long a stopping server waits for requests in flight
+    #[arg(long, env = "FRESHET_DRAIN", value_name = "DURATION", value_parser = parse_duration, default_value = "30s")]
+    pub(crate) drain: Duration,
+    /// What is logged: error, warn, info, debug, trace, also by module (info,storage=debug)
+    #[arg(long, env = "FRESHET_LOG_LEVEL", value_name = "FILTER", default_value = "info")]
+    pub(crate) log_level: String,
+    /// How log lines look
+    #[arg(long, env = "FRESHET_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+/// The first set-up of an empty server. Later starts ignore these.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "First start")]
+pub(crate) struct InitOptions {
+    /// Name of the first user
+    #[arg(long, env = "FRESHET_INIT_USERNAME", value_name = "NAME")]
+    pub(crate) init_username: Option<String>,
+    /// Password of the first user, 8 to 72 bytes
+    #[arg(long, env = "FRESHET_INIT_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
+    pub(crate) init_password: Option<String>,
+    /// Name of the first organisation
+    #[arg(long, env = "FRESHET_INIT_ORG", value_name = "NAME")]
+    pub(crate) init_org: Option<String>,
+    /// Name of the first bucket
+    #[arg(long, env = "FRESHET_INIT_BUCKET", value_name = "NAME")]
+    pub(crate) init_bucket: Option<String>,
+    /// How long that bucket keeps points (72h, 30d, 1w); 0 is for ever
+    #[arg(long, env = "FRESHET_INIT_RETENTION", value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) init_retention: Option<Duration>,
+    /// The operator token
+    #[arg(long, env = "FRESHET_INIT_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub(crate) init_token: Option<String>,
+}
+
+/// How requests name their organisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// `org` or `orgID` is required, as in InfluxDB OSS
+    Oss,
+    /// The token's organisation is meant where none is named, as in InfluxDB Cloud
+    Cloud,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// Where the server is and who asks.
+#[derive(Debug, Args)]
+pub(crate) struct ConnectionOptions {
+    /// Address of the server [default: http://127.0.0.1:8086]
+    #[arg(long, env = "FRESHET_URL", value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Token
+    #[arg(long, env = "FRESHET_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// PEM file with a root certificate to trust besides those of the system
+    #[arg(long, env = "FRESHET_CA_CERT", value_name = "FILE")]
+    pub(crate) ca_cert: Option<PathBuf>,
+}
+
+/// Which data is meant.
+#[derive(Debug, Args)]
+pub(crate) struct TargetOptions {
+    /// Name or id of the organisation; the token's own if the server can tell
+    #[arg(long, env = "FRESHET_ORG", value_name = "NAME")]
+    pub(crate) org: Option<String>,
+    /// Name or id of the bucket
+    #[arg(long, visible_alias = "database", env = "FRESHET_BUCKET", value_name = "NAME")]
+    pub(crate) bucket: Option<String>,
+}
+
+/// Options of `freshet write`.
+#[derive(Debug, Args)]
+pub(crate) struct WriteOptions {
+    /// Files with line protocol, plain or gzip; `-` or none is standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
+    #[command(flatten)]
+    pub(crate) target: TargetOptions,
+    /// Unit of the times in the lines: ns, us, ms or s
+    #[arg(long, env = "FRESHET_PRECISION", value_name = "UNIT", default_value = "ns")]
+    pub(crate) precision: Precision,
+    /// Lines that are sent together
+    #[arg(
+        long,
+        env = "FRESHET_BATCH_LINES",
+        value_name = "COUNT",
+        default_value = "5000",
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000)
+    )]
+    pub(crate) batch_lines: u32,
+    /// Batches on their way at the same time. With more than one, the order of lines that write the same point is lost
+    #[arg(
+        long,
+        env = "FRESHET_CONNECTIONS",
+        value_name = "COUNT",
+        default_value = "1",
+        value_parser = clap::value_parser!(u16).range(1..=64)
+    )]
+    pub(crate) connections: u16,
+    /// Whether batches are compressed on their way
+    #[arg(
+        long,
+        env = "FRESHET_GZIP",
+        value_name = "BOOL",
+        default_value_t = true,
+        num_args = 0..=1,
+        default_missing_value = "true",
+        action = clap::ArgAction::Set
+    )]
+    pub(crate) gzip: bool,
+    /// How long a batch is tried again while the server is busy or away
+    #[arg(long, env = "FRESHET_RETRY_TIME", value_name = "DURATION", value_parser = parse_duration, default_value = "3m")]
+    pub(crate) retry_time: Duration,
+    /// Print neither progress nor the summary
+    #[arg(long, short, env = "FRESHET_QUIET")]
+    pub(crate) quiet: bool,
+}
+
+/// Options of `freshet query`.
+#[derive(Debug, Args)]
+pub(crate) struct QueryOptions {
+    /// The query; `-` reads it from standard input
+    #[arg(value_name = "QUERY")]
+    pub(crate) query: String,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
+    #[command(flatten)]
+    pub(crate) target: TargetOptions,
+    /// Language of the query
+    #[arg(long, env = "FRESHET_LANGUAGE", value_name = "LANGUAGE", value_enum)]
+    pub(crate) language: Language,
+    /// Form of the rows
+    #[arg(long, env = "FRESHET_FORMAT", value_name = "FORMAT", value_enum, default_value_t = RowFormat::Table)]
+    pub(crate) format: RowFormat,
+}
+
+/// Languages of queries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Language {
+    /// SQL
+    Sql,
+}
+
+/// Forms of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RowFormat {
+    /// A table for people
+    Table,
+    /// Comma-separated values with a header line
+    Csv,
+    /// One JSON array
+    Json,
+    /// One JSON object a line
+    Jsonl,
+}
+
+#[cfg(test)]
+mod tests;

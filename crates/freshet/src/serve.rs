@@ -1,0 +1,204 @@
+//! `freshet serve`: opens the data directory, serves until a signal comes, and closes everything in order.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::Arc;
+
+use ::query::{QueryEngine, QueryOptions};
+use ::server::{AppState, Limits, ServeConfig, ServeError, ServerOptions, TlsFiles};
+use catalog::{Catalog, Clock, SystemClock};
+use storage::{Engine, EngineOptions, FlushFailure};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+
+use crate::initial_setup::{self, InitialSetupError};
+use crate::logging::{self, LogFilterError};
+use crate::memory::{MemoryBudget, MemoryError};
+use crate::options::{Mode, ServeOptions};
+
+/// Exit code after a second signal: what a shell reports for a process that SIGINT ended.
+const FORCED_EXIT_CODE: i32 = 130;
+
+/// Queries that may wait for others: each holds its snapshot and text, so a few kilobytes.
+const WAITING_QUERIES: usize = 256;
+
+/// Why the server did not start, or did not stop as it should.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeCommandError {
+    #[error(transparent)]
+    LogFilter(#[from] LogFilterError),
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    #[error("cannot listen on {address}: {source}")]
+    Bind { address: SocketAddr, source: std::io::Error },
+    #[error("cannot listen to signals: {0}")]
+    Signals(#[source] std::io::Error),
+    #[error("cannot use the directory {}: {source}", path.display())]
+    Directory { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Engine(#[from] storage::OpenError),
+    #[error(transparent)]
+    Catalog(#[from] catalog::OpenError),
+    #[error(transparent)]
+    QueryEngine(#[from] ::query::EngineError),
+    #[error(transparent)]
+    InitialSetup(#[from] InitialSetupError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error(
+        "not all points could be written into files; they are in the write-ahead log, and the next start reads it: {0}"
+    )]
+    Flush(#[from] FlushFailure),
+    #[error("the resource database could not be closed: {0}")]
+    CloseCatalog(#[source] catalog::CatalogError),
+}
+
+/// Runs the server to its end.
+pub(crate) async fn run(options: Box<ServeOptions>) -> Result<(), ServeCommandError> {
+    logging::start(&options.log_level, options.log_format)?;
+    // Before anything that takes time, so that a signal always leads to an orderly end.
+    let stop = watch_signals()?;
+    let budget = MemoryBudget::new(options.memory_limit)?;
+    let data_dir = prepare_directory(&options.data_dir)?;
+    let address = options.http_bind;
+    let bind_error = |source| ServeCommandError::Bind { address, source };
+    let listener = TcpListener::bind(address).await.map_err(bind_error)?;
+    let address = listener.local_addr().map_err(bind_error)?;
+
+    // The engine's lock guards the whole directory, so it comes first.
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let engine = open_engine(&options, &data_dir, budget, Arc::clone(&clock)).await?;
+    let catalog = Catalog::open(data_dir.join("resources.sqlite"), Arc::clone(&clock)).await?;
+    let query = open_query_engine(&options, &data_dir, budget)?;
+    initial_setup::run(&catalog, options.init).await?;
+
+    let tls = options.tls_cert.zip(options.tls_key).map(|(certificate, key)| TlsFiles { certificate, key });
+    let server_options = ServerOptions {
+        mode: match options.mode {
+            Mode::Oss => ::server::Mode::Oss,
+            Mode::Cloud => ::server::Mode::Cloud,
+        },
+        limits: Limits {
+            body_stall: options.body_stall,
+            drain: options.drain,
+            ..Limits::for_memory(budget.total_bytes)
+        },
+        clock,
+        commit: option_env!("FRESHET_COMMIT").unwrap_or("unknown").to_owned(),
+    };
+    let state = AppState::new(catalog.clone(), engine.clone(), query, server_options);
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        data_dir = %data_dir.display(),
+        memory_limit_mib = budget.total_bytes >> 20,
+        %address,
+        tls = tls.is_some(),
+        "the server starts"
+    );
+    announce(address, tls.is_some());
+    let served = ::server::serve(ServeConfig { listener, tls }, state, stop).await;
+    let flushed = engine.close().await;
+    let closed = catalog.close().await;
+    served?;
+    flushed?;
+    closed.map_err(ServeCommandError::CloseCatalog)?;
+    tracing::info!("the server has stopped");
+    Ok(())
+}
+
+/// The directory as an absolute path: outside readers find the files by it.
+fn prepare_directory(path: &Path) -> Result<PathBuf, ServeCommandError> {
+    let directory_error = |source| ServeCommandError::Directory { path: path.to_owned(), source };
+    let is_new = !path.exists();
+    std::fs::create_dir_all(path).map_err(directory_error)?;
+    if is_new {
+        make_private(path).map_err(directory_error)?;
+    }
+    path.canonicalize().map_err(directory_error)
+}
+
+/// Points and password hashes are nobody else's business.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+}
+
+async fn open_engine(
+    options: &ServeOptions,
+    data_dir: &Path,
+    budget: MemoryBudget,
+    clock: Arc<dyn Clock>,
+) -> Result<Engine, ServeCommandError> {
+    let engine_options = EngineOptions {
+        flush_table_bytes: options.flush_table_bytes.0,
+        flush_age: options.flush_age,
+        ..EngineOptions::new(data_dir, budget.total_bytes, clock)
+    };
+    Ok(Engine::open(engine_options).await?)
+}
+
+fn open_query_engine(
+    options: &ServeOptions,
+    data_dir: &Path,
+    budget: MemoryBudget,
+) -> Result<QueryEngine, ServeCommandError> {
+    let spill_dir = data_dir.join("spill");
+    // What a killed process left there; the engine's lock says that nobody else uses it.
+    match std::fs::remove_dir_all(&spill_dir) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            return Err(ServeCommandError::Directory { path: spill_dir, source });
+        }
+        _ => {}
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(QueryEngine::new(QueryOptions {
+        memory_limit_bytes: budget.query_bytes,
+        spill_dir,
+        spill_limit_bytes: options.query_spill_limit.0,
+        threads: cores,
+        // One per core keeps the cores busy; a few more keep a long query from holding up the short ones.
+        running: cores.max(2) * 2,
+        waiting: WAITING_QUERIES,
+        timeout: options.query_timeout,
+    })?)
+}
+
+/// Says where the server listens: one line on standard output, for people and for programs that chose port 0.
+fn announce(address: SocketAddr, tls: bool) {
+    let scheme = if tls { "https" } else { "http" };
+    let mut output = std::io::stdout().lock();
+    let written = writeln!(output, "listening on {scheme}://{address}").and_then(|()| output.flush());
+    if let Err(error) = written {
+        tracing::warn!(%error, "cannot write to standard output");
+    }
+}
+
+/// A future that is ready with the first SIGTERM or SIGINT. The second one ends the process at once.
+fn watch_signals() -> Result<impl Future<Output = ()> + Send, ServeCommandError> {
+    let listen = |kind| signal(kind).map_err(ServeCommandError::Signals);
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let (sender, stop) = oneshot::channel::<()>();
+    tokio::spawn(async move {
+        let signal = either(&mut terminate, &mut interrupt).await;
+        tracing::info!(signal, "stopping");
+        // If nobody listens the server is at its end already.
+        let _ = sender.send(());
+        let signal = either(&mut terminate, &mut interrupt).await;
+        tracing::warn!(signal, "stopping at once");
+        process::exit(FORCED_EXIT_CODE);
+    });
+    Ok(async move {
+        // The sender is dropped only when the runtime goes down, which means the same.
+        let _ = stop.await;
+    })
+}
+
+async fn either(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}

@@ -1,0 +1,146 @@
+//! `freshet write`: line protocol from files or standard input into a bucket, batch by batch.
+//!
+//! ```text
+//! input (a thread that reads and numbers lines) ── bounded channel ── delivery (sends, narrows errors down to lines)
+//!                                                                        │
+//!                                                                     report (bar, errors, summary)
+//! ```
+
+mod delivery;
+mod input;
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use freshet_client::{Client, RetryPolicy};
+use futures::TryStreamExt as _;
+use tokio::sync::mpsc;
+
+use self::delivery::{Delivery, DeliveryError};
+use self::input::{Input, InputError, Piece};
+use self::report::Report;
+use crate::connection::{self, ConnectionError};
+use crate::options::WriteOptions;
+
+/// Batches that are read ahead: the reader is faster than the network, so one in hand is enough.
+const BATCHES_AHEAD: usize = 2;
+
+/// Why something was not stored, or could not be begun.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WriteCommandError {
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    #[error("give --bucket: where do the points go?")]
+    NoBucket,
+    #[error("cannot open {}: {source}", path.display())]
+    Open { path: PathBuf, source: std::io::Error },
+    #[error("{origin}: {source}")]
+    Input { origin: String, source: InputError },
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
+    #[error("{0} lines were not stored")]
+    NotStored(u64),
+    #[error("the thread that reads the input failed")]
+    Reader,
+}
+
+/// Writes all inputs, one after the other.
+pub(crate) async fn run(options: WriteOptions) -> Result<(), WriteCommandError> {
+    let client = connection::client(&options.connection, |builder| builder.gzip(options.gzip))?;
+    let bucket =
+        options.target.bucket.clone().filter(|bucket| !bucket.is_empty()).ok_or(WriteCommandError::NoBucket)?;
+    let standard_input = [PathBuf::from("-")];
+    let paths = if options.files.is_empty() { &standard_input[..] } else { &options.files };
+    let report = Report::start(total_bytes(paths), options.quiet);
+    let delivery = Delivery { writer: writer(&client, bucket, &options), report: &report };
+    let mut result = Ok(());
+    for path in paths {
+        result = write_input(path, &options, &delivery, &report).await;
+        if result.is_err() {
+            break;
+        }
+    }
+    let lost = report.finish();
+    result?;
+    if lost > 0 { Err(WriteCommandError::NotStored(lost)) } else { Ok(()) }
+}
+
+/// The settings of a writer that sends each batch as a whole: the batches are made here, where lines have numbers.
+fn writer(client: &Client, bucket: String, options: &WriteOptions) -> freshet_client::BatchWriterBuilder {
+    let retries_max = if options.retry_time.is_zero() { 0 } else { u32::MAX };
+    let retry = RetryPolicy { total_max: options.retry_time, retries_max, ..RetryPolicy::default() };
+    client
+        .batch_writer(bucket)
+        .org(options.target.org.clone().unwrap_or_default())
+        .precision(options.precision)
+        .batch_lines(usize::MAX)
+        .batch_bytes(2 * input::LINE_BYTES_MAX)
+        .queue_bytes(2 * input::LINE_BYTES_MAX)
+        .interval(Duration::from_secs(3600))
+        .retry(retry)
+}
+
+/// The size of all files together; unknown if one of them is a stream.
+fn total_bytes(paths: &[PathBuf]) -> Option<u64> {
+    let sizes = paths.iter().map(|path| {
+        let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
+        metadata.map(|metadata| metadata.len())
+    });
+    sizes.sum()
+}
+
+async fn write_input(
+    path: &Path,
+    options: &WriteOptions,
+    delivery: &Delivery<'_>,
+    report: &Report,
+) -> Result<(), WriteCommandError> {
+    let is_standard_input = path == Path::new("-");
+    let origin = if is_standard_input { "standard input".to_owned() } else { path.display().to_string() };
+    let open_error = |source| WriteCommandError::Open { path: path.to_owned(), source };
+    let source: Box<dyn std::io::Read + Send> = if is_standard_input {
+        Box::new(report.count(std::io::stdin()))
+    } else {
+        Box::new(report.count(std::fs::File::open(path).map_err(open_error)?))
+    };
+    let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
+    let batch_lines = options.batch_lines as usize;
+    let reader = tokio::task::spawn_blocking(move || read_all(source, batch_lines, &sender));
+    let pieces = futures::stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|piece| (Ok(piece), receiver))
+    });
+    let connections = usize::from(options.connections);
+    let origin_name = origin.as_str();
+    let sent = pieces
+        .try_for_each_concurrent(connections, |piece| async move {
+            match piece {
+                Piece::Batch(batch) => delivery.deliver(origin_name, &batch).await,
+                Piece::Unreadable { line, cause } => {
+                    report.refused(origin_name, line, line, cause);
+                    Ok(())
+                }
+            }
+        })
+        .await;
+    sent?;
+    match reader.await {
+        Ok(read) => read.map_err(|source| WriteCommandError::Input { origin, source }),
+        Err(_) => Err(WriteCommandError::Reader),
+    }
+}
+
+/// Reads to the end, or until nobody wants more.
+fn read_all(
+    source: Box<dyn std::io::Read + Send>,
+    batch_lines: usize,
+    sender: &mpsc::Sender<Piece>,
+) -> Result<(), InputError> {
+    let mut input = Input::new(source, batch_lines)?;
+    while let Some(piece) = input.next_piece()? {
+        if sender.blocking_send(piece).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
