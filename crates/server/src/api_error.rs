@@ -115,12 +115,7 @@ impl ApiError {
             Code::Unavailable | Code::TooManyRequests => Some(BUSY_RETRY_AFTER_S),
             _ => None,
         };
-        Self {
-            code,
-            message: message.into(),
-            retry_after_s,
-            cause: None,
-        }
+        Self { code, message: message.into(), retry_after_s, cause: None }
     }
 
     /// 400 `invalid`.
@@ -135,10 +130,7 @@ impl ApiError {
 
     /// 500 with a text that says nothing; `cause` is logged.
     pub(crate) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self {
-            cause: Some(cause.into()),
-            ..Self::new(Code::Internal, MASKED)
-        }
+        Self { cause: Some(cause.into()), ..Self::new(Code::Internal, MASKED) }
     }
 
     /// The same answer, asking the client to wait this long.
@@ -173,18 +165,11 @@ impl IntoResponse for ApiError {
         if let Some(cause) = &self.cause {
             tracing::error!(error = %Chain(cause.as_ref()), "request failed");
         }
-        let body = ErrorBody {
-            code: self.code.as_str(),
-            message: &self.message,
-        };
+        let body = ErrorBody { code: self.code.as_str(), message: &self.message };
         let mut response = (self.code.status(), Json(body)).into_response();
-        response
-            .headers_mut()
-            .insert(ERROR_CODE, HeaderValue::from_static(self.code.as_str()));
+        response.headers_mut().insert(ERROR_CODE, HeaderValue::from_static(self.code.as_str()));
         if let Some(seconds) = self.retry_after_s {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -346,10 +331,7 @@ impl From<FlushFailure> for ApiError {
     fn from(error: FlushFailure) -> Self {
         match &error {
             FlushFailure::Refused(_) => Self::new(Code::Unavailable, error.to_string()),
-            _ => Self {
-                message: error.to_string(),
-                ..Self::internal(error)
-            },
+            _ => Self { message: error.to_string(), ..Self::internal(error) },
         }
     }
 }

@@ -39,9 +39,7 @@ enum Shown<'a> {
 
 /// The token of the `Authorization` header, otherwise the key of the cookie.
 fn shown(headers: &HeaderMap) -> Option<Shown<'_>> {
-    token(headers)
-        .map(Shown::Token)
-        .or_else(|| session_key(headers).map(Shown::SessionKey))
+    token(headers).map(Shown::Token).or_else(|| session_key(headers).map(Shown::SessionKey))
 }
 
 /// The token of `Authorization: Token …` or `Bearer …`.
@@ -54,13 +52,8 @@ fn token(headers: &HeaderMap) -> Option<&str> {
 
 /// The key of the session cookie.
 pub(crate) fn session_key(headers: &HeaderMap) -> Option<&str> {
-    let lines = headers
-        .get_all(header::COOKIE)
-        .into_iter()
-        .filter_map(|line| line.to_str().ok());
-    let mut cookies = lines
-        .flat_map(|line| line.split(';'))
-        .filter_map(|cookie| cookie.trim().split_once('='));
+    let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());
+    let mut cookies = lines.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
     let (_, key) = cookies.find(|(name, _)| *name == SESSION_COOKIE)?;
     let key = key.trim_matches('"');
     (!key.is_empty()).then_some(key)
@@ -111,12 +104,7 @@ impl FromRequestParts<AppState> for Authenticated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &AppState) -> Result<Self, ApiError> {
-        parts
-            .extensions
-            .get::<Principal>()
-            .cloned()
-            .map(Self)
-            .ok_or_else(|| AuthError::Missing.into())
+        parts.extensions.get::<Principal>().cloned().map(Self).ok_or_else(|| AuthError::Missing.into())
     }
 }
 
@@ -156,20 +144,11 @@ mod tests {
             (&[("authorization", "Basic dTpw")], None),
             (&[("authorization", "Digest x")], None),
             (&[("cookie", cookie)], Some(Shown::SessionKey("k=="))),
-            (
-                &[("cookie", "a=b; influxdb-oss-session=k; c=d")],
-                Some(Shown::SessionKey("k")),
-            ),
+            (&[("cookie", "a=b; influxdb-oss-session=k; c=d")], Some(Shown::SessionKey("k"))),
             (&[("cookie", "influxdb-oss-session=")], None),
             (&[("cookie", "xinfluxdb-oss-session=k")], None),
-            (
-                &[("authorization", "Basic dTpw"), ("cookie", cookie)],
-                Some(Shown::SessionKey("k==")),
-            ),
-            (
-                &[("authorization", "Token x"), ("cookie", cookie)],
-                Some(Shown::Token("x")),
-            ),
+            (&[("authorization", "Basic dTpw"), ("cookie", cookie)], Some(Shown::SessionKey("k=="))),
+            (&[("authorization", "Token x"), ("cookie", cookie)], Some(Shown::Token("x"))),
         ] {
             assert_eq!(shown(&headers(pairs)), expected, "{pairs:?}");
         }
@@ -185,11 +164,7 @@ mod tests {
             ("Basic dQ==", None),
             ("Token dTpw", None),
         ] {
-            assert_eq!(
-                basic_credentials(&headers(&[("authorization", value)])),
-                expected,
-                "{value}"
-            );
+            assert_eq!(basic_credentials(&headers(&[("authorization", value)])), expected, "{value}");
         }
     }
 }

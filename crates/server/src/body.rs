@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use tokio::time::Instant;
@@ -162,33 +162,19 @@ impl BodyReader {
         let wire = self.receive(body, wire_limit, &mut reservation).await?;
         let wire_bytes = wire.len();
         if encoding == ContentEncoding::Identity {
-            return Ok(ReceivedBody {
-                bytes: wire,
-                wire_bytes,
-                _reservation: reservation,
-            });
+            return Ok(ReceivedBody { bytes: wire, wire_bytes, _reservation: reservation });
         }
         let mut output = self.budget.reservation();
         let limit = self.decompressed_limit;
         let work = move || decompress(encoding, &wire, limit, &mut output).map(|bytes| (bytes, output));
         let (bytes, output) = self.cpu.run(work).await??;
-        Ok(ReceivedBody {
-            bytes: bytes.into(),
-            wire_bytes,
-            _reservation: output,
-        })
+        Ok(ReceivedBody { bytes: bytes.into(), wire_bytes, _reservation: output })
     }
 
     /// The body of a JSON or form request, which may be compressed like any other.
     pub(crate) async fn read_small_body(&self, body: Body, headers: &HeaderMap) -> Result<ReceivedBody, BodyError> {
-        let reader = Self {
-            wire_limit: self.json_limit,
-            decompressed_limit: self.json_limit,
-            ..self.clone()
-        };
-        reader
-            .read_write_body(body, ContentEncoding::from_headers(headers)?)
-            .await
+        let reader = Self { wire_limit: self.json_limit, decompressed_limit: self.json_limit, ..self.clone() };
+        reader.read_write_body(body, ContentEncoding::from_headers(headers)?).await
     }
 
     /// Collects a body as it comes, within the limits of size, silence and time.
@@ -198,16 +184,13 @@ impl BodyReader {
         limit_bytes: u64,
         reservation: &mut ByteReservation,
     ) -> Result<Bytes, BodyError> {
-        let too_large = || BodyError::TooLarge {
-            limit_bytes,
-            decompressed: false,
-        };
+        let too_large = || BodyError::TooLarge { limit_bytes, decompressed: false };
         let announced = http_body::Body::size_hint(&body);
         if announced.lower() > limit_bytes {
             return Err(too_large());
         }
         let deadline = Instant::now() + self.total;
-        let mut collected = BytesMut::new();
+        let mut collected = BoundedBuffer { bytes: Vec::new(), limit_bytes, reservation };
         let mut first: Option<Bytes> = None;
         loop {
             let next = tokio::time::timeout(self.stall, body.frame());
@@ -219,25 +202,25 @@ impl BodyReader {
             let Ok(chunk) = frame.map_err(BodyError::Interrupted)?.into_data() else {
                 continue;
             };
-            let length = first.as_ref().map_or(0, Bytes::len) + collected.len() + chunk.len();
+            let length = first.as_ref().map_or(0, Bytes::len) + collected.bytes.len() + chunk.len();
             if length as u64 > limit_bytes {
                 return Err(too_large());
             }
-            if !reservation.grow(chunk.len() as u64) {
-                return Err(BodyError::Busy);
-            }
             // A body that comes in one piece is not copied.
-            if first.is_none() && collected.is_empty() {
+            if first.is_none() && collected.bytes.is_empty() {
+                if !collected.reservation.grow(chunk.len() as u64) {
+                    return Err(BodyError::Busy);
+                }
                 first = Some(chunk);
                 continue;
             }
             if let Some(first) = first.take() {
-                collected.reserve(capacity_for(announced.exact(), length));
-                collected.extend_from_slice(&first);
+                collected.make_room(capacity_for(announced.exact(), length))?;
+                collected.append(&first)?;
             }
-            collected.extend_from_slice(&chunk);
+            collected.append(&chunk)?;
         }
-        Ok(first.unwrap_or_else(|| collected.freeze()))
+        Ok(first.unwrap_or_else(|| collected.bytes.into()))
     }
 }
 
@@ -255,11 +238,7 @@ fn decompress(
     limit_bytes: u64,
     reservation: &mut ByteReservation,
 ) -> Result<Vec<u8>, BodyError> {
-    let mut output = BoundedBuffer {
-        bytes: Vec::new(),
-        limit_bytes,
-        reservation,
-    };
+    let mut output = BoundedBuffer { bytes: Vec::new(), limit_bytes, reservation };
     match encoding {
         ContentEncoding::Identity => output.fill(&mut &*wire, |_| DecompressError::Corrupt("identity"))?,
         ContentEncoding::Gzip => gunzip(wire, &mut output)?,
@@ -275,11 +254,7 @@ fn gunzip(wire: &[u8], output: &mut BoundedBuffer<'_>) -> Result<(), BodyError> 
     let mut is_first = true;
     loop {
         if !rest.starts_with(&[0x1f, 0x8b]) && !(rest.len() < 2 && [0x1f_u8, 0x8b].starts_with(rest)) {
-            let error = if is_first {
-                DecompressError::Header
-            } else {
-                DecompressError::TrailingGarbage
-            };
+            let error = if is_first { DecompressError::Header } else { DecompressError::TrailingGarbage };
             return Err(error("gzip").into());
         }
         let mut decoder = flate2::bufread::GzDecoder::new(rest);
@@ -314,11 +289,7 @@ fn inflate(wire: &[u8], output: &mut BoundedBuffer<'_>) -> Result<(), BodyError>
         output.fill(&mut decoder, classify)?;
         decoder.into_inner()
     };
-    if rest.is_empty() {
-        Ok(())
-    } else {
-        Err(DecompressError::TrailingGarbage("deflate").into())
-    }
+    if rest.is_empty() { Ok(()) } else { Err(DecompressError::TrailingGarbage("deflate").into()) }
 }
 
 /// Frame by frame, like [`gunzip`].
@@ -327,17 +298,11 @@ fn unzstd(wire: &[u8], output: &mut BoundedBuffer<'_>) -> Result<(), BodyError> 
     let mut is_first = true;
     loop {
         if !starts_like_zstd(rest) {
-            let error = if is_first {
-                DecompressError::Header
-            } else {
-                DecompressError::TrailingGarbage
-            };
+            let error = if is_first { DecompressError::Header } else { DecompressError::TrailingGarbage };
             return Err(error("zstd").into());
         }
         let corrupt = |_| DecompressError::Corrupt("zstd");
-        let mut decoder = zstd::stream::read::Decoder::with_buffer(rest)
-            .map_err(corrupt)?
-            .single_frame();
+        let mut decoder = zstd::stream::read::Decoder::with_buffer(rest).map_err(corrupt)?.single_frame();
         decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(corrupt)?;
         output.fill(&mut decoder, |error| match error.kind() {
             io::ErrorKind::UnexpectedEof => DecompressError::Truncated("zstd"),
@@ -359,7 +324,7 @@ fn starts_like_zstd(rest: &[u8]) -> bool {
     rest.starts_with(&MAGIC) || is_skippable || (rest.len() < 4 && MAGIC.starts_with(rest))
 }
 
-/// A buffer that refuses to grow beyond a limit or a budget.
+/// A buffer that refuses to grow beyond a limit or a budget. What it has room for counts, not only what it holds.
 struct BoundedBuffer<'a> {
     bytes: Vec<u8>,
     limit_bytes: u64,
@@ -388,20 +353,22 @@ impl BoundedBuffer<'_> {
     fn append(&mut self, piece: &[u8]) -> Result<(), BodyError> {
         let needed = self.bytes.len() + piece.len();
         if needed as u64 > self.limit_bytes {
-            return Err(BodyError::TooLarge {
-                limit_bytes: self.limit_bytes,
-                decompressed: true,
-            });
+            return Err(BodyError::TooLarge { limit_bytes: self.limit_bytes, decompressed: true });
         }
         if needed > self.bytes.capacity() {
-            let limit = usize::try_from(self.limit_bytes).unwrap_or(usize::MAX);
-            let capacity = (2 * self.bytes.capacity()).clamp(needed.max(DECOMPRESS_STEP_BYTES).min(limit), limit);
-            if !self.reservation.grow((capacity - self.bytes.capacity()) as u64) {
-                return Err(BodyError::Busy);
-            }
-            self.bytes.reserve_exact(capacity - self.bytes.len());
+            self.make_room(needed.max(2 * self.bytes.capacity()).max(DECOMPRESS_STEP_BYTES))?;
         }
         self.bytes.extend_from_slice(piece);
+        Ok(())
+    }
+
+    /// Grows to this capacity, or to the limit if that is less; the budget is asked first.
+    fn make_room(&mut self, capacity: usize) -> Result<(), BodyError> {
+        let capacity = capacity.min(usize::try_from(self.limit_bytes).unwrap_or(usize::MAX));
+        if !self.reservation.grow(capacity.saturating_sub(self.bytes.capacity()) as u64) {
+            return Err(BodyError::Busy);
+        }
+        self.bytes.reserve_exact(capacity.saturating_sub(self.bytes.len()));
         Ok(())
     }
 }

@@ -15,18 +15,12 @@ pub(crate) struct ByteBudget {
 
 impl ByteBudget {
     pub(crate) fn new(limit: u64) -> Self {
-        Self {
-            used: Arc::new(AtomicU64::new(0)),
-            limit,
-        }
+        Self { used: Arc::new(AtomicU64::new(0)), limit }
     }
 
     /// A reservation of nothing, which can grow.
     pub(crate) fn reservation(&self) -> ByteReservation {
-        ByteReservation {
-            budget: self.clone(),
-            bytes: 0,
-        }
+        ByteReservation { budget: self.clone(), bytes: 0 }
     }
 
     /// Bytes that are reserved now.
@@ -36,9 +30,7 @@ impl ByteBudget {
 
     fn take(&self, bytes: u64) -> bool {
         let fits = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.limit);
-        self.used
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, fits)
-            .is_ok()
+        self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_ok()
     }
 }
 
@@ -70,7 +62,7 @@ impl Drop for ByteReservation {
 /// The task of some CPU work died (it panicked, or the runtime is going down).
 #[derive(Debug, thiserror::Error)]
 #[error("a worker thread died: {0}")]
-pub(crate) struct WorkerDied(#[source] Box<dyn std::error::Error + Send + Sync>);
+pub(crate) struct WorkerDied(#[source] pub(crate) Box<dyn std::error::Error + Send + Sync>);
 
 /// Runs CPU work on the blocking threads, a bounded number at a time, so that requests that only wait stay quick.
 #[derive(Debug, Clone)]
@@ -80,9 +72,7 @@ pub(crate) struct CpuPool {
 
 impl CpuPool {
     pub(crate) fn new(tasks: usize) -> Self {
-        Self {
-            permits: Arc::new(Semaphore::new(tasks.max(1))),
-        }
+        Self { permits: Arc::new(Semaphore::new(tasks.max(1))) }
     }
 
     /// Runs `work` and returns its result. Work that has begun runs to its end even if the caller goes away.
@@ -90,10 +80,7 @@ impl CpuPool {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, WorkerDied> {
-        let permit = Arc::clone(&self.permits)
-            .acquire_owned()
-            .await
-            .map_err(|error| WorkerDied(error.into()))?;
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|error| WorkerDied(error.into()))?;
         let span = tracing::Span::current();
         let task = tokio::task::spawn_blocking(move || {
             let result = span.in_scope(work);

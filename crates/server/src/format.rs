@@ -87,9 +87,7 @@ impl Format {
 
     /// The first media type of the list that we know; quality values are not weighed.
     fn from_accept(accept: &str) -> Result<Self, FormatError> {
-        let types = accept
-            .split(',')
-            .map(|entry| entry.split(';').next().unwrap_or_default().trim());
+        let types = accept.split(',').map(|entry| entry.split(';').next().unwrap_or_default().trim());
         let known = types.filter_map(|media_type| match media_type.to_ascii_lowercase().as_str() {
             "" | "*/*" | "application/*" | "application/json" => Some(Self::Json),
             "application/jsonl" | "application/x-ndjson" => Some(Self::JsonLines),
@@ -98,10 +96,7 @@ impl Format {
             "application/vnd.apache.parquet" => Some(Self::Parquet),
             _ => None,
         });
-        known
-            .into_iter()
-            .next()
-            .ok_or_else(|| FormatError::MediaType(accept.to_owned()))
+        known.into_iter().next().ok_or_else(|| FormatError::MediaType(accept.to_owned()))
     }
 
     fn content_type(self) -> HeaderValue {
@@ -157,11 +152,7 @@ impl Formatter {
         crate::api_error::ApiError: From<E>,
     {
         let encoder = format.encoder(&schema, self.pretty_limit_bytes)?;
-        let mut source = Source {
-            encoder: Some(encoder),
-            batches: batches.boxed(),
-            cpu: self.cpu.clone(),
-        };
+        let mut source = Source { encoder: Some(encoder), batches: batches.boxed(), cpu: self.cpu.clone() };
         let first = match source.next().await {
             Some(Ok(bytes)) => bytes,
             Some(Err(SourceError::Query(error))) => return Err(error.into()),

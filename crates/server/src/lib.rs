@@ -32,6 +32,7 @@ mod state;
 mod throttle;
 mod times;
 mod tls;
+mod uninterrupted;
 
 pub use limits::Limits;
 pub use routes::app;

@@ -15,9 +15,7 @@ use parking_lot::Mutex;
 use crate::limits::{METRIC_SERIES, METRIC_USER_AGENTS};
 
 /// Upper bounds of the buckets of durations, in seconds: Prometheus' defaults and two below, since a write is quick.
-const DURATION_BOUNDS_S: [f64; 13] = [
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-];
+const DURATION_BOUNDS_S: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// A histogram of durations.
 #[derive(Debug, Clone, Default)]
@@ -136,12 +134,7 @@ impl Metrics {
         let path = route.map_or_else(|| "unknown".to_owned(), path_label);
         let mut tables = self.tables.lock();
         let user_agent = tables.user_agent_label(user_agent);
-        let mut labels = RequestLabels {
-            method: method_label(method),
-            path,
-            status: status.as_u16(),
-            user_agent,
-        };
+        let mut labels = RequestLabels { method: method_label(method), path, status: status.as_u16(), user_agent };
         if tables.requests.len() >= METRIC_SERIES && !tables.requests.contains_key(&labels) {
             labels.user_agent = "other".to_owned();
         }
@@ -150,11 +143,7 @@ impl Metrics {
 
     /// A write or a query of an organisation was answered.
     pub(crate) fn transferred(&self, kind: TransferKind, organisation: String, status: StatusCode, request_bytes: u64) {
-        let labels = TransferLabels {
-            kind,
-            organisation,
-            status: status.as_u16(),
-        };
+        let labels = TransferLabels { kind, organisation, status: status.as_u16() };
         let mut tables = self.tables.lock();
         if tables.transfers.len() >= METRIC_SERIES && !tables.transfers.contains_key(&labels) {
             return;
@@ -179,21 +168,9 @@ impl Metrics {
         let tables = self.tables.lock();
         write_requests(&tables, text);
         write_transfers(&tables, text);
-        text.gauge(
-            "http_api_requests_in_flight",
-            "Requests being answered.",
-            self.in_flight.load(Ordering::Relaxed),
-        );
-        text.gauge(
-            "http_connections",
-            "Open connections.",
-            self.connections.load(Ordering::Relaxed),
-        );
-        text.counter(
-            "http_signin_failures_total",
-            "Signins that were refused.",
-            tables.signin_failures,
-        );
+        text.gauge("http_api_requests_in_flight", "Requests being answered.", self.in_flight.load(Ordering::Relaxed));
+        text.gauge("http_connections", "Open connections.", self.connections.load(Ordering::Relaxed));
+        text.counter("http_signin_failures_total", "Signins that were refused.", tables.signin_failures);
     }
 }
 
@@ -208,14 +185,7 @@ fn write_requests(tables: &Tables, text: &mut MetricsText) {
         let pairs = labels.pairs();
         let pairs: Vec<(&str, &str)> = pairs.iter().map(|(key, value)| (*key, value.as_str())).collect();
         let durations = &series.durations;
-        text.histogram_series(
-            name,
-            &pairs,
-            &DURATION_BOUNDS_S,
-            &durations.counts,
-            durations.count,
-            durations.sum_s,
-        );
+        text.histogram_series(name, &pairs, &DURATION_BOUNDS_S, &durations.counts, durations.count, durations.sum_s);
     }
 }
 
@@ -246,10 +216,7 @@ impl RequestLabels {
 
 impl TransferLabels {
     fn pairs(&self) -> [(&'static str, String); 2] {
-        [
-            ("org_id", self.organisation.clone()),
-            ("status", self.status.to_string()),
-        ]
+        [("org_id", self.organisation.clone()), ("status", self.status.to_string())]
     }
 }
 

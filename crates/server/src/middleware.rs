@@ -13,18 +13,13 @@ use crate::request_id::{REQUEST_ID, request_id};
 use crate::state::AppState;
 
 /// Says which product answers; clients test that it is there, and `OSS` keeps the CLI from offering Cloud's commands.
-const BUILD: (HeaderName, HeaderValue) = (
-    HeaderName::from_static("x-influxdb-build"),
-    HeaderValue::from_static("OSS"),
-);
+const BUILD: (HeaderName, HeaderValue) = (HeaderName::from_static("x-influxdb-build"), HeaderValue::from_static("OSS"));
 
 /// The version that clients parse: the InfluxDB release whose API this is, then ours.
 pub(crate) const API_VERSION: &str = concat!("v2.9.0-freshet.", env!("CARGO_PKG_VERSION"));
 
-const VERSION: (HeaderName, HeaderValue) = (
-    HeaderName::from_static("x-influxdb-version"),
-    HeaderValue::from_static(API_VERSION),
-);
+const VERSION: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("x-influxdb-version"), HeaderValue::from_static(API_VERSION));
 
 /// Wraps every request, the unknown paths too.
 pub(crate) async fn observe(State(state): State<AppState>, request: Request, next: Next) -> Response {
@@ -58,9 +53,7 @@ pub(crate) async fn observe(State(state): State<AppState>, request: Request, nex
     let duration = started.elapsed();
     let user_agent = user_agent.as_ref().and_then(|value| value.to_str().ok());
     let route = route.as_ref().map(MatchedPath::as_str);
-    state
-        .metrics()
-        .request_finished(&method, route, response.status(), user_agent, duration);
+    state.metrics().request_finished(&method, route, response.status(), user_agent, duration);
     tracing::debug!(parent: &span, status = response.status().as_u16(), ?duration, "answered");
     drop(in_flight);
     response
@@ -71,11 +64,7 @@ fn with_body_for_405(response: Response) -> Response {
     if response.status() != StatusCode::METHOD_NOT_ALLOWED {
         return response;
     }
-    let allow = response
-        .headers()
-        .get(header::ALLOW)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let allow = response.headers().get(header::ALLOW).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let allow = allow.split(',').map(str::trim).collect::<Vec<_>>().join(", ");
     let mut answer = ApiError::new(Code::MethodNotAllowed, format!("allow: {allow}")).into_response();
     if let Ok(value) = HeaderValue::from_str(&allow) {
@@ -86,10 +75,7 @@ fn with_body_for_405(response: Response) -> Response {
 
 /// What a client gets when a handler panicked; the panic itself is in the log already.
 pub(crate) fn answer_panic(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     ApiError::internal(format!("a handler panicked: {}", text.unwrap_or("no message"))).into_response()
 }
 
@@ -145,9 +131,6 @@ mod tests {
         assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(answer.headers()[header::ALLOW], "GET, HEAD, POST");
         let body = axum::body::to_bytes(answer.into_body(), 1000).await.unwrap();
-        assert_eq!(
-            &body[..],
-            br#"{"code":"method not allowed","message":"allow: GET, HEAD, POST"}"#
-        );
+        assert_eq!(&body[..], br#"{"code":"method not allowed","message":"allow: GET, HEAD, POST"}"#);
     }
 }

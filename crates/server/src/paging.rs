@@ -36,11 +36,7 @@ fn link(path: &str, page: &Page, filter: &[(&str, Option<&str>)]) -> String {
         ("offset", page.offset.to_string()),
     ];
     parameters.extend(page.after.map(|id| ("after", format!("{id:016x}"))));
-    parameters.extend(
-        filter
-            .iter()
-            .filter_map(|(key, value)| Some((*key, percent_encode((*value)?)))),
-    );
+    parameters.extend(filter.iter().filter_map(|(key, value)| Some((*key, percent_encode((*value)?)))));
     parameters.sort();
     let query: Vec<String> = parameters.iter().map(|(key, value)| format!("{key}={value}")).collect();
     format!("{path}?{}", query.join("&"))
@@ -52,12 +48,7 @@ mod tests {
 
     #[test]
     fn links_on_record() {
-        let page = |limit, offset, descending| Page {
-            limit,
-            offset,
-            descending,
-            after: None,
-        };
+        let page = |limit, offset, descending| Page { limit, offset, descending, after: None };
         let check = |page: Page, filter: &[(&str, Option<&str>)], count, expected: [Option<&str>; 3]| {
             let links = PageLinks::new("/b", &page, filter, count);
             let got = [links.prev.as_deref(), Some(links.this.as_str()), links.next.as_deref()];
@@ -89,20 +80,9 @@ mod tests {
             1,
             [None, Some("/b?bucket=a+b&descending=false&limit=20&offset=0"), None],
         );
-        check(
-            page(20, 0, false),
-            &[],
-            0,
-            [None, Some("/b?descending=false&limit=20&offset=0"), None],
-        );
-        let after = Page {
-            after: Some(255),
-            ..page(1, 0, false)
-        };
+        check(page(20, 0, false), &[], 0, [None, Some("/b?descending=false&limit=20&offset=0"), None]);
+        let after = Page { after: Some(255), ..page(1, 0, false) };
         let links = PageLinks::new("/b", &after, &[], 0);
-        assert_eq!(
-            links.this,
-            "/b?after=00000000000000ff&descending=false&limit=1&offset=0"
-        );
+        assert_eq!(links.this, "/b?after=00000000000000ff&descending=false&limit=1&offset=0");
     }
 }

@@ -77,9 +77,7 @@ impl Parameters {
 
     /// The value of `key` as an identifier.
     pub(crate) fn id<Id: FromStr<Err = ParseIdError>>(&self, key: &str) -> Result<Option<Id>, RequestError> {
-        self.get(key)
-            .map(|text| text.parse().map_err(RequestError::Id))
-            .transpose()
+        self.get(key).map(|text| text.parse().map_err(RequestError::Id)).transpose()
     }
 
     /// `precision` of a write: ns (the default), us, ms or s.
@@ -98,30 +96,15 @@ impl Parameters {
         let default = Page::default();
         let limit = match self.get("limit") {
             None => default.limit,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|limit| (1..=100).contains(limit))
-                .ok_or(RequestError::Limit)?,
+            Some(text) => text.parse().ok().filter(|limit| (1..=100).contains(limit)).ok_or(RequestError::Limit)?,
         };
         let offset = match self.get("offset") {
             None => 0,
             Some(text) => text.parse().map_err(|_| RequestError::Offset)?,
         };
-        let after = self
-            .get("after")
-            .map(catalog::id::parse_id)
-            .transpose()?
-            .map(std::num::NonZeroU64::get);
-        let descending = self
-            .get("descending")
-            .is_some_and(|text| matches!(text, "true" | "1" | "t" | "T" | "TRUE"));
-        Ok(Page {
-            limit,
-            offset,
-            after,
-            descending,
-        })
+        let after = self.get("after").map(catalog::id::parse_id).transpose()?.map(std::num::NonZeroU64::get);
+        let descending = self.get("descending").is_some_and(|text| matches!(text, "true" | "1" | "t" | "T" | "TRUE"));
+        Ok(Page { limit, offset, after, descending })
     }
 }
 
@@ -201,11 +184,7 @@ mod tests {
             ("h", None),
             ("NS", None),
         ] {
-            assert_eq!(
-                parameters(&format!("precision={text}")).precision().ok(),
-                expected,
-                "{text}"
-            );
+            assert_eq!(parameters(&format!("precision={text}")).precision().ok(), expected, "{text}");
         }
     }
 
@@ -214,24 +193,8 @@ mod tests {
         let page = |query: &str| parameters(query).page();
         assert_eq!(page("").unwrap(), Page::default());
         let full = page("limit=7&offset=3&after=00000000000000ff&descending=true").unwrap();
-        assert_eq!(
-            full,
-            Page {
-                limit: 7,
-                offset: 3,
-                after: Some(255),
-                descending: true
-            }
-        );
-        for bad in [
-            "limit=0",
-            "limit=101",
-            "limit=-1",
-            "limit=x",
-            "offset=-1",
-            "offset=x",
-            "after=1",
-        ] {
+        assert_eq!(full, Page { limit: 7, offset: 3, after: Some(255), descending: true });
+        for bad in ["limit=0", "limit=101", "limit=-1", "limit=x", "offset=-1", "offset=x", "after=1"] {
             assert!(page(bad).is_err(), "{bad}");
         }
     }

@@ -60,10 +60,7 @@ fn open_routes() -> Router<AppState> {
         .route("/api/v2/signin", post(signin::signin))
         .route("/api/v2/signout", post(signin::signout))
         .route("/api/v2/me/password", put(password::change_own))
-        .route(
-            "/api/v2/users/{id}/password",
-            put(password::change).merge(password::admin_route()),
-        )
+        .route("/api/v2/users/{id}/password", put(password::change).merge(password::admin_route()))
         .route("/api/v2/write", post(write::write))
 }
 
@@ -72,59 +69,24 @@ fn protected_routes() -> Router<AppState> {
     Router::new()
         .route("/api/v2/me", get(me::me))
         .route("/api/v2/orgs", get(orgs::list).post(orgs::create))
-        .route(
-            "/api/v2/orgs/{id}",
-            get(orgs::find).patch(orgs::update).delete(orgs::remove),
-        )
-        .route(
-            "/api/v2/orgs/{id}/members",
-            get(mappings::org_members).post(mappings::add_org_member),
-        )
-        .route(
-            "/api/v2/orgs/{id}/members/{user_id}",
-            delete(mappings::remove_org_member),
-        )
-        .route(
-            "/api/v2/orgs/{id}/owners",
-            get(mappings::org_owners).post(mappings::add_org_owner),
-        )
+        .route("/api/v2/orgs/{id}", get(orgs::find).patch(orgs::update).delete(orgs::remove))
+        .route("/api/v2/orgs/{id}/members", get(mappings::org_members).post(mappings::add_org_member))
+        .route("/api/v2/orgs/{id}/members/{user_id}", delete(mappings::remove_org_member))
+        .route("/api/v2/orgs/{id}/owners", get(mappings::org_owners).post(mappings::add_org_owner))
         .route("/api/v2/orgs/{id}/owners/{user_id}", delete(mappings::remove_org_owner))
         .route("/api/v2/buckets", get(buckets::list).post(buckets::create))
-        .route(
-            "/api/v2/buckets/{id}",
-            get(buckets::find).patch(buckets::update).delete(buckets::remove),
-        )
+        .route("/api/v2/buckets/{id}", get(buckets::find).patch(buckets::update).delete(buckets::remove))
         .route("/api/v2/buckets/{id}/labels", get(buckets::labels))
-        .route(
-            "/api/v2/buckets/{id}/members",
-            get(mappings::bucket_members).post(mappings::add_bucket_member),
-        )
-        .route(
-            "/api/v2/buckets/{id}/members/{user_id}",
-            delete(mappings::remove_bucket_member),
-        )
-        .route(
-            "/api/v2/buckets/{id}/owners",
-            get(mappings::bucket_owners).post(mappings::add_bucket_owner),
-        )
-        .route(
-            "/api/v2/buckets/{id}/owners/{user_id}",
-            delete(mappings::remove_bucket_owner),
-        )
+        .route("/api/v2/buckets/{id}/members", get(mappings::bucket_members).post(mappings::add_bucket_member))
+        .route("/api/v2/buckets/{id}/members/{user_id}", delete(mappings::remove_bucket_member))
+        .route("/api/v2/buckets/{id}/owners", get(mappings::bucket_owners).post(mappings::add_bucket_owner))
+        .route("/api/v2/buckets/{id}/owners/{user_id}", delete(mappings::remove_bucket_owner))
         .route("/api/v2/users", get(users::list).post(users::create))
-        .route(
-            "/api/v2/users/{id}",
-            get(users::find).patch(users::update).delete(users::remove),
-        )
-        .route(
-            "/api/v2/authorizations",
-            get(authorizations::list).post(authorizations::create),
-        )
+        .route("/api/v2/users/{id}", get(users::find).patch(users::update).delete(users::remove))
+        .route("/api/v2/authorizations", get(authorizations::list).post(authorizations::create))
         .route(
             "/api/v2/authorizations/{id}",
-            get(authorizations::find)
-                .patch(authorizations::update)
-                .delete(authorizations::remove),
+            get(authorizations::find).patch(authorizations::update).delete(authorizations::remove),
         )
         .route("/api/v3/query_sql", get(query_sql::by_address).post(query_sql::by_body))
         .route("/api/freshet/v1/flush", post(flush::flush))

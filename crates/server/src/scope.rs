@@ -28,23 +28,13 @@ pub(crate) fn organisation(
 
 /// The organisation that `org` and `orgID` name, if any: both have to exist and to be the same.
 pub(crate) fn named_organisation(state: &AppState, parameters: &Parameters) -> ApiResult<Option<Arc<Organisation>>> {
-    let by_id = parameters
-        .id("orgID")?
-        .map(|id| state.catalog().find_organisation(id))
-        .transpose()?;
-    let by_name = parameters
-        .get("org")
-        .map(|name| organisation_by_name_or_id(state, name))
-        .transpose()?;
+    let by_id = parameters.id("orgID")?.map(|id| state.catalog().find_organisation(id)).transpose()?;
+    let by_name = parameters.get("org").map(|name| organisation_by_name_or_id(state, name)).transpose()?;
     if let (Some(by_id), Some(by_name)) = (&by_id, &by_name)
         && by_id.id != by_name.id
     {
         let org = parameters.get("org").unwrap_or_default().to_owned();
-        return Err(RequestError::OrganisationMismatch {
-            org,
-            id: by_id.id.to_string(),
-        }
-        .into());
+        return Err(RequestError::OrganisationMismatch { org, id: by_id.id.to_string() }.into());
     }
     Ok(by_id.or(by_name))
 }
@@ -54,10 +44,9 @@ fn organisation_by_name_or_id(state: &AppState, text: &str) -> Result<Arc<Organi
     match text.parse::<OrganisationId>() {
         Err(_) => state.catalog().find_organisation_by_name(text),
         Ok(id) => match state.catalog().find_organisation(id) {
-            Err(CatalogError::OrganisationNotFound) => state
-                .catalog()
-                .find_organisation_by_name(text)
-                .map_err(|_| CatalogError::OrganisationNotFound),
+            Err(CatalogError::OrganisationNotFound) => {
+                state.catalog().find_organisation_by_name(text).map_err(|_| CatalogError::OrganisationNotFound)
+            }
             found => found,
         },
     }
@@ -68,14 +57,8 @@ pub(crate) fn own_organisation(state: &AppState, principal: &Principal) -> ApiRe
     if let Some(id) = principal.organisation_id {
         return Ok(Some(state.catalog().find_organisation(id)?));
     }
-    let filter = OrganisationFilter {
-        user_id: Some(principal.user_id),
-        ..OrganisationFilter::default()
-    };
-    let page = Page {
-        limit: 1,
-        ..Page::default()
-    };
+    let filter = OrganisationFilter { user_id: Some(principal.user_id), ..OrganisationFilter::default() };
+    let page = Page { limit: 1, ..Page::default() };
     Ok(state.catalog().list_organisations(&filter, &page, |_| true)?.pop())
 }
 

@@ -98,10 +98,7 @@ pub async fn serve(
 
 fn builder(limits: &Limits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_read);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.head_read);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -186,9 +183,7 @@ impl Connection {
             request.extensions_mut().insert(over_tls);
             request.map(axum::body::Body::new)
         });
-        let connection = self
-            .builder
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        let connection = self.builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
         if let Err(error) = self.watcher.watch(connection.into_owned()).await {
             tracing::debug!(address = %peer.0, %error, "a connection ended early");
         }

@@ -68,10 +68,7 @@ impl AppState {
         let inner = Inner {
             bodies: BodyReader::new(limits, body_budget.clone(), cpu.clone()),
             body_budget,
-            formatter: Formatter {
-                cpu,
-                pretty_limit_bytes: limits.pretty_bytes,
-            },
+            formatter: Formatter { cpu, pretty_limit_bytes: limits.pretty_bytes },
             metrics: Metrics::default(),
             throttle: SigninThrottle::new(limits),
             started: Instant::now(),

@@ -45,8 +45,7 @@ impl SigninThrottle {
         let Some(failures) = self.failures.lock().get(&address).copied() else {
             return Duration::ZERO;
         };
-        self.penalty(failures.count)
-            .saturating_sub(now.saturating_duration_since(failures.last))
+        self.penalty(failures.count).saturating_sub(now.saturating_duration_since(failures.last))
     }
 
     /// Notes the result of an attempt: a success forgives everything.
@@ -61,10 +60,7 @@ impl SigninThrottle {
             self.forget_oldest(&mut table);
         }
         let entry = table.entry(address).or_insert(Failures { count: 0, last: now });
-        *entry = Failures {
-            count: entry.count.saturating_add(1),
-            last: now,
-        };
+        *entry = Failures { count: entry.count.saturating_add(1), last: now };
     }
 
     /// One second after the free failures, then twice as long each time.
@@ -77,10 +73,7 @@ impl SigninThrottle {
     }
 
     fn forget_oldest(&self, table: &mut HashMap<IpAddr, Failures>) {
-        let oldest = table
-            .iter()
-            .min_by_key(|(_, failures)| failures.last)
-            .map(|(address, _)| *address);
+        let oldest = table.iter().min_by_key(|(_, failures)| failures.last).map(|(address, _)| *address);
         if let Some(address) = oldest {
             table.remove(&address);
         }
@@ -104,11 +97,7 @@ mod tests {
     use super::*;
 
     fn throttle() -> SigninThrottle {
-        SigninThrottle::new(&Limits {
-            signin_addresses: 2,
-            signin_free_failures: 2,
-            ..Limits::default()
-        })
+        SigninThrottle::new(&Limits { signin_addresses: 2, signin_free_failures: 2, ..Limits::default() })
     }
 
     #[test]

@@ -58,21 +58,12 @@ pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
 
 fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let chain = CertificateDer::pem_file_iter(path).map_err(|source| file_error(path, source))?;
-    let chain = chain
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|source| file_error(path, source))?;
-    if chain.is_empty() {
-        Err(TlsError::NoCertificate { path: path.to_owned() })
-    } else {
-        Ok(chain)
-    }
+    let chain = chain.collect::<Result<Vec<_>, _>>().map_err(|source| file_error(path, source))?;
+    if chain.is_empty() { Err(TlsError::NoCertificate { path: path.to_owned() }) } else { Ok(chain) }
 }
 
 fn file_error(path: &Path, source: rustls::pki_types::pem::Error) -> TlsError {
-    TlsError::File {
-        path: path.to_owned(),
-        source,
-    }
+    TlsError::File { path: path.to_owned(), source }
 }
 
 #[cfg(test)]
@@ -81,10 +72,7 @@ mod tests {
     use super::*;
 
     fn files(directory: &Path, certificate: &str, key: &str) -> TlsFiles {
-        let files = TlsFiles {
-            certificate: directory.join("cert.pem"),
-            key: directory.join("key.pem"),
-        };
+        let files = TlsFiles { certificate: directory.join("cert.pem"), key: directory.join("key.pem") };
         std::fs::write(&files.certificate, certificate).unwrap();
         std::fs::write(&files.key, key).unwrap();
         files
@@ -100,14 +88,8 @@ mod tests {
         assert!(result(&certificate, &key).is_ok());
         assert!(matches!(result("", &key), Err(TlsError::NoCertificate { .. })));
         assert!(matches!(result(&certificate, ""), Err(TlsError::File { .. })));
-        assert!(matches!(
-            result(&certificate, &other.signing_key.serialize_pem()),
-            Err(TlsError::Identity(_))
-        ));
-        let missing = TlsFiles {
-            certificate: directory.path().join("no"),
-            key: directory.path().join("no"),
-        };
+        assert!(matches!(result(&certificate, &other.signing_key.serialize_pem()), Err(TlsError::Identity(_))));
+        let missing = TlsFiles { certificate: directory.path().join("no"), key: directory.path().join("no") };
         assert!(matches!(acceptor(&missing), Err(TlsError::File { .. })));
     }
 }

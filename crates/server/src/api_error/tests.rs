@@ -11,21 +11,9 @@ use crate::body::DecompressError;
 /// Status, code in the header, code and message in the body, and Retry-After.
 async fn parts(error: ApiError) -> (u16, String, serde_json::Value, Option<String>) {
     let response = error.into_response();
-    let header = |name: &str| {
-        response
-            .headers()
-            .get(name)
-            .map(|value| value.to_str().unwrap().to_owned())
-    };
-    let (status, code, retry) = (
-        response.status().as_u16(),
-        header("x-platform-error-code"),
-        header("retry-after"),
-    );
-    assert_eq!(
-        header("content-type").as_deref(),
-        Some("application/json; charset=utf-8")
-    );
+    let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+    let (status, code, retry) = (response.status().as_u16(), header("x-platform-error-code"), header("retry-after"));
+    assert_eq!(header("content-type").as_deref(), Some("application/json; charset=utf-8"));
     let body = to_bytes(response.into_body(), 10_000).await.unwrap();
     (status, code.unwrap(), serde_json::from_slice(&body).unwrap(), retry)
 }
@@ -73,77 +61,20 @@ async fn causes_of_internal_errors_stay_inside() {
 #[tokio::test]
 async fn errors_of_other_crates() {
     let permission = Permission::on_type(catalog::Action::Write, catalog::ResourceType::Buckets);
-    let overloaded = WriteError::Overloaded {
-        what: "the buffer",
-        retry_after_s: 7,
-    };
+    let overloaded = WriteError::Overloaded { what: "the buffer", retry_after_s: 7 };
     let cases: Vec<(ApiError, u16, &str, Option<&str>)> = vec![
-        (
-            CatalogError::OrganisationNotFound.into(),
-            404,
-            "organization not found",
-            None,
-        ),
-        (
-            CatalogError::BucketExists { name: "b".into() }.into(),
-            422,
-            "bucket with name b already exists",
-            None,
-        ),
-        (
-            CatalogError::PasswordQueueFull.into(),
-            429,
-            "too many password checks at once, try again later",
-            Some("1"),
-        ),
-        (
-            CatalogError::Closed.into(),
-            503,
-            "the resource database is closed",
-            Some("1"),
-        ),
-        (
-            CatalogError::RetentionTooShort.into(),
-            422,
-            "retention policy duration must be at least 1h0m0s",
-            None,
-        ),
+        (CatalogError::OrganisationNotFound.into(), 404, "organization not found", None),
+        (CatalogError::BucketExists { name: "b".into() }.into(), 422, "bucket with name b already exists", None),
+        (CatalogError::PasswordQueueFull.into(), 429, "too many password checks at once, try again later", Some("1")),
+        (CatalogError::Closed.into(), 503, "the resource database is closed", Some("1")),
+        (CatalogError::RetentionTooShort.into(), 422, "retention policy duration must be at least 1h0m0s", None),
         (AuthError::Missing.into(), 401, "unauthorized access", None),
-        (
-            AuthError::Rejected(AuthenticationError::UserInactive).into(),
-            403,
-            "User is inactive",
-            None,
-        ),
-        (
-            PermissionDeniedError(permission).into(),
-            401,
-            "write:buckets is unauthorized",
-            None,
-        ),
-        (
-            ParseIdError::Length.into(),
-            400,
-            "id must have a length of 16 bytes",
-            None,
-        ),
-        (
-            RequestError::MissingOrganisation.into(),
-            400,
-            "Please provide either orgID or org",
-            None,
-        ),
+        (AuthError::Rejected(AuthenticationError::UserInactive).into(), 403, "User is inactive", None),
+        (PermissionDeniedError(permission).into(), 401, "write:buckets is unauthorized", None),
+        (ParseIdError::Length.into(), 400, "id must have a length of 16 bytes", None),
+        (RequestError::MissingOrganisation.into(), 400, "Please provide either orgID or org", None),
         (BodyError::UnsupportedEncoding("br".into()).into(), 415, "", None),
-        (
-            BodyError::TooLarge {
-                limit_bytes: 5,
-                decompressed: true,
-            }
-            .into(),
-            413,
-            "",
-            None,
-        ),
+        (BodyError::TooLarge { limit_bytes: 5, decompressed: true }.into(), 413, "", None),
         (BodyError::Busy.into(), 503, "", Some("1")),
         (BodyError::Stalled(Duration::from_secs(1)).into(), 408, "", None),
         (
@@ -157,20 +88,10 @@ async fn errors_of_other_crates() {
         (WriteError::Poisoned { cause: "EIO".into() }.into(), 503, "", Some("30")),
         (WriteError::Closed.into(), 503, "", Some("1")),
         (WriteError::BucketDropped.into(), 404, "bucket not found", None),
-        (
-            WriteError::Limit(storage::LimitError::TablesPerBucket { limit: 1 }).into(),
-            422,
-            "",
-            None,
-        ),
+        (WriteError::Limit(storage::LimitError::TablesPerBucket { limit: 1 }).into(), 422, "", None),
         (SnapshotError::Replay("x".into()).into(), 503, "", Some("30")),
         (FlushFailure::Refused("x".into()).into(), 503, "x", Some("1")),
-        (
-            QueryError::Plan("no such table".into()).into(),
-            400,
-            "no such table",
-            None,
-        ),
+        (QueryError::Plan("no such table".into()).into(), 400, "no such table", None),
         (QueryError::Busy { running: 1, waiting: 1 }.into(), 503, "", Some("1")),
         (FormatError::Name("xml".into()).into(), 400, "", None),
     ];

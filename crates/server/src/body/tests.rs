@@ -81,9 +81,7 @@ fn content_encodings() {
 
 /// `expected`: the decompressed text, or the text that the error must contain.
 async fn check(encoding: ContentEncoding, wire: &[u8], expected: Result<&str, &str>) {
-    let result = reader(&Limits::default())
-        .read_write_body(Body::from(wire.to_vec()), encoding)
-        .await;
+    let result = reader(&Limits::default()).read_write_body(Body::from(wire.to_vec()), encoding).await;
     match (result, expected) {
         (Ok(body), Ok(text)) => assert_eq!(body.bytes, text.as_bytes()),
         (Err(error), Err(text)) => assert!(error.to_string().contains(text), "{error} does not name {text:?}"),
@@ -96,20 +94,10 @@ async fn gzip_bodies() {
     let encoding = ContentEncoding::Gzip;
     let whole = gzip(b"m f=1");
     check(encoding, &whole, Ok("m f=1")).await;
-    check(
-        encoding,
-        &[gzip(b"m f=1\n"), gzip(b""), gzip(b"m f=2")].concat(),
-        Ok("m f=1\nm f=2"),
-    )
-    .await;
+    check(encoding, &[gzip(b"m f=1\n"), gzip(b""), gzip(b"m f=2")].concat(), Ok("m f=1\nm f=2")).await;
     check(encoding, b"", Err("unexpected EOF")).await;
     check(encoding, b"m f=1", Err("gzip: invalid header")).await;
-    check(
-        encoding,
-        &[0x1f, 0x8b, 9, 0, 0, 0, 0, 0, 0, 0, 1],
-        Err("gzip: invalid header"),
-    )
-    .await;
+    check(encoding, &[0x1f, 0x8b, 9, 0, 0, 0, 0, 0, 0, 0, 1], Err("gzip: invalid header")).await;
     for length in 1..whole.len() {
         check(encoding, &whole[..length], Err("unexpected EOF")).await;
     }
@@ -131,12 +119,7 @@ async fn deflate_bodies() {
     check(encoding, b"", Err("unexpected EOF")).await;
     check(encoding, &zlib(b"m f=1")[..6], Err("unexpected EOF")).await;
     check(encoding, &flip(zlib(b"m f=1"), 1), Err("deflate: corrupt data")).await;
-    check(
-        encoding,
-        &[zlib(b"m f=1"), b"x".to_vec()].concat(),
-        Err("trailing garbage"),
-    )
-    .await;
+    check(encoding, &[zlib(b"m f=1"), b"x".to_vec()].concat(), Err("trailing garbage")).await;
 }
 
 #[tokio::test]
@@ -144,12 +127,7 @@ async fn zstd_bodies() {
     let encoding = ContentEncoding::Zstd;
     let whole = zstd_frame(b"m f=1");
     check(encoding, &whole, Ok("m f=1")).await;
-    check(
-        encoding,
-        &[zstd_frame(b"m f=1\n"), zstd_frame(b"m f=2")].concat(),
-        Ok("m f=1\nm f=2"),
-    )
-    .await;
+    check(encoding, &[zstd_frame(b"m f=1\n"), zstd_frame(b"m f=2")].concat(), Ok("m f=1\nm f=2")).await;
     check(encoding, b"", Err("unexpected EOF")).await;
     check(encoding, b"m f=1", Err("zstd: invalid header")).await;
     for length in 1..whole.len() {
@@ -182,10 +160,8 @@ async fn a_bomb_is_cut_at_the_limit_and_frees_its_memory() {
     let reader = reader(&small_limits());
     let fits = vec![b' '; 64 << 10];
     let bomb = vec![b' '; (64 << 10) + 1];
-    let gzips = [
-        (gzip(&fits), gzip(&bomb), ContentEncoding::Gzip),
-        (zlib(&fits), zlib(&bomb), ContentEncoding::Deflate),
-    ];
+    let gzips =
+        [(gzip(&fits), gzip(&bomb), ContentEncoding::Gzip), (zlib(&fits), zlib(&bomb), ContentEncoding::Deflate)];
     let zstds = (zstd_frame(&fits), zstd_frame(&bomb), ContentEncoding::Zstd);
     for (fits, bomb, encoding) in gzips.into_iter().chain([zstds]) {
         let body = reader.read_write_body(Body::from(fits), encoding).await.unwrap();
@@ -202,40 +178,13 @@ async fn a_bomb_is_cut_at_the_limit_and_frees_its_memory() {
 async fn bodies_too_large_on_the_wire() {
     let reader = reader(&small_limits());
     let big = vec![0_u8; 5 << 10];
-    let error = reader
-        .read_write_body(Body::from(big.clone()), ContentEncoding::Gzip)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(
-            error,
-            BodyError::TooLarge {
-                decompressed: false,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    let error = reader.read_write_body(Body::from(big.clone()), ContentEncoding::Gzip).await.unwrap_err();
+    assert!(matches!(error, BodyError::TooLarge { decompressed: false, .. }), "{error}");
     // Without a length in the header the body is cut while it comes.
-    let pieces = futures::stream::iter(
-        big.chunks(1000)
-            .map(|piece| Ok::<_, io::Error>(piece.to_vec()))
-            .collect::<Vec<_>>(),
-    );
-    let error = reader
-        .read_write_body(Body::from_stream(pieces), ContentEncoding::Gzip)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(
-            error,
-            BodyError::TooLarge {
-                decompressed: false,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    let pieces =
+        futures::stream::iter(big.chunks(1000).map(|piece| Ok::<_, io::Error>(piece.to_vec())).collect::<Vec<_>>());
+    let error = reader.read_write_body(Body::from_stream(pieces), ContentEncoding::Gzip).await.unwrap_err();
+    assert!(matches!(error, BodyError::TooLarge { decompressed: false, .. }), "{error}");
     assert_eq!(reader.budget.used_bytes(), 0);
 }
 
@@ -243,48 +192,30 @@ async fn bodies_too_large_on_the_wire() {
 async fn pieces_are_put_together() {
     let pieces = ["m ", "f=", "1"].map(|piece| Ok::<_, io::Error>(piece.to_owned()));
     let body = Body::from_stream(futures::stream::iter(pieces));
-    let body = reader(&small_limits())
-        .read_write_body(body, ContentEncoding::Identity)
-        .await
-        .unwrap();
+    let body = reader(&small_limits()).read_write_body(body, ContentEncoding::Identity).await.unwrap();
     assert_eq!((&body.bytes[..], body.wire_bytes), (&b"m f=1"[..], 5));
 }
 
 #[tokio::test]
 async fn all_bodies_share_one_budget() {
-    let limits = Limits {
-        bodies_in_flight_bytes: 100 * KIB,
-        ..small_limits()
-    };
+    let limits = Limits { bodies_in_flight_bytes: 100 * KIB, ..small_limits() };
     let reader = reader(&limits);
-    let first = reader
-        .read_write_body(Body::from(vec![b' '; 60 << 10]), ContentEncoding::Identity)
-        .await
-        .unwrap();
-    let refused = reader
-        .read_write_body(Body::from(vec![b' '; 60 << 10]), ContentEncoding::Identity)
-        .await;
+    let first = reader.read_write_body(Body::from(vec![b' '; 60 << 10]), ContentEncoding::Identity).await.unwrap();
+    let refused = reader.read_write_body(Body::from(vec![b' '; 60 << 10]), ContentEncoding::Identity).await;
     assert!(matches!(refused, Err(BodyError::Busy)));
     let bomb = gzip(&vec![b' '; 60 << 10]);
     let refused = reader.read_write_body(Body::from(bomb), ContentEncoding::Gzip).await;
     assert!(matches!(refused, Err(BodyError::Busy)));
     drop(first);
-    let again = reader
-        .read_write_body(Body::from(vec![b' '; 60 << 10]), ContentEncoding::Identity)
-        .await;
+    let again = reader.read_write_body(Body::from(vec![b' '; 60 << 10]), ContentEncoding::Identity).await;
     assert!(again.is_ok());
 }
 
 #[tokio::test]
 async fn a_silent_client_is_cut() {
     let silent = futures::stream::iter([Ok::<_, io::Error>("m f=")]).chain(futures::stream::pending());
-    let limits = Limits {
-        body_stall: Duration::from_millis(20),
-        ..small_limits()
-    };
-    let result = reader(&limits)
-        .read_write_body(Body::from_stream(silent), ContentEncoding::Identity)
-        .await;
+    let limits = Limits { body_stall: Duration::from_millis(20), ..small_limits() };
+    let result = reader(&limits).read_write_body(Body::from_stream(silent), ContentEncoding::Identity).await;
     assert!(matches!(result, Err(BodyError::Stalled(_))), "{result:?}");
 }
 
@@ -295,46 +226,26 @@ async fn a_trickling_client_is_cut() {
         tokio::task::yield_now().await;
         Some((Ok::<_, io::Error>("x"), ()))
     });
-    let limits = Limits {
-        body_total: Duration::from_millis(20),
-        decompressed_body_bytes: u64::MAX,
-        ..small_limits()
-    };
-    let limits = Limits {
-        bodies_in_flight_bytes: u64::MAX,
-        ..limits
-    };
-    let result = reader(&limits)
-        .read_write_body(Body::from_stream(trickle), ContentEncoding::Identity)
-        .await;
+    let limits = Limits { body_total: Duration::from_millis(20), decompressed_body_bytes: u64::MAX, ..small_limits() };
+    let limits = Limits { bodies_in_flight_bytes: u64::MAX, ..limits };
+    let result = reader(&limits).read_write_body(Body::from_stream(trickle), ContentEncoding::Identity).await;
     assert!(matches!(result, Err(BodyError::TooSlow(_))), "{result:?}");
 }
 
 #[tokio::test]
 async fn a_broken_connection_is_an_error() {
     let broken = futures::stream::iter([Ok("m f=1"), Err(io::Error::other("reset"))]);
-    let result = reader(&small_limits())
-        .read_write_body(Body::from_stream(broken), ContentEncoding::Identity)
-        .await;
+    let result = reader(&small_limits()).read_write_body(Body::from_stream(broken), ContentEncoding::Identity).await;
     assert!(matches!(result, Err(BodyError::Interrupted(_))), "{result:?}");
 }
 
 #[tokio::test]
 async fn small_bodies_have_the_small_limit() {
-    let reader = reader(&Limits {
-        json_body_bytes: 10,
-        ..small_limits()
-    });
-    let body = reader
-        .read_small_body(Body::from("0123456789"), &headers(&[]))
-        .await
-        .unwrap();
+    let reader = reader(&Limits { json_body_bytes: 10, ..small_limits() });
+    let body = reader.read_small_body(Body::from("0123456789"), &headers(&[])).await.unwrap();
     assert_eq!(body.bytes.len(), 10);
     let result = reader.read_small_body(Body::from("0123456789x"), &headers(&[])).await;
     assert!(matches!(result, Err(BodyError::TooLarge { .. })));
-    let body = reader
-        .read_small_body(Body::from(gzip(b"{}")), &headers(&["gzip"]))
-        .await
-        .unwrap();
+    let body = reader.read_small_body(Body::from(gzip(b"{}")), &headers(&["gzip"])).await.unwrap();
     assert_eq!(&body.bytes[..], b"{}");
 }

@@ -29,17 +29,10 @@ fn batch() -> RecordBatch {
         ("f", Arc::new(Float64Array::from(vec![1.5, 2.0])), true),
         ("i", Arc::new(Int64Array::from(vec![Some(2), None])), true),
         ("s", Arc::new(StringArray::from(vec![Some("a,\"b\"\n"), None])), true),
-        (
-            "t",
-            Arc::new([Some("x"), None].into_iter().collect::<DictionaryArray<Int32Type>>()),
-            true,
-        ),
+        ("t", Arc::new([Some("x"), None].into_iter().collect::<DictionaryArray<Int32Type>>()), true),
         (
             "time",
-            Arc::new(TimestampNanosecondArray::from(vec![
-                1_767_225_600_000_000_000,
-                1_767_225_600_250_000_000,
-            ])),
+            Arc::new(TimestampNanosecondArray::from(vec![1_767_225_600_000_000_000, 1_767_225_600_250_000_000])),
             false,
         ),
         ("u", Arc::new(UInt64Array::from(vec![Some(u64::MAX), None])), true),
@@ -48,16 +41,11 @@ fn batch() -> RecordBatch {
 }
 
 fn formatter() -> Formatter {
-    Formatter {
-        cpu: CpuPool::new(2),
-        pretty_limit_bytes: 1 << 20,
-    }
+    Formatter { cpu: CpuPool::new(2), pretty_limit_bytes: 1 << 20 }
 }
 
 async fn respond(format: Format, batches: Vec<Result<RecordBatch, QueryFailed>>) -> ApiResult<Response> {
-    formatter()
-        .respond(format, batch().schema(), futures::stream::iter(batches))
-        .await
+    formatter().respond(format, batch().schema(), futures::stream::iter(batches)).await
 }
 
 async fn bytes(format: Format, batches: Vec<RecordBatch>) -> Bytes {
@@ -67,11 +55,7 @@ async fn bytes(format: Format, batches: Vec<RecordBatch>) -> Bytes {
 }
 
 async fn check(format: Format, batches: Vec<RecordBatch>, expected: &str) {
-    assert_eq!(
-        String::from_utf8(bytes(format, batches).await.to_vec()).unwrap(),
-        expected,
-        "{format:?}"
-    );
+    assert_eq!(String::from_utf8(bytes(format, batches).await.to_vec()).unwrap(), expected, "{format:?}");
 }
 
 #[tokio::test]
@@ -80,20 +64,10 @@ async fn json() {
         r#"{"b":true,"f":1.5,"i":2,"s":"a,\"b\"\n","t":"x","time":"2026-01-01T00:00:00","u":18446744073709551615}"#;
     let second = r#"{"f":2.0,"time":"2026-01-01T00:00:00.250"}"#;
     check(Format::Json, vec![batch()], &format!("[{first},{second}]")).await;
-    check(
-        Format::Json,
-        vec![batch(), batch()],
-        &format!("[{first},{second},{first},{second}]"),
-    )
-    .await;
+    check(Format::Json, vec![batch(), batch()], &format!("[{first},{second},{first},{second}]")).await;
     check(Format::Json, vec![], "[]").await;
     check(Format::Json, vec![batch().slice(0, 0)], "[]").await;
-    check(
-        Format::JsonLines,
-        vec![batch(), batch().slice(1, 1)],
-        &format!("{first}\n{second}\n{second}\n"),
-    )
-    .await;
+    check(Format::JsonLines, vec![batch(), batch().slice(1, 1)], &format!("{first}\n{second}\n{second}\n")).await;
     check(Format::JsonLines, vec![], "").await;
 }
 
@@ -116,11 +90,7 @@ async fn pretty() {
 +------+-----+---+-----+---+-------------------------+----------------------+";
     let rows = batch().slice(1, 1);
     let text = String::from_utf8(bytes(Format::Pretty, vec![rows]).await.to_vec()).unwrap();
-    let squeeze = |text: &str| {
-        text.lines()
-            .map(|line| line.replace([' ', '-'], ""))
-            .collect::<Vec<_>>()
-    };
+    let squeeze = |text: &str| text.lines().map(|line| line.replace([' ', '-'], "")).collect::<Vec<_>>();
     assert_eq!(squeeze(&text), squeeze(expected));
     let empty = String::from_utf8(bytes(Format::Pretty, vec![]).await.to_vec()).unwrap();
     assert!(empty.starts_with("+---") && empty.contains("| time |"), "{empty}");
@@ -128,15 +98,9 @@ async fn pretty() {
 
 #[tokio::test]
 async fn pretty_has_a_limit() {
-    let small = Formatter {
-        pretty_limit_bytes: 10,
-        ..formatter()
-    };
+    let small = Formatter { pretty_limit_bytes: 10, ..formatter() };
     let batches = futures::stream::iter([Ok::<_, QueryFailed>(batch())]);
-    let error = small
-        .respond(Format::Pretty, batch().schema(), batches)
-        .await
-        .unwrap_err();
+    let error = small.respond(Format::Pretty, batch().schema(), batches).await.unwrap_err();
     assert_eq!(error.code(), crate::api_error::Code::Invalid);
 }
 
@@ -155,21 +119,11 @@ async fn parquet() {
 
 #[tokio::test]
 async fn an_error_before_the_first_byte_is_an_answer() {
-    for format in [
-        Format::Json,
-        Format::JsonLines,
-        Format::Csv,
-        Format::Parquet,
-        Format::Pretty,
-    ] {
+    for format in [Format::Json, Format::JsonLines, Format::Csv, Format::Parquet, Format::Pretty] {
         let error = respond(format, vec![Err(QueryFailed)]).await.unwrap_err();
         assert_eq!(error.code(), crate::api_error::Code::Invalid);
     }
-    assert!(
-        respond(Format::Pretty, vec![Ok(batch()), Err(QueryFailed)])
-            .await
-            .is_err()
-    );
+    assert!(respond(Format::Pretty, vec![Ok(batch()), Err(QueryFailed)]).await.is_err());
 }
 
 #[tokio::test]
@@ -200,10 +154,6 @@ fn negotiation() {
         (Some("parquet"), None, Some(Format::Parquet)),
         (Some("xml"), Some("text/csv"), None),
     ] {
-        assert_eq!(
-            Format::negotiate(format, accept).ok(),
-            expected,
-            "{format:?} {accept:?}"
-        );
+        assert_eq!(Format::negotiate(format, accept).ok(), expected, "{format:?} {accept:?}");
     }
 }

@@ -62,10 +62,7 @@ pub(super) struct CsvEncoder {
 
 impl CsvEncoder {
     pub(super) fn new(schema: &SchemaRef) -> Self {
-        Self {
-            schema: SchemaRef::clone(schema),
-            has_header: false,
-        }
+        Self { schema: SchemaRef::clone(schema), has_header: false }
     }
 
     fn write(&mut self, batch: &RecordBatch) -> Result<Bytes, EncodeError> {
@@ -101,12 +98,7 @@ pub(super) struct PrettyEncoder {
 
 impl PrettyEncoder {
     pub(super) fn new(schema: &SchemaRef, limit_bytes: u64) -> Self {
-        Self {
-            schema: SchemaRef::clone(schema),
-            batches: Vec::new(),
-            bytes: 0,
-            limit_bytes,
-        }
+        Self { schema: SchemaRef::clone(schema), batches: Vec::new(), bytes: 0, limit_bytes }
     }
 }
 
@@ -114,9 +106,7 @@ impl Encode for PrettyEncoder {
     fn batch(&mut self, batch: &RecordBatch) -> Result<Bytes, EncodeError> {
         self.bytes += batch.get_array_memory_size() as u64;
         if self.bytes > self.limit_bytes {
-            return Err(EncodeError::TooLarge {
-                limit_bytes: self.limit_bytes,
-            });
+            return Err(EncodeError::TooLarge { limit_bytes: self.limit_bytes });
         }
         self.batches.push(batch.clone());
         Ok(Bytes::new())

@@ -13,14 +13,14 @@ use super::users::SelfLink;
 use crate::api_error::{ApiError, ApiResult};
 use crate::auth::Authenticated;
 use crate::extract::{JsonBody, path_id};
-use crate::json::{Created, Json};
+use crate::json::{Created, Json, null_is_default};
 use crate::request::Parameters;
 use crate::scope;
 use crate::state::AppState;
 use crate::times::rfc3339_nano;
 
-/// An authorization on the wire.
-#[derive(Debug, Serialize)]
+/// An authorization on the wire. It has no `Debug`, because it can hold the text of a token.
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct AuthorizationJson {
     id: String,
@@ -102,10 +102,7 @@ impl AuthorizationJson {
         let org_name = |id: OrganisationId| catalog.find_organisation(id).ok().map(|found| found.name.clone());
         let mut this = Self::without_names(authorization, token);
         this.org = org_name(authorization.organisation_id);
-        this.user = catalog
-            .find_user(authorization.user_id)
-            .ok()
-            .map(|user| user.name.clone());
+        this.user = catalog.find_user(authorization.user_id).ok().map(|user| user.name.clone());
         for (permission, json) in authorization.permissions.as_slice().iter().zip(&mut this.permissions) {
             json.resource.org = permission.resource.organisation_id.and_then(org_name);
             json.resource.name = resource_name(state, &permission.resource);
@@ -129,18 +126,11 @@ impl ResourceJson {
 fn resource_name(state: &AppState, resource: &Resource) -> Option<String> {
     let (catalog, id) = (state.catalog(), resource.id?);
     match resource.resource_type {
-        ResourceType::Buckets => catalog
-            .find_bucket(BucketId::from_u64(id)?)
-            .ok()
-            .map(|found| found.name.clone()),
-        ResourceType::Orgs => catalog
-            .find_organisation(OrganisationId::from_u64(id)?)
-            .ok()
-            .map(|found| found.name.clone()),
-        ResourceType::Users => catalog
-            .find_user(UserId::from_u64(id)?)
-            .ok()
-            .map(|found| found.name.clone()),
+        ResourceType::Buckets => catalog.find_bucket(BucketId::from_u64(id)?).ok().map(|found| found.name.clone()),
+        ResourceType::Orgs => {
+            catalog.find_organisation(OrganisationId::from_u64(id)?).ok().map(|found| found.name.clone())
+        }
+        ResourceType::Users => catalog.find_user(UserId::from_u64(id)?).ok().map(|found| found.name.clone()),
         _ => None,
     }
 }
@@ -150,21 +140,12 @@ fn resource_name(state: &AppState, resource: &Resource) -> Option<String> {
 /// manage the tokens of its own user, which InfluxDB's rules do not let it.
 fn check(who: &Principal, action: Action, authorization: &Authorization) -> Result<(), catalog::PermissionDeniedError> {
     let (id, organisation) = (authorization.id.get(), authorization.organisation_id);
-    who.require(Permission::on_one(
-        action,
-        ResourceType::Authorizations,
-        id,
-        Some(organisation),
-    ))?;
+    who.require(Permission::on_one(action, ResourceType::Authorizations, id, Some(organisation)))?;
     check_user(who, action, authorization.user_id)
 }
 
 fn check_user(who: &Principal, action: Action, user: UserId) -> Result<(), catalog::PermissionDeniedError> {
-    if who.user_id == user {
-        Ok(())
-    } else {
-        who.require(Permission::on_user(action, user))
-    }
+    if who.user_id == user { Ok(()) } else { who.require(Permission::on_user(action, user)) }
 }
 
 #[derive(Serialize)]
@@ -173,7 +154,7 @@ pub(super) struct AuthorizationsJson {
     authorizations: Vec<AuthorizationJson>,
 }
 
-/// `GET /api/v2/authorizations`: all that the principal may read, narrowed by `user`, `userID`, `org` and `orgID`.
+/// `GET /api/v2/authorizations`: all that the principal may read, narrowed by `id`, `user`, `userID`, `org` and `orgID`.
 pub(super) async fn list(
     State(state): State<AppState>,
     Authenticated(principal): Authenticated,
@@ -186,15 +167,15 @@ pub(super) async fn list(
         organisation_id: organisation.map(|organisation| organisation.id),
         organisation: None,
     };
-    let visible = |authorization: &Authorization| check(&principal, Action::Read, authorization).is_ok();
-    let found = state.catalog().list_authorizations(&filter, visible)?;
-    let authorizations = found
-        .iter()
-        .map(|found| AuthorizationJson::new(&state, found, None))
-        .collect();
-    let links = SelfLink {
-        this: "/api/v2/authorizations".to_owned(),
+    let id: Option<AuthorizationId> = parameters.id("id")?;
+    // An unknown id is 404, as in InfluxDB; one that is known and of another filter is an empty list.
+    id.map(|id| state.catalog().find_authorization(id)).transpose()?;
+    let visible = |authorization: &Authorization| {
+        id.is_none_or(|id| id == authorization.id) && check(&principal, Action::Read, authorization).is_ok()
     };
+    let found = state.catalog().list_authorizations(&filter, visible)?;
+    let authorizations = found.iter().map(|found| AuthorizationJson::new(&state, found, None)).collect();
+    let links = SelfLink { this: "/api/v2/authorizations".to_owned() };
     Ok(Json(AuthorizationsJson { links, authorizations }))
 }
 
@@ -206,7 +187,7 @@ pub(super) struct AuthorizationRequest {
     user_id: Option<String>,
     status: Option<String>,
     description: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     permissions: Vec<PermissionRequest>,
 }
 
@@ -227,9 +208,7 @@ struct ResourceRequest {
 
 impl PermissionRequest {
     fn permission(&self) -> ApiResult<Permission> {
-        let id = given(self.resource.id.as_ref())
-            .map(catalog::id::parse_id)
-            .transpose()?;
+        let id = given(self.resource.id.as_ref()).map(catalog::id::parse_id).transpose()?;
         let organisation_id = given(self.resource.org_id.as_ref()).map(str::parse).transpose()?;
         Ok(Permission {
             action: self.action.parse()?,
@@ -260,11 +239,7 @@ pub(super) async fn create(
     Authenticated(principal): Authenticated,
     JsonBody(request): JsonBody<AuthorizationRequest>,
 ) -> ApiResult<Created<AuthorizationJson>> {
-    let permissions = request
-        .permissions
-        .iter()
-        .map(PermissionRequest::permission)
-        .collect::<ApiResult<Vec<_>>>()?;
+    let permissions = request.permissions.iter().map(PermissionRequest::permission).collect::<ApiResult<Vec<_>>>()?;
     if permissions.is_empty() {
         return Err(catalog::CatalogError::PermissionsMissing.into());
     }
@@ -272,15 +247,8 @@ pub(super) async fn create(
         return Err(ApiError::invalid("org id required: invalid ID"));
     };
     let organisation_id: OrganisationId = path_id(org_id)?;
-    let user_id = given(request.user_id.as_ref())
-        .map(path_id)
-        .transpose()?
-        .unwrap_or(principal.user_id);
-    principal.require(Permission::in_organisation(
-        Action::Write,
-        ResourceType::Authorizations,
-        organisation_id,
-    ))?;
+    let user_id = given(request.user_id.as_ref()).map(path_id).transpose()?.unwrap_or(principal.user_id);
+    principal.require(Permission::in_organisation(Action::Write, ResourceType::Authorizations, organisation_id))?;
     check_user(&principal, Action::Write, user_id)?;
     let new = NewAuthorization {
         organisation_id,
@@ -290,15 +258,8 @@ pub(super) async fn create(
         permissions,
         token: None,
     };
-    let created = state
-        .catalog()
-        .create_authorization(new, Some(&principal.permissions))
-        .await?;
-    Ok(Created(AuthorizationJson::new(
-        &state,
-        &created.authorization,
-        Some(&created.token),
-    )))
+    let created = state.catalog().create_authorization(new, Some(&principal.permissions)).await?;
+    Ok(Created(AuthorizationJson::new(&state, &created.authorization, Some(&created.token))))
 }
 
 /// The authorization of an id in the path, if the principal may do this to it.
@@ -333,10 +294,7 @@ pub(super) async fn update(
 ) -> ApiResult<Json<AuthorizationJson>> {
     let before = permitted(&state, &principal, &id, Action::Write)?;
     let status = request.status.as_deref().map(str::parse).transpose()?;
-    let update = AuthorizationUpdate {
-        status,
-        description: request.description,
-    };
+    let update = AuthorizationUpdate { status, description: request.description };
     let after = state.catalog().update_authorization(before.id, update).await?;
     Ok(Json(AuthorizationJson::new(&state, &after, None)))
 }

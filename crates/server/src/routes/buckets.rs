@@ -22,6 +22,7 @@ use crate::request::Parameters;
 use crate::scope;
 use crate::state::AppState;
 use crate::times::rfc3339_nano;
+use crate::uninterrupted::uninterrupted;
 
 /// A bucket on the wire.
 #[derive(Debug, Serialize)]
@@ -123,10 +124,7 @@ pub(super) async fn list(
         ("orgID", parameters.get("orgID")),
     ];
     let links = PageLinks::new("/api/v2/buckets", &page, &in_links, buckets.len());
-    Ok(Json(BucketsJson {
-        links,
-        buckets: buckets.iter().map(|bucket| BucketJson::new(bucket)).collect(),
-    }))
+    Ok(Json(BucketsJson { links, buckets: buckets.iter().map(|bucket| BucketJson::new(bucket)).collect() }))
 }
 
 #[derive(Debug, Deserialize)]
@@ -152,24 +150,16 @@ impl BucketRequest {
     fn durations(&self) -> ApiResult<(Option<Duration>, Option<Duration>)> {
         let unprocessable = |message: &str| ApiError::new(Code::UnprocessableEntity, message);
         let seconds = |value: Option<i64>, message: &str| {
-            let value = value
-                .map(u64::try_from)
-                .transpose()
-                .map_err(|_| unprocessable(message))?;
+            let value = value.map(u64::try_from).transpose().map_err(|_| unprocessable(message))?;
             Ok::<_, ApiError>(value.map(Duration::from_secs))
         };
         match self.retention_rules.as_deref().unwrap_or_default() {
             [] => Ok((None, None)),
             [rule] => Ok((
                 seconds(rule.every_seconds, "expiration seconds cannot be negative")?,
-                seconds(
-                    rule.shard_group_duration_seconds,
-                    "shard-group duration seconds cannot be negative",
-                )?,
+                seconds(rule.shard_group_duration_seconds, "shard-group duration seconds cannot be negative")?,
             )),
-            _ => Err(unprocessable(
-                "buckets cannot have more than one retention rule at this time",
-            )),
+            _ => Err(unprocessable("buckets cannot have more than one retention rule at this time")),
         }
     }
 }
@@ -185,11 +175,7 @@ pub(super) async fn create(
     };
     let organisation_id: OrganisationId = path_id(org_id)?;
     let (retention, shard_group_duration) = request.durations()?;
-    principal.require(Permission::in_organisation(
-        Action::Write,
-        ResourceType::Buckets,
-        organisation_id,
-    ))?;
+    principal.require(Permission::in_organisation(Action::Write, ResourceType::Buckets, organisation_id))?;
     let new = NewBucket {
         organisation_id,
         name: request.name.unwrap_or_default(),
@@ -213,12 +199,7 @@ pub(super) async fn find(
     Authenticated(principal): Authenticated,
     Path(id): Path<String>,
 ) -> ApiResult<Json<BucketJson>> {
-    Ok(Json(BucketJson::new(&*permitted(
-        &state,
-        &principal,
-        &id,
-        Action::Read,
-    )?)))
+    Ok(Json(BucketJson::new(&*permitted(&state, &principal, &id, Action::Read)?)))
 }
 
 /// `PATCH /api/v2/buckets/{id}`: what is not given stays.
@@ -230,18 +211,16 @@ pub(super) async fn update(
 ) -> ApiResult<Json<BucketJson>> {
     let before = permitted(&state, &principal, &id, Action::Write)?;
     let (retention, shard_group_duration) = request.durations()?;
-    let update = BucketUpdate {
-        name: request.name,
-        description: request.description,
-        retention,
-        shard_group_duration,
-    };
-    let after = state.catalog().update_bucket(before.id, update).await?;
-    if before.name != after.name {
-        let organisation = state.catalog().find_organisation(after.organisation_id)?;
-        state.engine().rename_bucket(bucket_info(&organisation, &after)).await?;
-    }
-    Ok(Json(BucketJson::new(&after)))
+    let update = BucketUpdate { name: request.name, description: request.description, retention, shard_group_duration };
+    uninterrupted(async move {
+        let after = state.catalog().update_bucket(before.id, update).await?;
+        if before.name != after.name {
+            let organisation = state.catalog().find_organisation(after.organisation_id)?;
+            state.engine().rename_bucket(bucket_info(&organisation, &after)).await?;
+        }
+        Ok(Json(BucketJson::new(&after)))
+    })
+    .await
 }
 
 /// `DELETE /api/v2/buckets/{id}`, with its points.
@@ -251,9 +230,12 @@ pub(super) async fn remove(
     Path(id): Path<String>,
 ) -> ApiResult<StatusCode> {
     let bucket = permitted(&state, &principal, &id, Action::Write)?;
-    state.catalog().delete_bucket(bucket.id).await?;
-    drop_points(&state, bucket.organisation_id, bucket.id).await;
-    Ok(StatusCode::NO_CONTENT)
+    uninterrupted(async move {
+        state.catalog().delete_bucket(bucket.id).await?;
+        drop_points(&state, bucket.organisation_id, bucket.id).await;
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
 }
 
 #[derive(Serialize)]
@@ -269,12 +251,7 @@ pub(super) async fn labels(
     Path(id): Path<String>,
 ) -> ApiResult<Json<LabelsJson>> {
     permitted(&state, &principal, &id, Action::Read)?;
-    Ok(Json(LabelsJson {
-        links: SelfLink {
-            this: "/api/v2/labels".to_owned(),
-        },
-        labels: [],
-    }))
+    Ok(Json(LabelsJson { links: SelfLink { this: "/api/v2/labels".to_owned() }, labels: [] }))
 }
 
 /// Drops the points of a bucket that the catalog does not have any more.

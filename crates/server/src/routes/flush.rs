@@ -27,10 +27,5 @@ pub(super) async fn flush(
     principal.require(Permission::on_type(Action::Write, ResourceType::Buckets))?;
     let report = state.engine().flush().await?;
     tracing::info!(by = describe(&principal), ?report, "flushed on request");
-    Ok(Json(FlushJson {
-        tables: report.tables,
-        files: report.files,
-        rows: report.rows,
-        bytes: report.bytes,
-    }))
+    Ok(Json(FlushJson { tables: report.tables, files: report.files, rows: report.rows, bytes: report.bytes }))
 }

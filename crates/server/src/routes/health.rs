@@ -24,46 +24,37 @@ struct Health<'a> {
 /// One part that is not well.
 #[derive(Serialize)]
 struct Check {
-    name: String,
+    name: &'static str,
     status: &'static str,
     message: String,
 }
 
 /// `GET /health`: 200 and `pass`, or 503 and `fail` with what is wrong. A server that still replays its log is well.
+/// Nobody has to show a token here, so the answer names neither measurements nor paths; those stand in the log.
 pub(super) async fn health(State(state): State<AppState>) -> Response {
     let checks = failing_checks(&state);
     let (status_code, status, message) = match checks.first() {
         None => (StatusCode::OK, "pass", "ready for queries and writes".to_owned()),
         Some(check) => (StatusCode::SERVICE_UNAVAILABLE, "fail", check.message.clone()),
     };
-    let body = Health {
-        name: "influxdb",
-        message,
-        status,
-        checks,
-        version: API_VERSION,
-        commit: state.commit(),
-    };
+    let body = Health { name: "influxdb", message, status, checks, version: API_VERSION, commit: state.commit() };
     (status_code, Json(body)).into_response()
 }
 
 fn failing_checks(state: &AppState) -> Vec<Check> {
-    let fail = |name: &str, message: String| Check {
-        name: name.to_owned(),
-        status: "fail",
-        message,
-    };
+    let fail = |name, message: String| Check { name, status: "fail", message };
     let status = state.engine().status();
     let wal = match &status.health {
         EngineHealth::Running | EngineHealth::Replaying => None,
-        EngineHealth::Poisoned(cause) => Some(fail("write-ahead log", format!("writes are refused: {cause}"))),
-        EngineHealth::OutOfSpace => Some(fail("write-ahead log", "no space left on the device".to_owned())),
+        EngineHealth::Poisoned(_) => Some("the write-ahead log failed; writes are refused until a restart"),
+        EngineHealth::OutOfSpace => Some("no space left on the device of the write-ahead log"),
     };
-    let tables = status
-        .failing_tables
-        .iter()
-        .map(|(table, cause)| fail(&format!("flush of {table}"), cause.clone()));
-    wal.into_iter().chain(tables).collect()
+    let wal = wal.map(|message| fail("write-ahead log", message.to_owned()));
+    let flush = match status.failing_tables.len() {
+        0 => None,
+        count => Some(fail("flush", format!("the last flush of {count} measurements failed; the log says why"))),
+    };
+    wal.into_iter().chain(flush).collect()
 }
 
 #[derive(Serialize)]
@@ -76,12 +67,7 @@ struct Ready {
 /// `GET /ready`: since when the server answers.
 pub(super) async fn ready(State(state): State<AppState>) -> Response {
     let started = rfc3339_nano(state.started_at_ns());
-    Json(Ready {
-        status: "ready",
-        started,
-        up: go_duration(state.up()),
-    })
-    .into_response()
+    Json(Ready { status: "ready", started, up: go_duration(state.up()) }).into_response()
 }
 
 /// `GET` and `HEAD /ping`: 204; what clients look for are the headers that every answer has.

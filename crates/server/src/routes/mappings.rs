@@ -9,13 +9,13 @@ use super::users::{SelfLink, UserJson, UsersJson};
 use crate::api_error::ApiResult;
 use crate::auth::Authenticated;
 use crate::extract::{JsonBody, path_id};
-use crate::json::{Created, Json};
+use crate::json::{Created, Json, null_is_default};
 use crate::state::AppState;
 
 /// Who is to be added; a name beside the id is ignored.
 #[derive(Deserialize)]
 pub(super) struct AddRequest {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     id: String,
 }
 
@@ -63,10 +63,7 @@ fn list(state: &AppState, who: &Principal, kind: Kind, role: Role, id: &str) -> 
     let users = state.catalog().list_mappings(resource, role)?;
     let this = format!("{}/{:016x}/{}", kind.path(), resource.id, plural(role));
     let users = users.iter().map(|user| UserJson::with_role(user, role)).collect();
-    Ok(Json(UsersJson {
-        links: SelfLink { this },
-        users,
-    }))
+    Ok(Json(UsersJson { links: SelfLink { this }, users }))
 }
 
 async fn add(
@@ -77,10 +74,7 @@ async fn add(
     request: &AddRequest,
 ) -> ApiResult<Created<UserJson>> {
     let resource = kind.resource(state, who, id, Action::Write)?;
-    let user = state
-        .catalog()
-        .add_mapping(resource, path_id(&request.id)?, role)
-        .await?;
+    let user = state.catalog().add_mapping(resource, path_id(&request.id)?, role).await?;
     Ok(Created(UserJson::with_role(&user, role)))
 }
 

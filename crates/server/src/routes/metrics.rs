@@ -19,11 +19,7 @@ pub(super) async fn metrics(State(state): State<AppState>) -> Response {
     write_engine(&state.engine().metrics(), &mut text);
     write_wal(&state.engine().metrics(), &mut text);
     write_queries(&state.query().metrics(), &mut text);
-    (
-        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        text.finish(),
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.finish()).into_response()
 }
 
 fn write_server(state: &AppState, text: &mut MetricsText) {
@@ -35,37 +31,13 @@ fn write_server(state: &AppState, text: &mut MetricsText) {
         ("arch", std::env::consts::ARCH),
     ];
     text.sample("influxdb_info", &labels, 1);
-    text.gauge(
-        "influxdb_uptime_seconds",
-        "Seconds since the start.",
-        state.up().as_secs_f64(),
-    );
+    text.gauge("influxdb_uptime_seconds", "Seconds since the start.", state.up().as_secs_f64());
     let counts = state.catalog().counts();
-    text.gauge(
-        "influxdb_organizations_total",
-        "Number of total organizations on the server",
-        counts.organisations,
-    );
-    text.gauge(
-        "influxdb_buckets_total",
-        "Number of total buckets on the server",
-        counts.buckets,
-    );
-    text.gauge(
-        "influxdb_users_total",
-        "Number of total users on the server",
-        counts.users,
-    );
-    text.gauge(
-        "influxdb_tokens_total",
-        "Number of total tokens on the server",
-        counts.tokens,
-    );
-    text.gauge(
-        "freshet_body_bytes",
-        "Bytes of request bodies in flight.",
-        state.body_bytes(),
-    );
+    text.gauge("influxdb_organizations_total", "Number of total organizations on the server", counts.organisations);
+    text.gauge("influxdb_buckets_total", "Number of total buckets on the server", counts.buckets);
+    text.gauge("influxdb_users_total", "Number of total users on the server", counts.users);
+    text.gauge("influxdb_tokens_total", "Number of total tokens on the server", counts.tokens);
+    text.gauge("freshet_body_bytes", "Bytes of request bodies in flight.", state.body_bytes());
     if let Some(bytes) = resident_memory_bytes() {
         text.gauge("process_resident_memory_bytes", "Resident memory size in bytes.", bytes);
     }
@@ -73,56 +45,20 @@ fn write_server(state: &AppState, text: &mut MetricsText) {
 
 fn write_engine(metrics: &EngineMetrics, text: &mut MetricsText) {
     let mut counter = |name: &str, help: &str, value: u64| text.counter(name, help, value);
-    counter(
-        "freshet_write_points_total",
-        "Points that were stored.",
-        metrics.points_written,
-    );
-    counter(
-        "freshet_write_points_dropped_total",
-        "Points refused in partial writes.",
-        metrics.points_dropped,
-    );
-    counter(
-        "freshet_write_failed_total",
-        "Write requests that stored nothing.",
-        metrics.writes_failed,
-    );
-    counter(
-        "freshet_write_bytes_total",
-        "Bytes of line protocol.",
-        metrics.bytes_received,
-    );
-    counter(
-        "freshet_flushes_total",
-        "Flushes that committed something.",
-        metrics.flushes,
-    );
-    counter(
-        "freshet_flushed_rows_total",
-        "Rows written by flushes.",
-        metrics.flushed_rows,
-    );
-    counter(
-        "freshet_flushed_bytes_total",
-        "Bytes of Parquet written by flushes.",
-        metrics.flushed_bytes,
-    );
+    counter("freshet_write_points_total", "Points that were stored.", metrics.points_written);
+    counter("freshet_write_points_dropped_total", "Points refused in partial writes.", metrics.points_dropped);
+    counter("freshet_write_failed_total", "Write requests that stored nothing.", metrics.writes_failed);
+    counter("freshet_write_bytes_total", "Bytes of line protocol.", metrics.bytes_received);
+    counter("freshet_flushes_total", "Flushes that committed something.", metrics.flushes);
+    counter("freshet_flushed_rows_total", "Rows written by flushes.", metrics.flushed_rows);
+    counter("freshet_flushed_bytes_total", "Bytes of Parquet written by flushes.", metrics.flushed_bytes);
     let mut gauge = |name: &str, help: &str, value: u64| text.gauge(name, help, value);
-    gauge(
-        "freshet_buffer_bytes",
-        "Bytes of rows that are in no committed file.",
-        metrics.unflushed_bytes,
-    );
+    gauge("freshet_buffer_bytes", "Bytes of rows that are in no committed file.", metrics.unflushed_bytes);
     gauge("freshet_tables", "Measurements of all buckets.", metrics.tables);
     gauge("freshet_files", "Live Parquet files.", metrics.files);
     gauge("freshet_file_bytes", "Their bytes.", metrics.file_bytes);
     gauge("freshet_file_rows", "Their rows.", metrics.file_rows);
-    gauge(
-        "freshet_failing_tables",
-        "Tables whose last flush failed.",
-        metrics.failing_tables,
-    );
+    gauge("freshet_failing_tables", "Tables whose last flush failed.", metrics.failing_tables);
 }
 
 fn write_wal(metrics: &EngineMetrics, text: &mut MetricsText) {
@@ -130,33 +66,13 @@ fn write_wal(metrics: &EngineMetrics, text: &mut MetricsText) {
     let mut counter = |name: &str, help: &str, value: u64| text.counter(name, help, value);
     counter("freshet_wal_records_total", "Records that became durable.", wal.records);
     counter("freshet_wal_record_bytes_total", "Their bytes.", wal.record_bytes);
-    counter(
-        "freshet_wal_overloads_total",
-        "Appends refused because the queue was full.",
-        wal.overloads,
-    );
-    counter(
-        "freshet_wal_out_of_space_total",
-        "Groups that found no space.",
-        wal.out_of_space,
-    );
-    counter(
-        "freshet_wal_failures_total",
-        "Writes and syncs that failed.",
-        wal.failures,
-    );
+    counter("freshet_wal_overloads_total", "Appends refused because the queue was full.", wal.overloads);
+    counter("freshet_wal_out_of_space_total", "Groups that found no space.", wal.out_of_space);
+    counter("freshet_wal_failures_total", "Writes and syncs that failed.", wal.failures);
     let mut gauge = |name: &str, help: &str, value: u64| text.gauge(name, help, value);
-    gauge(
-        "freshet_wal_queue_bytes",
-        "Bytes of records in the queue.",
-        wal.queue_bytes,
-    );
+    gauge("freshet_wal_queue_bytes", "Bytes of records in the queue.", wal.queue_bytes);
     gauge("freshet_wal_segments", "Segments on the disk.", wal.segments);
-    gauge(
-        "freshet_wal_segment_bytes",
-        "Their bytes that hold records.",
-        wal.segment_bytes,
-    );
+    gauge("freshet_wal_segment_bytes", "Their bytes that hold records.", wal.segment_bytes);
     write_sync_times(&wal.syncs, text);
 }
 
@@ -171,17 +87,9 @@ fn write_sync_times(syncs: &SyncTimes, text: &mut MetricsText) {
 
 fn write_queries(metrics: &QueryMetrics, text: &mut MetricsText) {
     text.counter("freshet_queries_total", "Queries that were accepted.", metrics.started);
-    text.counter(
-        "freshet_queries_failed_total",
-        "Queries that ended in an error.",
-        metrics.failed,
-    );
+    text.counter("freshet_queries_failed_total", "Queries that ended in an error.", metrics.failed);
     text.gauge("freshet_queries_running", "Queries that run now.", metrics.running);
-    text.gauge(
-        "freshet_query_memory_bytes",
-        "Bytes given out by the memory pool of queries.",
-        metrics.memory_bytes,
-    );
+    text.gauge("freshet_query_memory_bytes", "Bytes given out by the memory pool of queries.", metrics.memory_bytes);
 }
 
 /// From `/proc`, where there is one.

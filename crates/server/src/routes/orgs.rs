@@ -15,6 +15,7 @@ use crate::request::{Parameters, percent_encode};
 use crate::scope;
 use crate::state::AppState;
 use crate::times::rfc3339_nano;
+use crate::uninterrupted::uninterrupted;
 
 /// An organisation on the wire.
 #[derive(Debug, Serialize)]
@@ -87,16 +88,9 @@ pub(super) async fn list(
     };
     let visible =
         |organisation: &Organisation| principal.allows(&Permission::on_organisation(Action::Read, organisation.id));
-    let orgs = state
-        .catalog()
-        .list_organisations(&filter, &parameters.page()?, visible)?;
+    let orgs = state.catalog().list_organisations(&filter, &parameters.page()?, visible)?;
     let orgs = orgs.iter().map(|organisation| OrgJson::new(organisation)).collect();
-    Ok(Json(OrgsJson {
-        links: SelfLink {
-            this: "/api/v2/orgs".to_owned(),
-        },
-        orgs,
-    }))
+    Ok(Json(OrgsJson { links: SelfLink { this: "/api/v2/orgs".to_owned() }, orgs }))
 }
 
 #[derive(Debug, Deserialize)]
@@ -112,14 +106,8 @@ pub(super) async fn create(
     JsonBody(request): JsonBody<OrgRequest>,
 ) -> ApiResult<Created<OrgJson>> {
     principal.require(Permission::on_type(Action::Write, ResourceType::Orgs))?;
-    let (name, description) = (
-        request.name.unwrap_or_default(),
-        request.description.unwrap_or_default(),
-    );
-    let organisation = state
-        .catalog()
-        .create_organisation(&name, &description, Some(principal.user_id))
-        .await?;
+    let (name, description) = (request.name.unwrap_or_default(), request.description.unwrap_or_default());
+    let organisation = state.catalog().create_organisation(&name, &description, Some(principal.user_id)).await?;
     Ok(Created(OrgJson::new(&organisation)))
 }
 
@@ -144,15 +132,15 @@ pub(super) async fn update(
     let id: OrganisationId = path_id(&id)?;
     principal.require(Permission::on_organisation(Action::Write, id))?;
     let before = state.catalog().find_organisation(id)?;
-    let update = OrganisationUpdate {
-        name: request.name,
-        description: request.description,
-    };
-    let after = state.catalog().update_organisation(id, update).await?;
-    if before.name != after.name {
-        buckets::tell_engine_of_names(&state, &after).await?;
-    }
-    Ok(Json(OrgJson::new(&after)))
+    let update = OrganisationUpdate { name: request.name, description: request.description };
+    uninterrupted(async move {
+        let after = state.catalog().update_organisation(id, update).await?;
+        if before.name != after.name {
+            buckets::tell_engine_of_names(&state, &after).await?;
+        }
+        Ok(Json(OrgJson::new(&after)))
+    })
+    .await
 }
 
 /// `DELETE /api/v2/orgs/{id}`, with its buckets and their points, its tokens and its members.
@@ -163,8 +151,11 @@ pub(super) async fn remove(
 ) -> ApiResult<StatusCode> {
     let id: OrganisationId = path_id(&id)?;
     principal.require(Permission::on_organisation(Action::Write, id))?;
-    for bucket in state.catalog().delete_organisation(id).await? {
-        buckets::drop_points(&state, id, bucket).await;
-    }
-    Ok(StatusCode::NO_CONTENT)
+    uninterrupted(async move {
+        for bucket in state.catalog().delete_organisation(id).await? {
+            buckets::drop_points(&state, id, bucket).await;
+        }
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
 }

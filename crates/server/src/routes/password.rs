@@ -11,12 +11,13 @@ use super::signin::verified_user;
 use crate::api_error::ApiResult;
 use crate::auth::{self, AuthError};
 use crate::extract::{JsonBody, path_id};
+use crate::json::null_is_default;
 use crate::serve::PeerAddress;
 use crate::state::AppState;
 
 #[derive(Deserialize)]
 pub(super) struct NewPassword {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     password: String,
 }
 

@@ -31,17 +31,8 @@ impl QueryRequest {
     /// From a query string or a form, where `params` is JSON in a string.
     fn from_parameters(parameters: &Parameters) -> Result<Self, RequestError> {
         let text = |key: &str| parameters.get(key).map(str::to_owned);
-        let params = parameters
-            .get("params")
-            .map(serde_json::from_str)
-            .transpose()
-            .map_err(RequestError::Json)?;
-        Ok(Self {
-            db: text("db"),
-            q: text("q"),
-            format: text("format"),
-            params,
-        })
+        let params = parameters.get("params").map(serde_json::from_str).transpose().map_err(RequestError::Json)?;
+        Ok(Self { db: text("db"), q: text("q"), format: text("format"), params })
     }
 }
 
@@ -75,14 +66,8 @@ pub(super) async fn by_body(
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    content_type
-        .trim_start()
-        .to_ascii_lowercase()
-        .starts_with("application/x-www-form-urlencoded")
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content_type.trim_start().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded")
 }
 
 async fn answer(
@@ -93,10 +78,7 @@ async fn answer(
     request: QueryRequest,
 ) -> ApiResult<Response> {
     let missing = |name: &str| ApiError::invalid(format!("missing query parameter '{name}'"));
-    let database = request
-        .db
-        .filter(|text| !text.is_empty())
-        .ok_or_else(|| missing("db"))?;
+    let database = request.db.filter(|text| !text.is_empty()).ok_or_else(|| missing("db"))?;
     let text = request.q.filter(|text| !text.is_empty()).ok_or_else(|| missing("q"))?;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let format = Format::negotiate(request.format.as_deref(), accept)?;
@@ -113,19 +95,12 @@ async fn answer(
     let retention = (!bucket.retention.is_zero()).then_some(bucket.retention);
     let result = async {
         let snapshot = state.engine().snapshot(bucket.id, retention).await?;
-        let request = SqlRequest {
-            query: text,
-            params: request.params.unwrap_or_default(),
-        };
+        let request = SqlRequest { query: text, params: request.params.unwrap_or_default() };
         let result = state.query().sql(snapshot, request).await?;
         state.formatter().respond(format, result.schema(), result).await
     };
     let result = result.await;
-    let status = result
-        .as_ref()
-        .map_or_else(|error| error.code().status(), |_| StatusCode::OK);
-    state
-        .metrics()
-        .transferred(TransferKind::Query, organisation.id.to_string(), status, query_bytes);
+    let status = result.as_ref().map_or_else(|error| error.code().status(), |_| StatusCode::OK);
+    state.metrics().transferred(TransferKind::Query, organisation.id.to_string(), status, query_bytes);
     result
 }

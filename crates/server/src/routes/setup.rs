@@ -12,7 +12,7 @@ use super::orgs::OrgJson;
 use super::users::UserJson;
 use crate::api_error::{ApiError, ApiResult, Code};
 use crate::extract::JsonBody;
-use crate::json::{Created, Json};
+use crate::json::{Created, Json, null_is_default};
 use crate::state::AppState;
 
 #[derive(Serialize)]
@@ -22,28 +22,27 @@ pub(super) struct Allowed {
 
 /// `GET /api/v2/setup`.
 pub(super) async fn is_allowed(State(state): State<AppState>) -> Json<Allowed> {
-    Json(Allowed {
-        allowed: state.catalog().is_onboarding_allowed(),
-    })
+    Json(Allowed { allowed: state.catalog().is_onboarding_allowed() })
 }
 
-#[derive(Debug, Deserialize)]
+/// What the client chooses. It has no `Debug`, because it holds a password and a token.
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SetupRequest {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     username: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     password: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     org: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     bucket: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     retention_period_seconds: i64,
     /// The name lies: it is in nanoseconds.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     retention_period_hrs: i64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     token: String,
 }
 
@@ -51,13 +50,9 @@ impl SetupRequest {
     fn retention(&self) -> ApiResult<Duration> {
         let negative = |_| ApiError::new(Code::UnprocessableEntity, "expiration seconds cannot be negative");
         if self.retention_period_seconds != 0 {
-            return u64::try_from(self.retention_period_seconds)
-                .map(Duration::from_secs)
-                .map_err(negative);
+            return u64::try_from(self.retention_period_seconds).map(Duration::from_secs).map_err(negative);
         }
-        u64::try_from(self.retention_period_hrs)
-            .map(Duration::from_nanos)
-            .map_err(negative)
+        u64::try_from(self.retention_period_hrs).map(Duration::from_nanos).map_err(negative)
     }
 }
 

@@ -25,11 +25,7 @@ pub(super) async fn signin(
 ) -> ApiResult<Response> {
     let user = verified_user(&state, peer, &headers).await?;
     let created = state.catalog().create_session(user.id).await.map_err(same_refusal)?;
-    let secure = if over_tls.is_some_and(|Extension(OverTls(over_tls))| over_tls) {
-        "; Secure"
-    } else {
-        ""
-    };
+    let secure = if over_tls.is_some_and(|Extension(OverTls(over_tls))| over_tls) { "; Secure" } else { "" };
     let expires = http_date(created.session.expires_at_ns);
     let key = created.key.expose();
     let cookie = format!("{SESSION_COOKIE}={key}; Path=/api/; Expires={expires}; HttpOnly{secure}; SameSite=Strict");

@@ -34,9 +34,7 @@ impl UserJson {
     pub(super) fn new(user: &User) -> Self {
         Self {
             role: None,
-            links: SelfLink {
-                this: format!("/api/v2/users/{}", user.id),
-            },
+            links: SelfLink { this: format!("/api/v2/users/{}", user.id) },
             id: user.id.to_string(),
             name: user.name.clone(),
             status: user.status.as_str(),
@@ -44,10 +42,7 @@ impl UserJson {
     }
 
     pub(super) fn with_role(user: &User, role: Role) -> Self {
-        Self {
-            role: Some(role.as_str()),
-            ..Self::new(user)
-        }
+        Self { role: Some(role.as_str()), ..Self::new(user) }
     }
 }
 
@@ -64,19 +59,11 @@ pub(super) async fn list(
     Authenticated(principal): Authenticated,
     parameters: Parameters,
 ) -> ApiResult<Json<UsersJson>> {
-    let filter = UserFilter {
-        id: parameters.id("id")?,
-        name: parameters.get("name").map(str::to_owned),
-    };
+    let filter = UserFilter { id: parameters.id("id")?, name: parameters.get("name").map(str::to_owned) };
     let visible = |user: &User| principal.allows(&Permission::on_user(Action::Read, user.id));
     let users = state.catalog().list_users(&filter, &parameters.page()?, visible)?;
     let users = users.iter().map(|user| UserJson::new(user)).collect();
-    Ok(Json(UsersJson {
-        links: SelfLink {
-            this: "/api/v2/users".to_owned(),
-        },
-        users,
-    }))
+    Ok(Json(UsersJson { links: SelfLink { this: "/api/v2/users".to_owned() }, users }))
 }
 
 #[derive(Debug, Deserialize)]
@@ -87,12 +74,7 @@ pub(super) struct UserRequest {
 
 impl UserRequest {
     fn status(&self) -> ApiResult<Option<UserStatus>> {
-        Ok(self
-            .status
-            .as_deref()
-            .filter(|text| !text.is_empty())
-            .map(str::parse)
-            .transpose()?)
+        Ok(self.status.as_deref().filter(|text| !text.is_empty()).map(str::parse).transpose()?)
     }
 }
 
@@ -104,10 +86,7 @@ pub(super) async fn create(
 ) -> ApiResult<Created<UserJson>> {
     principal.require(Permission::on_type(Action::Write, ResourceType::Users))?;
     let status = request.status()?.unwrap_or(UserStatus::Active);
-    let user = state
-        .catalog()
-        .create_user(&request.name.unwrap_or_default(), status)
-        .await?;
+    let user = state.catalog().create_user(&request.name.unwrap_or_default(), status).await?;
     Ok(Created(UserJson::new(&user)))
 }
 
@@ -131,10 +110,7 @@ pub(super) async fn update(
 ) -> ApiResult<Json<UserJson>> {
     let id: UserId = path_id(&id)?;
     principal.require(Permission::on_user(Action::Write, id))?;
-    let update = UserUpdate {
-        status: request.status()?,
-        name: request.name,
-    };
+    let update = UserUpdate { status: request.status()?, name: request.name };
     Ok(Json(UserJson::new(&*state.catalog().update_user(id, update).await?)))
 }
 

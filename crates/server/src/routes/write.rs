@@ -36,9 +36,7 @@ pub(super) async fn write(State(state): State<AppState>, request: Request) -> Re
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => error.into_response(),
     };
-    state
-        .metrics()
-        .transferred(TransferKind::Write, organisation, response.status(), wire_bytes as u64);
+    state.metrics().transferred(TransferKind::Write, organisation, response.status(), wire_bytes as u64);
     response
 }
 
@@ -55,21 +53,14 @@ impl Target {
         let principal = principal(state, &parts.headers).await?;
         let parameters = Parameters::from_uri(&parts.uri)?;
         let precision = parameters.precision()?;
-        let bucket = parameters
-            .get("bucket")
-            .ok_or_else(|| ApiError::not_found("bucket not found"))?;
+        let bucket = parameters.get("bucket").ok_or_else(|| ApiError::not_found("bucket not found"))?;
         let encoding = ContentEncoding::from_headers(&parts.headers)?;
         let organisation = scope::organisation(state, &principal, &parameters)?;
         let bucket = scope::bucket(state, &organisation, bucket)?;
         if !principal.allows(&Permission::on_bucket(Action::Write, bucket.id, organisation.id)) {
             return Err(ApiError::new(Code::Forbidden, FORBIDDEN));
         }
-        Ok(Self {
-            organisation,
-            bucket,
-            precision,
-            encoding,
-        })
+        Ok(Self { organisation, bucket, precision, encoding })
     }
 }
 
@@ -104,8 +95,5 @@ async fn write_body(state: &AppState, target: Target, body: axum::body::Body, wi
 
 /// Some points were not stored; the others were.
 fn partial_error(partial: &PartialWrite) -> ApiError {
-    ApiError::new(
-        Code::UnprocessableEntity,
-        format!("failure writing points to database: {partial}"),
-    )
+    ApiError::new(Code::UnprocessableEntity, format!("failure writing points to database: {partial}"))
 }

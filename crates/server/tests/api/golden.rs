@@ -3,7 +3,7 @@
 //! ```text
 //! !mode cloud                     options of the file: mode, small-limits, not-onboarded
 //!
-//! # an unknown bucket             the title of a case
+//! === an unknown bucket           the title of a case
 //! @gzip                           what is done to the body before it is sent
 //! POST /api/v2/write?org=o&bucket=x
 //! Authorization: Token <token>
@@ -16,19 +16,22 @@
 //! {"code":"not found","message":"bucket \"x\" not found"}
 //! ```
 //!
+//! Directives, applied to the body in their order: `@bytes` (`\xHH` is a byte), `@fill N` (`<fill>` is N times x),
+//! `@repeat N`, `@newline`, `@gzip`, `@zlib`, `@deflate`, `@zstd`, `@second-member TEXT`, `@cut N`, `@flip N` (the byte N
+//! from the end is inverted), `@append TEXT`. The line breaks at the end of a body are not sent.
+//!
 //! In answers, ids, times and tokens are replaced by placeholders in the order of their first appearance: `<id 1>`,
 //! `<time>`, `<token 1>`; the ones of the setup have names: `<org>`, `<bucket>`, `<user>`, `<auth>`, `<token>`.
 //! Requests may use the same placeholders. `FRESHET_UPDATE_GOLDEN=1` writes the answers into the files instead of
 //! comparing them.
 
-mod support;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use axum::body::Body;
 use http::{HeaderMap, Request};
-use support::{Placeholders, TestServer, encode_body};
+use crate::support::{Placeholders, TestServer, encode_body};
 
 /// Headers that an answer shows in the files; the others are on every answer or vary.
 const HEADERS: [&str; 8] = [
@@ -52,28 +55,16 @@ struct Case {
 }
 
 fn parse_file(text: &str) -> (Vec<String>, Vec<Case>) {
-    let mut parts = text.split("\n# ");
-    let options = parts
-        .next()
-        .unwrap_or_default()
-        .lines()
-        .filter_map(|line| line.strip_prefix('!'));
+    let mut parts = text.split("\n=== ");
+    let options = parts.next().unwrap_or_default().lines().filter_map(|line| line.strip_prefix('!'));
     let options = options.map(str::to_owned).collect();
     let cases = parts.map(|part| {
         let (request, answer) = part.split_once("\n----\n").unwrap_or((part, ""));
         let (head, rest) = request.split_once('\n').expect("a case has a title and a request");
-        let directives: Vec<String> = rest
-            .lines()
-            .map_while(|line| line.strip_prefix('@'))
-            .map(str::to_owned)
-            .collect();
+        let directives: Vec<String> =
+            rest.lines().map_while(|line| line.strip_prefix('@')).map(str::to_owned).collect();
         let request = rest.lines().skip(directives.len()).collect::<Vec<_>>().join("\n");
-        Case {
-            head: head.to_owned(),
-            directives,
-            request,
-            answer: answer.trim_end().to_owned(),
-        }
+        Case { head: head.to_owned(), directives, request, answer: answer.trim_end().to_owned() }
     });
     (options, cases.collect())
 }
@@ -82,10 +73,7 @@ fn request(case: &Case, placeholders: &Placeholders) -> Request<Body> {
     let text = placeholders.fill(&case.request);
     let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
     let mut lines = head.lines();
-    let (method, address) = lines
-        .next()
-        .and_then(|line| line.split_once(' '))
-        .expect("METHOD ADDRESS");
+    let (method, address) = lines.next().and_then(|line| line.split_once(' ')).expect("METHOD ADDRESS");
     let mut request = Request::builder().method(method).uri(address);
     for line in lines {
         let (name, value) = line.split_once(':').expect("Name: value");
@@ -119,40 +107,20 @@ async fn run_file(path: &Path) -> Result<(), String> {
     for case in &cases {
         let response = server.send(request(case, &placeholders)).await;
         for required in ["x-influxdb-build", "x-influxdb-version", "x-request-id"] {
-            assert!(
-                response.headers.contains_key(required),
-                "{required} is missing: {}",
-                case.head
-            );
+            assert!(response.headers.contains_key(required), "{required} is missing: {}", case.head);
         }
         let answer = answer_text(response.status, &response.headers, &response.body, &mut placeholders);
         if answer != case.answer {
-            let _ = write!(
-                failures,
-                "\n# {}\nexpected:\n{}\ngot:\n{answer}\n",
-                case.head, case.answer
-            );
+            let _ = write!(failures, "\n=== {}\nexpected:\n{}\ngot:\n{answer}\n", case.head, case.answer);
         }
-        let directives: String = case
-            .directives
-            .iter()
-            .map(|directive| format!("@{directive}\n"))
-            .collect();
-        let _ = write!(
-            updated,
-            "\n# {}\n{directives}{}\n----\n{answer}\n",
-            case.head, case.request
-        );
+        let directives: String = case.directives.iter().map(|directive| format!("@{directive}\n")).collect();
+        let _ = write!(updated, "\n=== {}\n{directives}{}\n----\n{answer}\n", case.head, case.request);
     }
     if update {
         std::fs::write(path, updated).expect("a writable file");
         return Ok(());
     }
-    if failures.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("{}:{failures}", path.display()))
-    }
+    if failures.is_empty() { Ok(()) } else { Err(format!("{}:{failures}", path.display())) }
 }
 
 #[tokio::test]

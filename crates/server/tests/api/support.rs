@@ -1,11 +1,6 @@
 //! What the tests of this folder share: a server over a temporary directory, and placeholders for what varies.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "tests; not every test uses all of it"
-)]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "tests; not every test uses all of it")]
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -13,10 +8,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use catalog::{Catalog, OnboardingRequest, SystemClock};
+use catalog::{Catalog, Clock, OnboardingRequest, SystemClock};
 use http::{HeaderMap, Request};
 use query::{QueryEngine, QueryOptions};
 use server::{AppState, Limits, Mode, ServerOptions};
+use storage::disk::SimulatedDisk;
 use storage::{Engine, EngineOptions};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -46,18 +42,75 @@ impl Answer {
     pub fn text(&self) -> String {
         String::from_utf8(self.body.to_vec()).unwrap()
     }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The text of a header, empty if there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+/// What a test wants to be different.
+pub struct Setup {
+    pub mode: Mode,
+    pub limits: Limits,
+    pub onboard: bool,
+    pub clock: Arc<dyn Clock>,
+    /// The disk of the write-ahead log; the machine's if there is none.
+    pub wal_disk: Option<SimulatedDisk>,
+    pub memory_limit_bytes: u64,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Oss,
+            limits: Limits::default(),
+            onboard: true,
+            clock: Arc::new(SystemClock),
+            wal_disk: None,
+            memory_limit_bytes: 256 * MIB,
+        }
+    }
+}
+
+/// Limits that a test reaches quickly.
+pub fn small_limits() -> Limits {
+    Limits {
+        write_body_bytes: 4 << 10,
+        decompressed_body_bytes: 64 << 10,
+        bodies_in_flight_bytes: 1 << 20,
+        json_body_bytes: 4 << 10,
+        ..Limits::default()
+    }
 }
 
 impl TestServer {
     /// A server with user `u`, organisation `o`, bucket `b` and [`TOKEN`], unless the options say otherwise.
     pub async fn start(options: &[String]) -> Self {
         let has = |option: &str| options.iter().any(|candidate| candidate.trim() == option);
+        Self::with(Setup {
+            mode: if has("mode cloud") { Mode::Cloud } else { Mode::Oss },
+            limits: if has("small-limits") { small_limits() } else { Limits::default() },
+            onboard: !has("not-onboarded"),
+            ..Setup::default()
+        })
+        .await
+    }
+
+    /// A server as the test wants it.
+    pub async fn with(setup: Setup) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let clock = Arc::new(SystemClock);
-        let catalog = Catalog::open(directory.path().join("resources.sqlite"), clock.clone())
-            .await
-            .unwrap();
-        let engine_options = EngineOptions::new(directory.path().join("data"), 256 * MIB, clock.clone());
+        let catalog =
+            Catalog::open(directory.path().join("resources.sqlite"), Arc::clone(&setup.clock)).await.unwrap();
+        let mut engine_options =
+            EngineOptions::new(directory.path().join("data"), setup.memory_limit_bytes, Arc::clone(&setup.clock));
+        if let Some(disk) = setup.wal_disk {
+            engine_options.wal_disk = Arc::new(disk);
+        }
         let engine = Engine::open(engine_options).await.unwrap();
         let query = QueryEngine::new(QueryOptions {
             memory_limit_bytes: 64 << 20,
@@ -68,54 +121,25 @@ impl TestServer {
             waiting: 4,
             timeout: Duration::from_secs(60),
         });
-        let mut limits = Limits::default();
-        if has("small-limits") {
-            limits.write_body_bytes = 4 << 10;
-            limits.decompressed_body_bytes = 64 << 10;
-            limits.bodies_in_flight_bytes = 1 << 20;
-            limits.json_body_bytes = 4 << 10;
-        }
-        let mode = if has("mode cloud") { Mode::Cloud } else { Mode::Oss };
         let server_options = ServerOptions {
-            mode,
-            limits,
-            clock,
+            mode: setup.mode,
+            limits: setup.limits,
+            clock: setup.clock,
             commit: "test".to_owned(),
         };
         let state = AppState::new(catalog, engine, query.unwrap(), server_options);
-        let names = if has("not-onboarded") {
-            Vec::new()
-        } else {
-            onboard(state.catalog()).await
-        };
-        Self {
-            router: server::app(state.clone()),
-            state,
-            names,
-            _directory: directory,
-        }
+        let names = if setup.onboard { onboard(state.catalog()).await } else { Vec::new() };
+        Self { router: server::app(state.clone()), state, names, _directory: directory }
     }
 
     pub fn placeholders(&self) -> Placeholders {
-        let known = self
-            .names
-            .iter()
-            .map(|(value, name)| (value.clone(), format!("<{name}>")))
-            .collect();
-        Placeholders {
-            known,
-            ids: 0,
-            tokens: 0,
-        }
+        let known = self.names.iter().map(|(value, name)| (value.clone(), format!("<{name}>"))).collect();
+        Placeholders { known, ids: 0, tokens: 0 }
     }
 
     /// The value behind a name of the setup.
     pub fn named(&self, name: &str) -> &str {
-        self.names
-            .iter()
-            .find(|(_, candidate)| *candidate == name)
-            .map(|(value, _)| value.as_str())
-            .unwrap()
+        self.names.iter().find(|(_, candidate)| *candidate == name).map(|(value, _)| value.as_str()).unwrap()
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
@@ -128,16 +152,31 @@ impl TestServer {
         }
     }
 
+    /// A body of line protocol for the bucket `b`, with the operator token.
+    pub async fn write(&self, lines: impl Into<Body>) -> Answer {
+        self.call("POST", "/api/v2/write?org=o&bucket=b", lines).await
+    }
+
+    /// The answer to a query of the bucket `b`, as JSON.
+    pub async fn query(&self, sql: &str) -> serde_json::Value {
+        let body = serde_json::json!({ "db": "b", "q": sql });
+        let answer = self.call("POST", "/api/v3/query_sql", body.to_string()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    /// A new token with these permissions, in the organisation `o`. `<org>`, `<bucket>` and `<user>` are filled in.
+    pub async fn token(&self, permissions: &str) -> String {
+        let body = format!(r#"{{"orgID":"<org>","permissions":{permissions}}}"#);
+        let answer = self.call("POST", "/api/v2/authorizations", self.placeholders().fill(&body)).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer.json()["token"].as_str().unwrap().to_owned()
+    }
+
     /// A request with the operator token.
     pub async fn call(&self, method: &str, address: &str, body: impl Into<Body>) -> Answer {
         let request = Request::builder().method(method).uri(address);
-        self.send(
-            request
-                .header("authorization", format!("Token {TOKEN}"))
-                .body(body.into())
-                .unwrap(),
-        )
-        .await
+        self.send(request.header("authorization", format!("Token {TOKEN}")).body(body.into()).unwrap()).await
     }
 }
 
@@ -170,9 +209,7 @@ pub struct Placeholders {
 impl Placeholders {
     /// A request with values for names.
     pub fn fill(&self, text: &str) -> String {
-        self.known
-            .iter()
-            .fold(text.to_owned(), |text, (value, name)| text.replace(name, value))
+        self.known.iter().fold(text.to_owned(), |text, (value, name)| text.replace(name, value))
     }
 
     /// An answer with names for values.
@@ -257,11 +294,35 @@ pub fn encode_body(mut body: Vec<u8>, directives: &[String]) -> Vec<u8> {
             }
             "append" => body.extend_from_slice(value.as_bytes()),
             "newline" => body.push(b'\n'),
+            "deflate" => {
+                let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+                encoder.write_all(&body).unwrap();
+                body = encoder.finish().unwrap();
+            }
+            // `\xHH` becomes that byte; every other backslash stays.
+            "bytes" => body = unescape(&body),
+            // `<fill>` becomes so many times the letter x.
+            "fill" => body = String::from_utf8(body).unwrap().replace("<fill>", &"x".repeat(number())).into_bytes(),
             "second-member" => body.extend(gzip(value.as_bytes())),
             unknown => panic!("unknown directive {unknown}"),
         }
     }
     body
+}
+
+fn unescape(body: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = body;
+    while let Some((&first, after)) = rest.split_first() {
+        if let Some(([high, low], after)) = rest.strip_prefix(b"\\x").and_then(|digits| digits.split_first_chunk()) {
+            bytes.push(u8::from_str_radix(std::str::from_utf8(&[*high, *low]).unwrap(), 16).unwrap());
+            rest = after;
+        } else {
+            bytes.push(first);
+            rest = after;
+        }
+    }
+    bytes
 }
 
 pub fn gzip(data: &[u8]) -> Vec<u8> {

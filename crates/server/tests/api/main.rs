@@ -1,0 +1,11 @@
+//! The server over its router and over sockets, with a real catalog, storage and query engine behind it.
+
+mod failures;
+mod golden;
+mod metrics;
+mod paging;
+mod permissions;
+mod requests;
+mod secrets;
+mod serving;
+mod support;

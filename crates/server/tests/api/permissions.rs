@@ -1,0 +1,278 @@
+//! Every route behind authentication: nobody gets in without a token, a token without the permission is refused in the
+//! words of wire-api section 0, and the permission named here is enough.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::collections::BTreeSet;
+
+use axum::body::Body;
+use http::Request;
+
+use crate::support::TestServer;
+
+/// What a token without the permission gets.
+enum Refusal {
+    /// 401 and `<permission> is unauthorized`.
+    Unauthorized(&'static str),
+    /// 403 with this message.
+    Forbidden(&'static str),
+    /// 200 and a list under this key without what the token may not see.
+    EmptyList(&'static str),
+    /// The route is for everybody with a token.
+    None,
+}
+
+use Refusal::{EmptyList, Forbidden, Unauthorized};
+
+/// Method, route, body, the permission that suffices (action, type, its id and whether it is bound to `o`), the status
+/// with it, and what happens without it. `{id}` in a route is filled by its kind, `{user_id}` by a second user.
+type Row = (&'static str, &'static str, &'static str, Needed, u16, Refusal);
+
+/// Action, resource type, id, bound to the organisation.
+type Needed = (&'static str, &'static str, &'static str, bool);
+
+const MEMBER: &str = r#"{"id":"<second>"}"#;
+
+fn rows() -> Vec<Row> {
+    let org = |action| (action, "orgs", "<org>", false);
+    let bucket = |action| (action, "buckets", "<bucket>", true);
+    let user = |action| (action, "users", "<second>", false);
+    let authorization = |action| (action, "authorizations", "<auth>", true);
+    let all = |action, kind| (action, kind, "", false);
+    let read_org = || Unauthorized("read:orgs/<org>");
+    let write_org = || Unauthorized("write:orgs/<org>");
+    let read_bucket = || Unauthorized("read:orgs/<org>/buckets/<bucket>");
+    let write_bucket = || Unauthorized("write:orgs/<org>/buckets/<bucket>");
+    let new_bucket = r#"{"orgID":"<org>","name":"new"}"#;
+    let new_token = r#"{"orgID":"<org>","permissions":[{"action":"write","resource":{"type":"authorizations","id":"<auth>","orgID":"<org>"}}]}"#;
+    let query = r#"{"db":"b","q":"SELECT 1"}"#;
+    vec![
+        ("GET", "/api/v2/me", "", all("read", "labels"), 200, Refusal::None),
+        ("GET", "/api/v2/orgs", "", org("read"), 200, EmptyList("orgs")),
+        ("POST", "/api/v2/orgs", r#"{"name":"new"}"#, all("write", "orgs"), 201, Unauthorized("write:orgs")),
+        ("GET", "/api/v2/orgs/{id}", "", org("read"), 200, read_org()),
+        ("PATCH", "/api/v2/orgs/{id}", r#"{"description":"d"}"#, org("write"), 200, write_org()),
+        ("DELETE", "/api/v2/orgs/{id}", "", org("write"), 204, write_org()),
+        ("GET", "/api/v2/orgs/{id}/members", "", org("read"), 200, read_org()),
+        ("POST", "/api/v2/orgs/{id}/members", MEMBER, org("write"), 201, write_org()),
+        ("DELETE", "/api/v2/orgs/{id}/members/{user_id}", "", org("write"), 404, write_org()),
+        ("GET", "/api/v2/orgs/{id}/owners", "", org("read"), 200, read_org()),
+        ("POST", "/api/v2/orgs/{id}/owners", MEMBER, org("write"), 201, write_org()),
+        ("DELETE", "/api/v2/orgs/{id}/owners/{user_id}", "", org("write"), 404, write_org()),
+        ("GET", "/api/v2/buckets", "", bucket("read"), 200, EmptyList("buckets")),
+        ("POST", "/api/v2/buckets", new_bucket, ("write", "buckets", "", true), 201, Unauthorized("write:orgs/<org>/buckets")),
+        ("GET", "/api/v2/buckets/{id}", "", bucket("read"), 200, read_bucket()),
+        ("PATCH", "/api/v2/buckets/{id}", r#"{"description":"d"}"#, bucket("write"), 200, write_bucket()),
+        ("DELETE", "/api/v2/buckets/{id}", "", bucket("write"), 204, write_bucket()),
+        ("GET", "/api/v2/buckets/{id}/labels", "", bucket("read"), 200, read_bucket()),
+        ("GET", "/api/v2/buckets/{id}/members", "", bucket("read"), 200, read_bucket()),
+        ("POST", "/api/v2/buckets/{id}/members", MEMBER, bucket("write"), 201, write_bucket()),
+        ("DELETE", "/api/v2/buckets/{id}/members/{user_id}", "", bucket("write"), 404, write_bucket()),
+        ("GET", "/api/v2/buckets/{id}/owners", "", bucket("read"), 200, read_bucket()),
+        ("POST", "/api/v2/buckets/{id}/owners", MEMBER, bucket("write"), 201, write_bucket()),
+        ("DELETE", "/api/v2/buckets/{id}/owners/{user_id}", "", bucket("write"), 404, write_bucket()),
+        ("GET", "/api/v2/users", "", user("read"), 200, EmptyList("users")),
+        ("POST", "/api/v2/users", r#"{"name":"new"}"#, all("write", "users"), 201, Unauthorized("write:users")),
+        ("GET", "/api/v2/users/{id}", "", user("read"), 200, Unauthorized("read:users/<second>")),
+        ("PATCH", "/api/v2/users/{id}", r#"{"name":"new"}"#, user("write"), 200, Unauthorized("write:users/<second>")),
+        ("DELETE", "/api/v2/users/{id}", "", user("write"), 204, Unauthorized("write:users/<second>")),
+        ("POST", "/api/v2/users/{id}/password", r#"{"password":"long enough"}"#, user("write"), 204, Unauthorized("write:users/<second>")),
+        ("GET", "/api/v2/authorizations", "", authorization("read"), 200, EmptyList("authorizations")),
+        ("POST", "/api/v2/authorizations", new_token, ("write", "authorizations", "", true), 201, Unauthorized("write:orgs/<org>/authorizations")),
+        ("GET", "/api/v2/authorizations/{id}", "", authorization("read"), 200, Unauthorized("read:orgs/<org>/authorizations/<auth>")),
+        ("PATCH", "/api/v2/authorizations/{id}", r#"{"description":"d"}"#, authorization("write"), 200, Unauthorized("write:orgs/<org>/authorizations/<auth>")),
+        ("DELETE", "/api/v2/authorizations/{id}", "", authorization("write"), 204, Unauthorized("write:orgs/<org>/authorizations/<auth>")),
+        ("GET", "/api/v3/query_sql", "", bucket("read"), 200, Forbidden("insufficient permissions for read")),
+        ("POST", "/api/v3/query_sql", query, bucket("read"), 200, Forbidden("insufficient permissions for read")),
+        ("POST", "/api/v2/write", "m f=1", bucket("write"), 204, Forbidden("insufficient permissions for write")),
+        ("POST", "/api/freshet/v1/flush", "", all("write", "buckets"), 200, Unauthorized("write:buckets")),
+    ]
+}
+
+/// A server with a second user, and the text that fills a row's placeholders.
+struct Stage {
+    server: TestServer,
+    second: String,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let server = TestServer::start(&[]).await;
+        let made = server.call("POST", "/api/v2/users", r#"{"name":"second"}"#).await;
+        let second = made.json()["id"].as_str().unwrap().to_owned();
+        Self { server, second }
+    }
+
+    fn fill(&self, text: &str) -> String {
+        self.server.placeholders().fill(text).replace("<second>", &self.second)
+    }
+
+    async fn token(&self, (action, kind, id, is_bound): Needed) -> String {
+        let id = if id.is_empty() { String::new() } else { format!(r#","id":"{id}""#) };
+        let organisation = if is_bound { r#","orgID":"<org>""# } else { "" };
+        let permission = format!(r#"[{{"action":"{action}","resource":{{"type":"{kind}"{id}{organisation}}}}}]"#);
+        self.server.token(&self.fill(&permission)).await
+    }
+
+    async fn send(&self, row: &Row, token: Option<&str>) -> crate::support::Answer {
+        let (method, route, body, ..) = row;
+        let id = match route.split('/').nth(3).unwrap() {
+            "orgs" => "<org>",
+            "buckets" => "<bucket>",
+            "users" => "<second>",
+            "authorizations" => "<auth>",
+            _ => "",
+        };
+        let mut address = self.fill(&route.replace("{id}", id).replace("{user_id}", "<second>"));
+        match (*method, *route) {
+            ("GET", "/api/v3/query_sql") => address.push_str("?db=b&q=SELECT+1"),
+            (_, "/api/v2/write") => address.push_str("?org=o&bucket=b"),
+            _ => {}
+        }
+        let mut request = Request::builder().method(*method).uri(address);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Token {token}"));
+        }
+        self.server.send(request.body(Body::from(self.fill(body))).unwrap()).await
+    }
+}
+
+#[tokio::test]
+async fn nobody_gets_in_without_a_token() {
+    let stage = Stage::new().await;
+    for row in rows() {
+        for token in [None, Some("unknown")] {
+            let answer = stage.send(&row, token).await;
+            assert_eq!(answer.status, 401, "{} {} {}", row.0, row.1, answer.text());
+            assert_eq!(answer.text(), r#"{"code":"unauthorized","message":"unauthorized access"}"#);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_without_the_permission_is_refused() {
+    let stage = Stage::new().await;
+    // The right type with the wrong action, and everything on another type.
+    for row in rows() {
+        let (method, route, _, (action, kind, id, is_bound), _, refusal) = &row;
+        let other = if *action == "read" { "write" } else { "read" };
+        for weak in [("write", "labels", "", false), (other, kind, id, *is_bound)] {
+            let token = stage.token(weak).await;
+            let answer = stage.send(&row, Some(&token)).await;
+            let description = format!("{method} {route} with {weak:?}: {}", answer.text());
+            let check = |status: u16, code: &str, message: &str| {
+                assert_eq!(answer.status, status, "{description}");
+                assert_eq!(answer.header("x-platform-error-code"), code, "{description}");
+                assert_eq!(answer.json(), serde_json::json!({ "code": code, "message": message }), "{description}");
+            };
+            match refusal {
+                Unauthorized(permission) => {
+                    check(401, "unauthorized", &format!("{} is unauthorized", stage.fill(permission)));
+                }
+                Forbidden(message) => check(403, "forbidden", message),
+                EmptyList(key) => {
+                    assert_eq!(answer.status, 200, "{description}");
+                    assert_eq!(answer.json()[key], serde_json::json!([]), "{description}");
+                }
+                Refusal::None => assert_eq!(answer.status, 200, "{description}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_permission_is_enough() {
+    for row in rows() {
+        let stage = Stage::new().await;
+        let token = stage.token(row.3).await;
+        let answer = stage.send(&row, Some(&token)).await;
+        let description = format!("{} {}: {}", row.0, row.1, answer.text());
+        assert_eq!(answer.status, row.4, "{description}");
+        match (row.4, &row.5) {
+            // Past the check of permissions: there is no such member.
+            (404, _) => assert!(description.contains("mapping not found"), "{description}"),
+            (_, EmptyList(key)) => assert_eq!(answer.json()[key].as_array().unwrap().len(), 1, "{description}"),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_organisation_is_out_of_reach() {
+    let stage = Stage::new().await;
+    let other = stage.server.call("POST", "/api/v2/orgs", r#"{"name":"other"}"#).await.json();
+    let other_id = other["id"].as_str().unwrap();
+    let permissions: Vec<String> = ["buckets", "authorizations", "users", "orgs"]
+        .iter()
+        .flat_map(|kind| ["read", "write"].map(|action| (kind, action)))
+        .map(|(kind, action)| match *kind {
+            "orgs" => format!(r#"{{"action":"{action}","resource":{{"type":"orgs","id":"{other_id}"}}}}"#),
+            _ => format!(r#"{{"action":"{action}","resource":{{"type":"{kind}","orgID":"{other_id}"}}}}"#),
+        })
+        .collect();
+    let body = format!(r#"{{"orgID":"{other_id}","permissions":[{}]}}"#, permissions.join(","));
+    let made = stage.server.call("POST", "/api/v2/authorizations", body).await;
+    let token = made.json()["token"].as_str().unwrap().to_owned();
+    for row in rows() {
+        let answer = stage.send(&row, Some(&token)).await;
+        let description = format!("{} {}: {}", row.0, row.1, answer.text());
+        match row.5 {
+            Refusal::None => assert_eq!(answer.status, 200, "{description}"),
+            EmptyList(_) => {
+                assert_eq!(answer.status, 200, "{description}");
+                for name in [r#""name":"o""#, r#""name":"b""#, r#""name":"u""#] {
+                    assert!(!answer.text().contains(name), "{description}");
+                }
+            }
+            Unauthorized(_) => assert_eq!(answer.status, 401, "{description}"),
+            // The token's own organisation has no such bucket.
+            Forbidden(_) => assert!(matches!(answer.status, 403 | 404), "{description}"),
+        }
+    }
+}
+
+/// The routes and methods in the text of the table of routes.
+fn routes_in(text: &str) -> BTreeSet<(String, String)> {
+    let mut routes = BTreeSet::new();
+    for route in text.split(".route(").skip(1) {
+        let path = route.split('"').nth(1).unwrap();
+        for (word, method) in
+            [("get(", "GET"), ("post(", "POST"), ("put(", "PUT"), ("patch(", "PATCH"), ("delete(", "DELETE")]
+        {
+            let is_call = |position: usize| !route[..position].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+            if route.match_indices(word).any(|(position, _)| is_call(position)) {
+                routes.insert((method.to_owned(), path.to_owned()));
+            }
+        }
+    }
+    routes
+}
+
+#[test]
+fn no_route_is_missing_above() {
+    let source = include_str!("../../src/routes.rs");
+    let (_, protected) = source.split_once("fn protected_routes").unwrap();
+    let protected = routes_in(protected);
+    assert!(protected.len() >= 35, "{protected:?}");
+    let covered: BTreeSet<(String, String)> =
+        rows().iter().map(|row| (row.0.to_owned(), row.1.to_owned())).collect();
+    let missing: Vec<_> = protected.difference(&covered).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[tokio::test]
+async fn open_routes_answer_without_a_token() {
+    let server = TestServer::start(&[]).await;
+    for (method, path, status) in [
+        ("GET", "/health", 200),
+        ("GET", "/ready", 200),
+        ("GET", "/ping", 204),
+        ("HEAD", "/ping", 204),
+        ("GET", "/metrics", 200),
+        ("GET", "/api/v2", 200),
+        ("GET", "/api/v2/setup", 200),
+    ] {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        assert_eq!(server.send(request).await.status, status, "{method} {path}");
+    }
+}
