@@ -22,7 +22,7 @@ pub(crate) enum BodyError {
     #[error("unsupported content encoding {0:?}; supported are gzip, deflate, zstd and identity")]
     UnsupportedEncoding(String),
     /// More bytes than a body may have, before or after decompression.
-    #[error("unable to read data: the body is larger than {limit_bytes} bytes{}", if *.decompressed { " after decompression" } else { "" })]
+    #[error("unable to read data: the body is larger than {limit_bytes} bytes{}", after_decompression(.decompressed))]
     TooLarge {
         /// The limit.
         limit_bytes: u64,
@@ -47,6 +47,11 @@ pub(crate) enum BodyError {
     /// The thread that decompressed died.
     #[error(transparent)]
     Worker(#[from] WorkerDied),
+}
+
+/// What a message says of a limit that holds for decompressed bodies.
+fn after_decompression(decompressed: &bool) -> &'static str {
+    if *decompressed { " after decompression" } else { "" }
 }
 
 /// What is wrong with compressed data. The texts for gzip are InfluxDB's.
@@ -217,6 +222,7 @@ impl BodyReader {
             if let Some(first) = first.take() {
                 collected.make_room(capacity_for(announced.exact(), length))?;
                 collected.append(&first)?;
+                collected.reservation.shrink(first.len() as u64);
             }
             collected.append(&chunk)?;
         }

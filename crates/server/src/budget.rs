@@ -51,6 +51,13 @@ impl ByteReservation {
         }
         granted
     }
+
+    /// Gives `bytes` back, or all there are if that is less.
+    pub(crate) fn shrink(&mut self, bytes: u64) {
+        let returned = bytes.min(self.bytes);
+        self.bytes -= returned;
+        self.budget.used.fetch_sub(returned, Ordering::AcqRel);
+    }
 }
 
 impl Drop for ByteReservation {
@@ -109,6 +116,12 @@ mod tests {
         drop(first);
         assert_eq!(budget.used_bytes(), 4);
         assert!(second.grow(6));
+        second.shrink(3);
+        assert_eq!(budget.used_bytes(), 7);
+        second.shrink(8);
+        assert_eq!(budget.used_bytes(), 0);
+        drop(second);
+        assert_eq!(budget.used_bytes(), 0);
     }
 
     #[tokio::test]

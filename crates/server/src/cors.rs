@@ -1,5 +1,5 @@
 //! Cross-origin requests as InfluxDB answers them (kit/transport/http/middleware.go): the origin is echoed, a preflight
-//! is answered 204 with fixed lists, and credentials are never allowed, so a page of another origin cannot use a cookie.
+//! is answered 204 with fixed lists, and credentials are never allowed, so another origin cannot use a cookie.
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 

@@ -360,7 +360,10 @@ mod tests {
             metrics.request_finished(&Method::GET, route, StatusCode::OK, Some(agent), duration);
         }
         let text = text(&metrics);
-        let labels = r#"handler="platform",method="GET",path="/api/v2/buckets/:id",response_code="200",status="2XX",user_agent="Telegraf""#;
+        let labels = concat!(
+            r#"handler="platform",method="GET",path="/api/v2/buckets/:id","#,
+            r#"response_code="200",status="2XX",user_agent="Telegraf""#
+        );
         for line in [
             format!("http_api_requests_total{{{labels}}} 2"),
             format!("http_api_request_duration_seconds_bucket{{{labels},le=\"0.005\"}} 1"),

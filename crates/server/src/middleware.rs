@@ -38,13 +38,12 @@ pub(crate) async fn observe(State(state): State<AppState>, request: Request, nex
     let in_flight = state.metrics().request_started();
     let started = tokio::time::Instant::now();
 
-    let response = if is_preflight {
+    let mut response = if is_preflight {
         cors::preflight_status().into_response()
     } else {
         next.run(request).instrument(span.clone()).await
     };
 
-    let mut response = with_body_for_405(response);
     let headers = response.headers_mut();
     headers.insert(BUILD.0, BUILD.1);
     headers.insert(VERSION.0, VERSION.1);
@@ -59,18 +58,24 @@ pub(crate) async fn observe(State(state): State<AppState>, request: Request, nex
     response
 }
 
-/// The router answers a wrong method with an `Allow` header and nothing else; clients expect JSON.
-fn with_body_for_405(response: Response) -> Response {
+/// The router answers a wrong method with an `Allow` header and nothing else; clients expect JSON. The router adds the
+/// header last, and to every answer for a wrong method, also to 401 and a preflight. So this stands around it, keeps
+/// what [`observe`] has added, and takes the header from answers that are not about methods.
+pub(crate) fn with_body_for_405(mut response: Response) -> Response {
     if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().remove(header::ALLOW);
         return response;
     }
-    let allow = response.headers().get(header::ALLOW).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (mut parts, _) = response.into_parts();
+    let allow = parts.headers.get(header::ALLOW).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let allow = allow.split(',').map(str::trim).collect::<Vec<_>>().join(", ");
-    let mut answer = ApiError::new(Code::MethodNotAllowed, format!("allow: {allow}")).into_response();
     if let Ok(value) = HeaderValue::from_str(&allow) {
-        answer.headers_mut().insert(header::ALLOW, value);
+        parts.headers.insert(header::ALLOW, value);
     }
-    answer
+    let (answer, body) = ApiError::new(Code::MethodNotAllowed, format!("allow: {allow}")).into_response().into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.extend(answer.headers);
+    Response::from_parts(parts, body)
 }
 
 /// What a client gets when a handler panicked; the panic itself is in the log already.
@@ -126,11 +131,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_wrong_method_names_the_right_ones() {
-        let bare = (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET,HEAD,POST")]).into_response();
+        let bare = [(header::ALLOW, "GET,HEAD,POST"), (header::CONTENT_LENGTH, "0"), (REQUEST_ID, "7")];
+        let bare = (StatusCode::METHOD_NOT_ALLOWED, bare).into_response();
         let answer = with_body_for_405(bare);
         assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(answer.headers()[header::ALLOW], "GET, HEAD, POST");
+        assert_eq!(answer.headers()[REQUEST_ID], "7");
+        assert_eq!(answer.headers().get(header::CONTENT_LENGTH), None);
         let body = axum::body::to_bytes(answer.into_body(), 1000).await.unwrap();
         assert_eq!(&body[..], br#"{"code":"method not allowed","message":"allow: GET, HEAD, POST"}"#);
+        let refused = with_body_for_405((StatusCode::UNAUTHORIZED, [(header::ALLOW, "GET")]).into_response());
+        assert_eq!(refused.headers().get(header::ALLOW), None);
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use catalog::{Page, ParseIdError};
 use http::Uri;
-use line_protocol::Precision;
+use storage::Precision;
 
 /// A request that cannot be understood. All of them are 400 `invalid`; the texts are InfluxDB's.
 #[derive(Debug, thiserror::Error)]

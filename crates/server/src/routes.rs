@@ -22,11 +22,11 @@ mod write;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post, put};
-use tower::{Layer as _, ServiceBuilder};
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::auth::authenticate;
-use crate::middleware::{answer_panic, observe, path_not_found, strip_trailing_slashes};
+use crate::middleware::{answer_panic, observe, path_not_found, strip_trailing_slashes, with_body_for_405};
 use crate::state::AppState;
 
 /// The whole server as one router.
@@ -43,7 +43,8 @@ pub fn app(state: AppState) -> Router {
         )
         .with_state(state);
     // Slashes are stripped before the router looks at the path, so around the router and not inside it.
-    let normalised = tower::util::MapRequestLayer::new(strip_trailing_slashes).layer(routes);
+    let normalised =
+        ServiceBuilder::new().map_request(strip_trailing_slashes).map_response(with_body_for_405).service(routes);
     Router::new().fallback_service(normalised)
 }
 

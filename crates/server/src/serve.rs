@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use hyper::body::Incoming;
@@ -67,6 +68,7 @@ pub async fn serve(
         tls: acceptor,
         builder: Arc::new(builder(&limits)),
         handshake: limits.tls_handshake,
+        first_request: limits.head_read,
         cut: CancellationToken::new(),
     };
     let graceful = GracefulShutdown::new();
@@ -117,7 +119,7 @@ async fn pause_after(error: &std::io::Error) {
         return;
     }
     tracing::error!(%error, "cannot accept a connection");
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
 struct Acceptor {
@@ -125,7 +127,8 @@ struct Acceptor {
     state: AppState,
     tls: Option<TlsAcceptor>,
     builder: Arc<Builder<TokioExecutor>>,
-    handshake: std::time::Duration,
+    handshake: Duration,
+    first_request: Duration,
     /// Ends all connections at once.
     cut: CancellationToken,
 }
@@ -139,6 +142,7 @@ impl Acceptor {
             peer: PeerAddress(address),
             over_tls: OverTls(self.tls.is_some()),
             watcher,
+            first_request: self.first_request,
         };
         let (tls, handshake, state) = (self.tls.clone(), self.handshake, self.state.clone());
         let cut = self.cut.clone();
@@ -173,19 +177,35 @@ struct Connection {
     peer: PeerAddress,
     over_tls: OverTls,
     watcher: Watcher,
+    first_request: Duration,
 }
 
 impl Connection {
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let (peer, over_tls) = (self.peer, self.over_tls);
+        let has_begun = CancellationToken::new();
+        let begun = has_begun.clone();
         let service = self.router.map_request(move |mut request: http::Request<Incoming>| {
+            begun.cancel();
             request.extensions_mut().insert(peer);
             request.extensions_mut().insert(over_tls);
             request.map(axum::body::Body::new)
         });
         let connection = self.builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-        if let Err(error) = self.watcher.watch(connection.into_owned()).await {
-            tracing::debug!(address = %peer.0, %error, "a connection ended early");
+        // hyper's timers begin with the protocol, which it tells by the first bytes: they may never come.
+        let silence = async {
+            match tokio::time::timeout(self.first_request, has_begun.cancelled()).await {
+                Ok(()) => std::future::pending().await,
+                Err(elapsed) => elapsed,
+            }
+        };
+        tokio::select! {
+            ended = self.watcher.watch(connection.into_owned()) => {
+                if let Err(error) = ended {
+                    tracing::debug!(address = %peer.0, %error, "a connection ended early");
+                }
+            }
+            _ = silence => tracing::debug!(address = %peer.0, "a connection without a request is closed"),
         }
     }
 }

@@ -17,6 +17,16 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
+impl TlsFiles {
+    /// Whether a server can begin with these files, without beginning.
+    ///
+    /// # Errors
+    /// As [`serve`](crate::serve) would fail.
+    pub fn check(&self) -> Result<(), TlsError> {
+        acceptor(self).map(drop)
+    }
+}
+
 /// Why the files are of no use.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -1,3 +1,5 @@
+//! Every code has its status, every error of another crate its answer, and no cause gets out.
+
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Encodings whole and broken, limits of size and time, and the budget that all bodies share.
+
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::io::Write;
@@ -241,11 +243,13 @@ async fn a_broken_connection_is_an_error() {
 
 #[tokio::test]
 async fn small_bodies_have_the_small_limit() {
-    let reader = reader(&Limits { json_body_bytes: 10, ..small_limits() });
-    let body = reader.read_small_body(Body::from("0123456789"), &headers(&[])).await.unwrap();
-    assert_eq!(body.bytes.len(), 10);
-    let result = reader.read_small_body(Body::from("0123456789x"), &headers(&[])).await;
-    assert!(matches!(result, Err(BodyError::TooLarge { .. })));
+    let reader = reader(&Limits { json_body_bytes: 30, ..small_limits() });
+    let body = reader.read_small_body(Body::from("x".repeat(30)), &headers(&[])).await.unwrap();
+    assert_eq!(body.bytes.len(), 30);
+    let result = reader.read_small_body(Body::from("x".repeat(31)), &headers(&[])).await;
+    assert!(matches!(result, Err(BodyError::TooLarge { decompressed: false, limit_bytes: 30 })));
     let body = reader.read_small_body(Body::from(gzip(b"{}")), &headers(&["gzip"])).await.unwrap();
     assert_eq!(&body.bytes[..], b"{}");
+    let result = reader.read_small_body(Body::from(gzip(&[b' '; 31])), &headers(&["gzip"])).await;
+    assert!(matches!(result, Err(BodyError::TooLarge { decompressed: true, limit_bytes: 30 })));
 }

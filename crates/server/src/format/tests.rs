@@ -1,3 +1,5 @@
+//! The exact text of every format, errors before and after the first byte, and the choice of a format.
+
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::sync::Arc;

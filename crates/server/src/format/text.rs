@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::{Encode, EncodeError};
 
-/// JSON in both shapes. Null values leave their key out, and a time is `2024-01-01T00:00:00` with the fraction it needs.
+/// JSON in both shapes. Null values leave their key out, and a time is `2024-01-01T00:00:00` with its fraction.
 pub(super) enum JsonEncoder {
     /// `[{…},{…}]`
     Array(JsonWriter<Vec<u8>, JsonArray>),

@@ -154,7 +154,8 @@ pub(super) struct AuthorizationsJson {
     authorizations: Vec<AuthorizationJson>,
 }
 
-/// `GET /api/v2/authorizations`: all that the principal may read, narrowed by `id`, `user`, `userID`, `org` and `orgID`.
+/// `GET /api/v2/authorizations`: all that the principal may read, narrowed by `id`, `user`, `userID`, `org` and
+/// `orgID`.
 pub(super) async fn list(
     State(state): State<AppState>,
     Authenticated(principal): Authenticated,

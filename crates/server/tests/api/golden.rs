@@ -17,21 +17,20 @@
 //! ```
 //!
 //! Directives, applied to the body in their order: `@bytes` (`\xHH` is a byte), `@fill N` (`<fill>` is N times x),
-//! `@repeat N`, `@newline`, `@gzip`, `@zlib`, `@deflate`, `@zstd`, `@second-member TEXT`, `@cut N`, `@flip N` (the byte N
-//! from the end is inverted), `@append TEXT`. The line breaks at the end of a body are not sent.
+//! `@repeat N`, `@newline`, `@gzip`, `@zlib`, `@deflate`, `@zstd`, `@second-member TEXT`, `@cut N`, `@flip N` (the byte
+//! N from the end is inverted), `@append TEXT`. The line breaks at the end of a body are not sent.
 //!
 //! In answers, ids, times and tokens are replaced by placeholders in the order of their first appearance: `<id 1>`,
 //! `<time>`, `<token 1>`; the ones of the setup have names: `<org>`, `<bucket>`, `<user>`, `<auth>`, `<token>`.
 //! Requests may use the same placeholders. `FRESHET_UPDATE_GOLDEN=1` writes the answers into the files instead of
 //! comparing them.
 
-
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::support::{Placeholders, TestServer, encode_body};
 use axum::body::Body;
 use http::{HeaderMap, Request};
-use crate::support::{Placeholders, TestServer, encode_body};
 
 /// Headers that an answer shows in the files; the others are on every answer or vary.
 const HEADERS: [&str; 8] = [

@@ -6,6 +6,5 @@ mod metrics;
 mod paging;
 mod permissions;
 mod requests;
-mod secrets;
 mod serving;
 mod support;

@@ -9,7 +9,10 @@ use crate::support::TestServer;
 /// The samples by name and labels.
 fn samples(text: &str) -> BTreeMap<String, f64> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
-    lines.map(|line| line.rsplit_once(' ').unwrap()).map(|(name, value)| (name.to_owned(), value.parse().unwrap())).collect()
+    lines
+        .map(|line| line.rsplit_once(' ').unwrap())
+        .map(|(name, value)| (name.to_owned(), value.parse().unwrap()))
+        .collect()
 }
 
 #[tokio::test]
@@ -49,7 +52,10 @@ async fn what_happens_is_counted() {
     }
     assert!(samples["freshet_buffer_bytes"] > 0.0);
     assert!(samples["process_resident_memory_bytes"] > 1e6);
-    let requests = r#"http_api_requests_total{handler="platform",method="POST",path="/api/v2/write",response_code="204",status="2XX",user_agent="unknown"}"#;
+    let requests = concat!(
+        r#"http_api_requests_total{handler="platform",method="POST",path="/api/v2/write","#,
+        r#"response_code="204",status="2XX",user_agent="unknown"}"#
+    );
     assert_eq!(samples.get(requests), Some(&1.0), "{text}");
 }
 

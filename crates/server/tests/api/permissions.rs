@@ -34,20 +34,23 @@ type Needed = (&'static str, &'static str, &'static str, bool);
 const MEMBER: &str = r#"{"id":"<second>"}"#;
 
 fn rows() -> Vec<Row> {
+    [organisation_rows(), bucket_rows(), other_rows()].into_iter().flatten().collect()
+}
+
+/// A permission on all of a kind.
+fn all(action: &'static str, kind: &'static str) -> Needed {
+    (action, kind, "", false)
+}
+
+fn bucket(action: &'static str) -> Needed {
+    (action, "buckets", "<bucket>", true)
+}
+
+fn organisation_rows() -> Vec<Row> {
     let org = |action| (action, "orgs", "<org>", false);
-    let bucket = |action| (action, "buckets", "<bucket>", true);
-    let user = |action| (action, "users", "<second>", false);
-    let authorization = |action| (action, "authorizations", "<auth>", true);
-    let all = |action, kind| (action, kind, "", false);
     let read_org = || Unauthorized("read:orgs/<org>");
     let write_org = || Unauthorized("write:orgs/<org>");
-    let read_bucket = || Unauthorized("read:orgs/<org>/buckets/<bucket>");
-    let write_bucket = || Unauthorized("write:orgs/<org>/buckets/<bucket>");
-    let new_bucket = r#"{"orgID":"<org>","name":"new"}"#;
-    let new_token = r#"{"orgID":"<org>","permissions":[{"action":"write","resource":{"type":"authorizations","id":"<auth>","orgID":"<org>"}}]}"#;
-    let query = r#"{"db":"b","q":"SELECT 1"}"#;
     vec![
-        ("GET", "/api/v2/me", "", all("read", "labels"), 200, Refusal::None),
         ("GET", "/api/v2/orgs", "", org("read"), 200, EmptyList("orgs")),
         ("POST", "/api/v2/orgs", r#"{"name":"new"}"#, all("write", "orgs"), 201, Unauthorized("write:orgs")),
         ("GET", "/api/v2/orgs/{id}", "", org("read"), 200, read_org()),
@@ -59,8 +62,23 @@ fn rows() -> Vec<Row> {
         ("GET", "/api/v2/orgs/{id}/owners", "", org("read"), 200, read_org()),
         ("POST", "/api/v2/orgs/{id}/owners", MEMBER, org("write"), 201, write_org()),
         ("DELETE", "/api/v2/orgs/{id}/owners/{user_id}", "", org("write"), 404, write_org()),
+    ]
+}
+
+fn bucket_rows() -> Vec<Row> {
+    let read_bucket = || Unauthorized("read:orgs/<org>/buckets/<bucket>");
+    let write_bucket = || Unauthorized("write:orgs/<org>/buckets/<bucket>");
+    let new_bucket = r#"{"orgID":"<org>","name":"new"}"#;
+    vec![
         ("GET", "/api/v2/buckets", "", bucket("read"), 200, EmptyList("buckets")),
-        ("POST", "/api/v2/buckets", new_bucket, ("write", "buckets", "", true), 201, Unauthorized("write:orgs/<org>/buckets")),
+        (
+            "POST",
+            "/api/v2/buckets",
+            new_bucket,
+            ("write", "buckets", "", true),
+            201,
+            Unauthorized("write:orgs/<org>/buckets"),
+        ),
         ("GET", "/api/v2/buckets/{id}", "", bucket("read"), 200, read_bucket()),
         ("PATCH", "/api/v2/buckets/{id}", r#"{"description":"d"}"#, bucket("write"), 200, write_bucket()),
         ("DELETE", "/api/v2/buckets/{id}", "", bucket("write"), 204, write_bucket()),
@@ -71,17 +89,59 @@ fn rows() -> Vec<Row> {
         ("GET", "/api/v2/buckets/{id}/owners", "", bucket("read"), 200, read_bucket()),
         ("POST", "/api/v2/buckets/{id}/owners", MEMBER, bucket("write"), 201, write_bucket()),
         ("DELETE", "/api/v2/buckets/{id}/owners/{user_id}", "", bucket("write"), 404, write_bucket()),
+    ]
+}
+
+fn other_rows() -> Vec<Row> {
+    let user = |action| (action, "users", "<second>", false);
+    let authorization = |action| (action, "authorizations", "<auth>", true);
+    let write_authorization = || Unauthorized("write:orgs/<org>/authorizations/<auth>");
+    let new_token = concat!(
+        r#"{"orgID":"<org>","permissions":[{"action":"write","#,
+        r#""resource":{"type":"authorizations","id":"<auth>","orgID":"<org>"}}]}"#
+    );
+    let query = r#"{"db":"b","q":"SELECT 1"}"#;
+    vec![
+        ("GET", "/api/v2/me", "", all("read", "labels"), 200, Refusal::None),
         ("GET", "/api/v2/users", "", user("read"), 200, EmptyList("users")),
         ("POST", "/api/v2/users", r#"{"name":"new"}"#, all("write", "users"), 201, Unauthorized("write:users")),
         ("GET", "/api/v2/users/{id}", "", user("read"), 200, Unauthorized("read:users/<second>")),
         ("PATCH", "/api/v2/users/{id}", r#"{"name":"new"}"#, user("write"), 200, Unauthorized("write:users/<second>")),
         ("DELETE", "/api/v2/users/{id}", "", user("write"), 204, Unauthorized("write:users/<second>")),
-        ("POST", "/api/v2/users/{id}/password", r#"{"password":"long enough"}"#, user("write"), 204, Unauthorized("write:users/<second>")),
+        (
+            "POST",
+            "/api/v2/users/{id}/password",
+            r#"{"password":"long enough"}"#,
+            user("write"),
+            204,
+            Unauthorized("write:users/<second>"),
+        ),
         ("GET", "/api/v2/authorizations", "", authorization("read"), 200, EmptyList("authorizations")),
-        ("POST", "/api/v2/authorizations", new_token, ("write", "authorizations", "", true), 201, Unauthorized("write:orgs/<org>/authorizations")),
-        ("GET", "/api/v2/authorizations/{id}", "", authorization("read"), 200, Unauthorized("read:orgs/<org>/authorizations/<auth>")),
-        ("PATCH", "/api/v2/authorizations/{id}", r#"{"description":"d"}"#, authorization("write"), 200, Unauthorized("write:orgs/<org>/authorizations/<auth>")),
-        ("DELETE", "/api/v2/authorizations/{id}", "", authorization("write"), 204, Unauthorized("write:orgs/<org>/authorizations/<auth>")),
+        (
+            "POST",
+            "/api/v2/authorizations",
+            new_token,
+            ("write", "authorizations", "", true),
+            201,
+            Unauthorized("write:orgs/<org>/authorizations"),
+        ),
+        (
+            "GET",
+            "/api/v2/authorizations/{id}",
+            "",
+            authorization("read"),
+            200,
+            Unauthorized("read:orgs/<org>/authorizations/<auth>"),
+        ),
+        (
+            "PATCH",
+            "/api/v2/authorizations/{id}",
+            r#"{"description":"d"}"#,
+            authorization("write"),
+            200,
+            write_authorization(),
+        ),
+        ("DELETE", "/api/v2/authorizations/{id}", "", authorization("write"), 204, write_authorization()),
         ("GET", "/api/v3/query_sql", "", bucket("read"), 200, Forbidden("insufficient permissions for read")),
         ("POST", "/api/v3/query_sql", query, bucket("read"), 200, Forbidden("insufficient permissions for read")),
         ("POST", "/api/v2/write", "m f=1", bucket("write"), 204, Forbidden("insufficient permissions for write")),
@@ -254,8 +314,7 @@ fn no_route_is_missing_above() {
     let (_, protected) = source.split_once("fn protected_routes").unwrap();
     let protected = routes_in(protected);
     assert!(protected.len() >= 35, "{protected:?}");
-    let covered: BTreeSet<(String, String)> =
-        rows().iter().map(|row| (row.0.to_owned(), row.1.to_owned())).collect();
+    let covered: BTreeSet<(String, String)> = rows().iter().map(|row| (row.0.to_owned(), row.1.to_owned())).collect();
     let missing: Vec<_> = protected.difference(&covered).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

@@ -146,33 +146,32 @@ async fn assert_nothing_was_stored(server: &TestServer) {
 }
 
 fn is_busy(answer: &Answer) -> bool {
-    answer.status == 503 && answer.header("x-platform-error-code") == "unavailable" && answer.header("retry-after") == "1"
+    answer.status == 503
+        && answer.header("x-platform-error-code") == "unavailable"
+        && answer.header("retry-after") == "1"
 }
 
 #[tokio::test]
 async fn bodies_beyond_the_budget_are_refused_until_others_end() {
-    let limits = Limits { bodies_in_flight_bytes: 64 << 10, ..small_limits() };
+    let limits = Limits { bodies_in_flight_bytes: 100 << 10, ..small_limits() };
     let server = Arc::new(TestServer::with(Setup { limits, ..Setup::default() }).await);
     let (body, sender) = body_in_pieces();
     let first = tokio::spawn({
         let server = Arc::clone(&server);
         async move { server.write(body).await }
     });
-    let blanks = || Bytes::from(vec![b' '; 40 << 10]);
-    sender.send(Ok(blanks())).await.unwrap();
-    let refused = loop {
-        // Until the first request has taken its part, the second still fits.
-        let answer = server.write(blanks()).await;
-        if answer.status != 204 {
-            break answer;
-        }
+    sender.send(Ok(vec![b' '; 40 << 10].into())).await.unwrap();
+    while !server.call("GET", "/metrics", "").await.text().contains("\nfreshet_body_bytes 40960\n") {
         tokio::task::yield_now().await;
-    };
+    }
+    let second = || vec![b' '; 64 << 10];
+    let refused = server.write(second()).await;
     assert!(is_busy(&refused), "{} {}", refused.status, refused.text());
     sender.send(Ok("\nm f=1 1".into())).await.unwrap();
     drop(sender);
-    assert_eq!(first.await.unwrap().status, 204);
-    assert_eq!(server.write(blanks()).await.status, 204);
+    let answer = first.await.unwrap();
+    assert_eq!(answer.status, 204, "{}", answer.text());
+    assert_eq!(server.write(second()).await.status, 204);
     assert_eq!(server.query("SELECT f FROM m").await, serde_json::json!([{ "f": 1.0 }]));
 }
 

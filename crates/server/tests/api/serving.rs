@@ -72,7 +72,7 @@ async fn read_to_end(mut stream: impl AsyncRead + Unpin) -> String {
     let read = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
     // A reset is an end too; what came before it counts.
     let _ = read.expect("the server neither answers nor closes");
-    String::from_utf8(answer).unwrap()
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// Reads until the text is there.
@@ -125,12 +125,14 @@ async fn a_body_that_is_announced_too_large_is_refused_at_once() {
 async fn slow_heads_are_cut() {
     let limits = Limits { head_read: Duration::from_millis(50), ..Limits::default() };
     let listening = Listening::start(limits, None).await;
-    for begun in ["", "POST /api/v2/write HTTP/1.1\r\nHost:"] {
+    // Nothing, the beginning of HTTP/2, the whole of it without a request, and half a head of HTTP/1.
+    let http2 = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    for begun in ["", "PRI * HTT", http2, "POST /api/v2/write HTTP/1.1\r\nHost:"] {
         let mut stream = listening.connect().await;
         stream.write_all(begun.as_bytes()).await.unwrap();
-        // It ends by itself, without an answer or with 408.
+        // It ends by itself; there is nobody to answer.
         let answer = read_to_end(stream).await;
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+        assert!(!answer.contains("HTTP/1.1 2"), "{begun}: {answer}");
     }
 }
 
@@ -173,7 +175,8 @@ async fn connections_beyond_the_limit_wait() {
     let early = tokio::time::timeout(Duration::from_millis(50), second.read(&mut byte)).await;
     assert!(early.is_err(), "the second connection was served beside the first");
     drop(first);
-    assert!(read_to_end(second).await.starts_with("TTP/1.1 204") || byte != [0]);
+    let answer = read_to_end(second).await;
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
 }
 
 #[tokio::test]
@@ -218,8 +221,7 @@ async fn a_stop_does_not_wait_for_ever() {
 async fn http2_without_tls() {
     let listening = Listening::start(Limits::default(), None).await;
     let stream = TokioIo::new(listening.connect().await);
-    let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
     let connection = tokio::spawn(connection);
     for number in 0..3 {
         let request = Request::builder().method("POST").uri("http://x/api/v2/write?org=o&bucket=b");
@@ -300,7 +302,9 @@ async fn failed_signins_of_one_address_have_to_wait() {
     let limits = Limits { signin_free_failures: 2, ..Limits::default() };
     let listening = Listening::start(limits, None).await;
     let signin = |credentials: &str| {
-        format!("POST /api/v2/signin HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {credentials}\r\nConnection: close\r\n\r\n")
+        format!(
+            "POST /api/v2/signin HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {credentials}\r\nConnection: close\r\n\r\n"
+        )
     };
     let mut last = String::new();
     for _ in 0..4 {

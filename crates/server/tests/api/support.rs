@@ -20,11 +20,11 @@ use tower::ServiceExt as _;
 const MIB: u64 = 1 << 20;
 
 /// The operator token of every test server.
-pub const TOKEN: &str = "operator-token";
+pub(crate) const TOKEN: &str = "operator-token";
 
 /// A server without a socket.
-pub struct TestServer {
-    pub state: AppState,
+pub(crate) struct TestServer {
+    pub(crate) state: AppState,
     router: Router,
     names: Vec<(String, &'static str)>,
     _directory: TempDir,
@@ -32,36 +32,36 @@ pub struct TestServer {
 
 /// An answer, read whole.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.to_vec()).unwrap()
     }
 
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
     /// The text of a header, empty if there is none.
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
 /// What a test wants to be different.
-pub struct Setup {
-    pub mode: Mode,
-    pub limits: Limits,
-    pub onboard: bool,
-    pub clock: Arc<dyn Clock>,
+pub(crate) struct Setup {
+    pub(crate) mode: Mode,
+    pub(crate) limits: Limits,
+    pub(crate) onboard: bool,
+    pub(crate) clock: Arc<dyn Clock>,
     /// The disk of the write-ahead log; the machine's if there is none.
-    pub wal_disk: Option<SimulatedDisk>,
-    pub memory_limit_bytes: u64,
+    pub(crate) wal_disk: Option<SimulatedDisk>,
+    pub(crate) memory_limit_bytes: u64,
 }
 
 impl Default for Setup {
@@ -78,7 +78,7 @@ impl Default for Setup {
 }
 
 /// Limits that a test reaches quickly.
-pub fn small_limits() -> Limits {
+pub(crate) fn small_limits() -> Limits {
     Limits {
         write_body_bytes: 4 << 10,
         decompressed_body_bytes: 64 << 10,
@@ -90,7 +90,7 @@ pub fn small_limits() -> Limits {
 
 impl TestServer {
     /// A server with user `u`, organisation `o`, bucket `b` and [`TOKEN`], unless the options say otherwise.
-    pub async fn start(options: &[String]) -> Self {
+    pub(crate) async fn start(options: &[String]) -> Self {
         let has = |option: &str| options.iter().any(|candidate| candidate.trim() == option);
         Self::with(Setup {
             mode: if has("mode cloud") { Mode::Cloud } else { Mode::Oss },
@@ -102,10 +102,9 @@ impl TestServer {
     }
 
     /// A server as the test wants it.
-    pub async fn with(setup: Setup) -> Self {
+    pub(crate) async fn with(setup: Setup) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let catalog =
-            Catalog::open(directory.path().join("resources.sqlite"), Arc::clone(&setup.clock)).await.unwrap();
+        let catalog = Catalog::open(directory.path().join("resources.sqlite"), Arc::clone(&setup.clock)).await.unwrap();
         let mut engine_options =
             EngineOptions::new(directory.path().join("data"), setup.memory_limit_bytes, Arc::clone(&setup.clock));
         if let Some(disk) = setup.wal_disk {
@@ -121,28 +120,24 @@ impl TestServer {
             waiting: 4,
             timeout: Duration::from_secs(60),
         });
-        let server_options = ServerOptions {
-            mode: setup.mode,
-            limits: setup.limits,
-            clock: setup.clock,
-            commit: "test".to_owned(),
-        };
+        let server_options =
+            ServerOptions { mode: setup.mode, limits: setup.limits, clock: setup.clock, commit: "test".to_owned() };
         let state = AppState::new(catalog, engine, query.unwrap(), server_options);
         let names = if setup.onboard { onboard(state.catalog()).await } else { Vec::new() };
         Self { router: server::app(state.clone()), state, names, _directory: directory }
     }
 
-    pub fn placeholders(&self) -> Placeholders {
+    pub(crate) fn placeholders(&self) -> Placeholders {
         let known = self.names.iter().map(|(value, name)| (value.clone(), format!("<{name}>"))).collect();
         Placeholders { known, ids: 0, tokens: 0 }
     }
 
     /// The value behind a name of the setup.
-    pub fn named(&self, name: &str) -> &str {
+    pub(crate) fn named(&self, name: &str) -> &str {
         self.names.iter().find(|(_, candidate)| *candidate == name).map(|(value, _)| value.as_str()).unwrap()
     }
 
-    pub async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         Answer {
@@ -153,12 +148,12 @@ impl TestServer {
     }
 
     /// A body of line protocol for the bucket `b`, with the operator token.
-    pub async fn write(&self, lines: impl Into<Body>) -> Answer {
+    pub(crate) async fn write(&self, lines: impl Into<Body>) -> Answer {
         self.call("POST", "/api/v2/write?org=o&bucket=b", lines).await
     }
 
     /// The answer to a query of the bucket `b`, as JSON.
-    pub async fn query(&self, sql: &str) -> serde_json::Value {
+    pub(crate) async fn query(&self, sql: &str) -> serde_json::Value {
         let body = serde_json::json!({ "db": "b", "q": sql });
         let answer = self.call("POST", "/api/v3/query_sql", body.to_string()).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
@@ -166,7 +161,7 @@ impl TestServer {
     }
 
     /// A new token with these permissions, in the organisation `o`. `<org>`, `<bucket>` and `<user>` are filled in.
-    pub async fn token(&self, permissions: &str) -> String {
+    pub(crate) async fn token(&self, permissions: &str) -> String {
         let body = format!(r#"{{"orgID":"<org>","permissions":{permissions}}}"#);
         let answer = self.call("POST", "/api/v2/authorizations", self.placeholders().fill(&body)).await;
         assert_eq!(answer.status, 201, "{}", answer.text());
@@ -174,7 +169,7 @@ impl TestServer {
     }
 
     /// A request with the operator token.
-    pub async fn call(&self, method: &str, address: &str, body: impl Into<Body>) -> Answer {
+    pub(crate) async fn call(&self, method: &str, address: &str, body: impl Into<Body>) -> Answer {
         let request = Request::builder().method(method).uri(address);
         self.send(request.header("authorization", format!("Token {TOKEN}")).body(body.into()).unwrap()).await
     }
@@ -200,7 +195,7 @@ async fn onboard(catalog: &Catalog) -> Vec<(String, &'static str)> {
 }
 
 /// What varies from run to run, and the names that stand for it.
-pub struct Placeholders {
+pub(crate) struct Placeholders {
     known: Vec<(String, String)>,
     ids: usize,
     tokens: usize,
@@ -208,14 +203,16 @@ pub struct Placeholders {
 
 impl Placeholders {
     /// A request with values for names.
-    pub fn fill(&self, text: &str) -> String {
+    pub(crate) fn fill(&self, text: &str) -> String {
         self.known.iter().fold(text.to_owned(), |text, (value, name)| text.replace(name, value))
     }
 
     /// An answer with names for values.
-    pub fn replace(&mut self, text: &str) -> String {
+    pub(crate) fn replace(&mut self, text: &str) -> String {
+        let version = concat!("v2.9.0-freshet.", env!("CARGO_PKG_VERSION"));
+        let text = without_file_sizes(&text.replace(version, "<version>"));
         let mut replaced = String::new();
-        let mut rest = text;
+        let mut rest = text.as_str();
         while let Some(character) = rest.chars().next() {
             let is_word = |c: char| c.is_ascii_alphanumeric() || "-_=".contains(c);
             let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
@@ -235,8 +232,9 @@ impl Placeholders {
     }
 
     fn name_of(&mut self, word: &str) -> String {
-        if let Some(key) = word.strip_prefix("influxdb-oss-session=").filter(|key| key.len() == 88) {
-            return format!("influxdb-oss-session={}", self.name_of(key));
+        // `org=<id>` in a link, a cookie; the signs at the end of a token are part of it.
+        if let Some((key, value)) = word.split_once('=').filter(|(_, value)| !value.trim_matches('=').is_empty()) {
+            return format!("{key}={}", self.name_of(value));
         }
         if let Some((_, name)) = self.known.iter().find(|(value, _)| value == word) {
             return name.clone();
@@ -258,6 +256,14 @@ impl Placeholders {
     }
 }
 
+/// The size of a file depends on how it is encoded, which is not the server's to promise.
+fn without_file_sizes(text: &str) -> String {
+    let Some((before, after)) = text.split_once("\"bytes\":") else {
+        return text.to_owned();
+    };
+    format!("{before}\"bytes\":<number>{}", after.trim_start_matches(|c: char| c.is_ascii_digit()))
+}
+
 /// A time of now at the start of the text (`2026-…Z`, or the date of a cookie), and what follows it.
 fn split_time(text: &str) -> Option<(&'static str, &str)> {
     let end = text.find(['"', ' ', ',', ';', '\n']).unwrap_or(text.len());
@@ -274,7 +280,7 @@ fn split_time(text: &str) -> Option<(&'static str, &str)> {
 }
 
 /// The body after the directives of its case.
-pub fn encode_body(mut body: Vec<u8>, directives: &[String]) -> Vec<u8> {
+pub(crate) fn encode_body(mut body: Vec<u8>, directives: &[String]) -> Vec<u8> {
     for directive in directives {
         let (name, value) = directive.split_once(' ').unwrap_or((directive, ""));
         let number = || value.parse::<usize>().unwrap();
@@ -287,7 +293,7 @@ pub fn encode_body(mut body: Vec<u8>, directives: &[String]) -> Vec<u8> {
             }
             "zstd" => body = zstd::encode_all(&body[..], 3).unwrap(),
             "repeat" => body = body.repeat(number()),
-            "cut" => body.truncate(body.len() - number()),
+            "cut" => body.truncate(body.len().saturating_sub(number())),
             "flip" => {
                 let index = body.len() - number();
                 body[index] ^= 0xff;
@@ -325,7 +331,7 @@ fn unescape(body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-pub fn gzip(data: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(data: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(data).unwrap();
     encoder.finish().unwrap()

@@ -1,10 +1,6 @@
-//! Compression bombs: what they cost the process, measured as its peak memory. In a process of its own, so that no
-//! other test adds to it.
+//! Compression bombs: what they cost the process, measured as its peak memory.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
-
-#[path = "api/support.rs"]
-mod support;
 
 use std::sync::Arc;
 
@@ -12,7 +8,7 @@ use axum::body::Body;
 use http::Request;
 use server::Limits;
 
-use support::{Setup, TOKEN, TestServer, gzip};
+use crate::support::{Setup, TOKEN, TestServer, gzip};
 
 const MIB: u64 = 1 << 20;
 

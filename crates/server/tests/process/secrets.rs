@@ -48,10 +48,8 @@ fn request(method: &str, address: &str, headers: &[(&str, &str)], body: String) 
 #[tokio::test]
 async fn neither_logs_nor_answers_show_them() {
     let log = Log::default();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
-    // Of this thread only; the runtime of a test has no other, but for work that may block.
-    let guard = tracing::subscriber::set_default(subscriber);
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
+    tracing::subscriber::set_global_default(subscriber).unwrap();
     let server = TestServer::with(Setup { onboard: false, ..Setup::default() }).await;
     let operator = format!("Token {OPERATOR}");
     let authorized = [("authorization", operator.as_str())];
@@ -97,7 +95,6 @@ async fn neither_logs_nor_answers_show_them() {
         let headers = [(name, value)];
         answers.push(server.send(request("GET", "/api/v2/me", &headers, String::new())).await.text());
     }
-    drop(guard);
 
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(log.contains("/api/v2/setup"), "nothing was logged: {log}");

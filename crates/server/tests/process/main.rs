@@ -1,0 +1,6 @@
+//! Tests that look at the whole process, its memory and its log, so that other tests must not run beside them.
+
+mod bomb;
+mod secrets;
+#[path = "../api/support.rs"]
+mod support;
