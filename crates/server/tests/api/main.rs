@@ -5,6 +5,7 @@ mod golden;
 mod metrics;
 mod paging;
 mod permissions;
+mod recorded;
 mod requests;
 mod serving;
 mod support;
