@@ -248,3 +248,22 @@ async fn a_session_works_wherever_a_token_does() {
     assert_eq!(call("POST", "/api/v2/signout", "").await.status, 204);
     assert_eq!(call("GET", "/api/v2/me", "").await.status, 401);
 }
+
+#[tokio::test]
+async fn a_result_as_parquet() {
+    let server = TestServer::start(&[]).await;
+    assert_eq!(server.write("m,t=a f=1,i=2i 1767225600000000000\nm,t=b f=2 1767225601000000000").await.status, 204);
+    let answer = server.call("GET", "/api/v3/query_sql?db=b&q=SELECT+*+FROM+m+ORDER+BY+time&format=parquet", "").await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/vnd.apache.parquet"));
+    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(answer.body, 100).unwrap();
+    let batches: Vec<_> = reader.map(Result::unwrap).collect();
+    let rows = arrow::util::pretty::pretty_format_batches(&batches).unwrap().to_string();
+    let expected = "\
++---------------------+---+-----+---+
+| time                | t | f   | i |
++---------------------+---+-----+---+
+| 2026-01-01T00:00:00 | a | 1.0 | 2 |
+| 2026-01-01T00:00:01 | b | 2.0 |   |
++---------------------+---+-----+---+";
+    assert_eq!(rows, expected);
+}
