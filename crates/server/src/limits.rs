@@ -25,15 +25,17 @@ pub struct Limits {
     /// Pieces of CPU work (decompression, encoding of results, password hashes) at the same time; more only wait for
     /// each other. Twice the cores keeps all of them busy while some pieces wait for memory.
     pub cpu_tasks: usize,
-    /// Connections at the same time. Each costs a few tens of KiB and one file descriptor; the accept queue of the
-    /// kernel holds the rest.
+    /// Connections at the same time; the accept queue of the kernel holds the rest. Each costs a file descriptor, a few
+    /// tens of KiB while it is honest, and at worst [`CONNECTION_BUFFER_BYTES`].
     pub connections: usize,
     /// Streams of one HTTP/2 connection: as many requests as a client library keeps in flight, not more.
     pub http2_streams: u32,
-    /// The time to send the head of a request, and the time a kept-alive connection may be idle (hyper has one timer
-    /// for both): longer than the usual interval between two batches of a client, short enough that connections
-    /// which trickle a head do not add up.
-    pub head_read: Duration,
+    /// The time from the opening of a connection to its first request. Nobody opens one long before it is needed, and a
+    /// connection that never says anything takes a place from others.
+    pub first_request: Duration,
+    /// The time from one request of a connection to the next, with its whole head (hyper has one timer for both). As
+    /// InfluxDB's idle timeout: clients that write once a minute keep their connection.
+    pub idle: Duration,
     /// The time for a TLS handshake.
     pub tls_handshake: Duration,
     /// How long a stopping server waits for requests in flight before it cuts them.
@@ -50,7 +52,7 @@ pub struct Limits {
 
 impl Limits {
     /// The limits for a server that may use `memory_limit_bytes`: bodies get at most a quarter of it, one body at most
-    /// half of that.
+    /// half of that, and the buffers of all connections at most half of the memory.
     #[must_use]
     pub fn for_memory(memory_limit_bytes: u64) -> Self {
         let bodies_in_flight_bytes = (memory_limit_bytes / 4).clamp(16 * MIB, 2048 * MIB);
@@ -60,6 +62,8 @@ impl Limits {
             decompressed_body_bytes,
             bodies_in_flight_bytes,
             pretty_bytes: (64 * MIB).min(memory_limit_bytes / 16),
+            connections: usize::try_from(memory_limit_bytes / (2 * CONNECTION_BUFFER_BYTES as u64))
+                .map_or(CONNECTIONS, |connections| connections.clamp(256, CONNECTIONS)),
             ..Self::default()
         }
     }
@@ -76,9 +80,10 @@ impl Default for Limits {
             body_stall: Duration::from_secs(30),
             body_total: Duration::from_secs(600),
             cpu_tasks: 2 * cores,
-            connections: 4096,
+            connections: CONNECTIONS,
             http2_streams: 256,
-            head_read: Duration::from_secs(60),
+            first_request: Duration::from_secs(30),
+            idle: Duration::from_secs(180),
             tls_handshake: Duration::from_secs(10),
             drain: Duration::from_secs(30),
             pretty_bytes: 64 * MIB,
@@ -88,6 +93,17 @@ impl Default for Limits {
         }
     }
 }
+
+/// The most connections: more than the writers of one server, and half of the file descriptors of a usual hard limit.
+const CONNECTIONS: usize = 4096;
+
+/// What one connection may hold that is not yet given to a handler, which is also the longest head of a request: the
+/// longest address that the parser of addresses takes is 64 KiB, and headers come on top.
+pub(crate) const CONNECTION_BUFFER_BYTES: usize = 128 * 1024;
+
+/// How often an HTTP/2 connection is asked whether somebody is there, and how long the answer may take: a peer that is
+/// gone without a word is noticed within a minute.
+pub(crate) const HTTP2_PING: Duration = Duration::from_secs(30);
 
 /// Distinct user agents that /metrics tells apart; the rest are counted as `other`.
 pub(crate) const METRIC_USER_AGENTS: usize = 32;
@@ -131,6 +147,7 @@ mod tests {
             assert_eq!(limits.bodies_in_flight_bytes, in_flight, "{memory}");
             assert_eq!(limits.decompressed_body_bytes, decompressed, "{memory}");
             assert_eq!(limits.write_body_bytes, compressed, "{memory}");
+            assert!(limits.connections as u64 * CONNECTION_BUFFER_BYTES as u64 <= memory / 2, "{memory}");
         }
     }
 }

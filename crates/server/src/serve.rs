@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use crate::limits::Limits;
+use crate::limits::{CONNECTION_BUFFER_BYTES, HTTP2_PING, Limits};
 use crate::state::AppState;
 use crate::tls::{self, TlsError, TlsFiles};
 
@@ -68,7 +68,7 @@ pub async fn serve(
         tls: acceptor,
         builder: Arc::new(builder(&limits)),
         handshake: limits.tls_handshake,
-        first_request: limits.head_read,
+        first_request: limits.first_request,
         cut: CancellationToken::new(),
     };
     let graceful = GracefulShutdown::new();
@@ -100,14 +100,13 @@ pub async fn serve(
 
 fn builder(limits: &Limits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.head_read);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.idle).max_buf_size(CONNECTION_BUFFER_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.http2_streams)
-        // A peer that is gone without a word is noticed within a minute.
-        .keep_alive_interval(Some(limits.head_read / 2))
-        .keep_alive_timeout(limits.head_read / 2);
+        .keep_alive_interval(Some(HTTP2_PING))
+        .keep_alive_timeout(HTTP2_PING);
     builder
 }
 

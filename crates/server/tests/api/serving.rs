@@ -122,9 +122,9 @@ async fn a_body_that_is_announced_too_large_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn slow_heads_are_cut() {
-    let limits = Limits { head_read: Duration::from_millis(50), ..Limits::default() };
-    let listening = Listening::start(limits, None).await;
+async fn silent_connections_and_slow_heads_are_cut() {
+    let brief = Duration::from_millis(50);
+    let listening = Listening::start(Limits { first_request: brief, idle: brief, ..Limits::default() }, None).await;
     // Nothing, the beginning of HTTP/2, the whole of it without a request, and half a head of HTTP/1.
     let http2 = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     for begun in ["", "PRI * HTT", http2, "POST /api/v2/write HTTP/1.1\r\nHost:"] {
@@ -134,6 +134,40 @@ async fn slow_heads_are_cut() {
         let answer = read_to_end(stream).await;
         assert!(!answer.contains("HTTP/1.1 2"), "{begun}: {answer}");
     }
+    // After a request too: silence, and half a head.
+    for begun in ["", "POST /api/v2/write HTTP/1.1\r\nHost:"] {
+        let mut stream = listening.connect().await;
+        stream.write_all((head("GET", "/ping", "") + begun).as_bytes()).await.unwrap();
+        let answer = read_to_end(stream).await;
+        assert_eq!(answer.matches("HTTP/1.1 2").count(), 1, "{begun}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn requests_may_be_longer_apart_than_the_first_from_the_opening() {
+    let brief = Duration::from_millis(50);
+    let listening = Listening::start(Limits { first_request: brief, ..Limits::default() }, None).await;
+    let mut stream = listening.connect().await;
+    stream.write_all(head("GET", "/ping", "").as_bytes()).await.unwrap();
+    read_until(&mut stream, "\r\n\r\n").await;
+    let mut byte = [0];
+    assert!(tokio::time::timeout(4 * brief, stream.read(&mut byte)).await.is_err(), "the connection was closed");
+    let answer = exchange(stream, &head("GET", "/ping", "Connection: close\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+}
+
+#[tokio::test]
+async fn heads_have_a_limit() {
+    let listening = Listening::start(Limits::default(), None).await;
+    let long = format!("X-Long: {}\r\nConnection: close\r\n", "x".repeat(100 << 10));
+    let answer = exchange(listening.connect().await, &head("GET", "/ping", &long)).await;
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+    let mut stream = listening.connect().await;
+    let endless = format!("GET /ping HTTP/1.1\r\nHost: x\r\nX-Long: {}", "x".repeat(256 << 10));
+    // The server may close before it has taken all of it.
+    let _ = stream.write_all(endless.as_bytes()).await;
+    let answer = read_to_end(stream).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
 }
 
 #[tokio::test]
