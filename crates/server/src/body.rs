@@ -195,7 +195,7 @@ impl BodyReader {
             return Err(too_large());
         }
         let deadline = Instant::now() + self.total;
-        let mut collected = BoundedBuffer { bytes: Vec::new(), limit_bytes, reservation };
+        let mut collected = Received { bytes: Vec::new(), limit_bytes, reservation };
         let mut first: Option<Bytes> = None;
         loop {
             let next = tokio::time::timeout(self.stall, body.frame());
@@ -237,25 +237,56 @@ fn capacity_for(announced: Option<u64>, received: usize) -> usize {
     announced.min(4 << 20).max(received)
 }
 
-/// Decompresses `wire` into one buffer that never exceeds `limit_bytes`, counting it in `reservation`.
+/// Decompresses `wire` into one buffer of exactly its length, never more than `limit_bytes`, counted in `reservation`.
+///
+/// A buffer that grows would cost up to twice its length while it is copied. So the first pass takes the length that the
+/// data says it has, and if that was too little goes on to count only; then a second pass knows.
 fn decompress(
     encoding: ContentEncoding,
     wire: &[u8],
     limit_bytes: u64,
     reservation: &mut ByteReservation,
 ) -> Result<Vec<u8>, BodyError> {
-    let mut output = BoundedBuffer { bytes: Vec::new(), limit_bytes, reservation };
-    match encoding {
-        ContentEncoding::Identity => output.fill(&mut &*wire, |_| DecompressError::Corrupt("identity"))?,
-        ContentEncoding::Gzip => gunzip(wire, &mut output)?,
-        ContentEncoding::Deflate => inflate(wire, &mut output)?,
-        ContentEncoding::Zstd => unzstd(wire, &mut output)?,
+    let expected = expected_length(encoding, wire).min(limit_bytes);
+    let mut output = Output::new(expected, limit_bytes, reservation)?;
+    decompress_into(encoding, wire, &mut output)?;
+    if !output.is_kept {
+        let length = output.length;
+        output = Output::new(length, limit_bytes, reservation)?;
+        decompress_into(encoding, wire, &mut output)?;
     }
     Ok(output.bytes)
 }
 
+fn decompress_into(encoding: ContentEncoding, wire: &[u8], output: &mut Output<'_>) -> Result<(), BodyError> {
+    match encoding {
+        ContentEncoding::Identity => output.fill(&mut &*wire, |_| DecompressError::Corrupt("identity")),
+        ContentEncoding::Gzip => gunzip(wire, output),
+        ContentEncoding::Deflate => inflate(wire, output),
+        ContentEncoding::Zstd => unzstd(wire, output),
+    }
+}
+
+/// The length that compressed data says it has when decompressed; a guess where it says nothing. It may be a lie.
+fn expected_length(encoding: ContentEncoding, wire: &[u8]) -> u64 {
+    /// Of a small body, whose second pass would cost more than the room.
+    const GUESS_BYTES: u64 = DECOMPRESS_STEP_BYTES as u64;
+    /// The best that deflate can do: 258 bytes for two bits.
+    const DEFLATE_RATIO_MAX: u64 = 1032;
+    match encoding {
+        ContentEncoding::Identity => wire.len() as u64,
+        // RFC 1952: the last four bytes, of the last member.
+        ContentEncoding::Gzip => {
+            let length = wire.last_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
+            u64::from(length).min((wire.len() as u64).saturating_mul(DEFLATE_RATIO_MAX))
+        }
+        ContentEncoding::Deflate => GUESS_BYTES,
+        ContentEncoding::Zstd => zstd::zstd_safe::get_frame_content_size(wire).ok().flatten().unwrap_or(GUESS_BYTES),
+    }
+}
+
 /// Member by member, so that what follows the last one can be told from what it holds.
-fn gunzip(wire: &[u8], output: &mut BoundedBuffer<'_>) -> Result<(), BodyError> {
+fn gunzip(wire: &[u8], output: &mut Output<'_>) -> Result<(), BodyError> {
     let mut rest = wire;
     let mut is_first = true;
     loop {
@@ -279,7 +310,7 @@ fn gunzip(wire: &[u8], output: &mut BoundedBuffer<'_>) -> Result<(), BodyError> 
 }
 
 /// HTTP's `deflate` is the zlib format; a bare deflate stream is told by its first two bytes (RFC 1950, 2.2).
-fn inflate(wire: &[u8], output: &mut BoundedBuffer<'_>) -> Result<(), BodyError> {
+fn inflate(wire: &[u8], output: &mut Output<'_>) -> Result<(), BodyError> {
     let classify = |error: &io::Error| match error.kind() {
         io::ErrorKind::UnexpectedEof => DecompressError::Truncated("deflate"),
         _ => DecompressError::Corrupt("deflate"),
@@ -299,7 +330,7 @@ fn inflate(wire: &[u8], output: &mut BoundedBuffer<'_>) -> Result<(), BodyError>
 }
 
 /// Frame by frame, like [`gunzip`].
-fn unzstd(wire: &[u8], output: &mut BoundedBuffer<'_>) -> Result<(), BodyError> {
+fn unzstd(wire: &[u8], output: &mut Output<'_>) -> Result<(), BodyError> {
     let mut rest = wire;
     let mut is_first = true;
     loop {
@@ -330,14 +361,25 @@ fn starts_like_zstd(rest: &[u8]) -> bool {
     rest.starts_with(&MAGIC) || is_skippable || (rest.len() < 4 && MAGIC.starts_with(rest))
 }
 
-/// A buffer that refuses to grow beyond a limit or a budget. What it has room for counts, not only what it holds.
-struct BoundedBuffer<'a> {
+/// Where decompressed bytes go: into a buffer that does not grow. When it is full it is given up, and what comes is
+/// only counted.
+struct Output<'a> {
     bytes: Vec<u8>,
+    is_kept: bool,
+    length: u64,
     limit_bytes: u64,
     reservation: &'a mut ByteReservation,
 }
 
-impl BoundedBuffer<'_> {
+impl<'a> Output<'a> {
+    fn new(length: u64, limit_bytes: u64, reservation: &'a mut ByteReservation) -> Result<Self, BodyError> {
+        if !reservation.grow(length) {
+            return Err(BodyError::Busy);
+        }
+        let bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(usize::MAX));
+        Ok(Self { bytes, is_kept: true, length: 0, limit_bytes, reservation })
+    }
+
     /// Reads `source` to its end.
     fn fill(
         &mut self,
@@ -357,10 +399,33 @@ impl BoundedBuffer<'_> {
     }
 
     fn append(&mut self, piece: &[u8]) -> Result<(), BodyError> {
-        let needed = self.bytes.len() + piece.len();
-        if needed as u64 > self.limit_bytes {
+        self.length += piece.len() as u64;
+        if self.length > self.limit_bytes {
             return Err(BodyError::TooLarge { limit_bytes: self.limit_bytes, decompressed: true });
         }
+        if self.is_kept && self.length > self.bytes.capacity() as u64 {
+            self.reservation.shrink(self.bytes.capacity() as u64);
+            self.bytes = Vec::new();
+            self.is_kept = false;
+        }
+        if self.is_kept {
+            self.bytes.extend_from_slice(piece);
+        }
+        Ok(())
+    }
+}
+
+/// A body on its way in, whose length nobody knows for certain. Counted is what it has room for, and while it grows the
+/// old room too.
+struct Received<'a> {
+    bytes: Vec<u8>,
+    limit_bytes: u64,
+    reservation: &'a mut ByteReservation,
+}
+
+impl Received<'_> {
+    fn append(&mut self, piece: &[u8]) -> Result<(), BodyError> {
+        let needed = self.bytes.len() + piece.len();
         if needed > self.bytes.capacity() {
             self.make_room(needed.max(2 * self.bytes.capacity()).max(DECOMPRESS_STEP_BYTES))?;
         }
@@ -371,10 +436,13 @@ impl BoundedBuffer<'_> {
     /// Grows to this capacity, or to the limit if that is less; the budget is asked first.
     fn make_room(&mut self, capacity: usize) -> Result<(), BodyError> {
         let capacity = capacity.min(usize::try_from(self.limit_bytes).unwrap_or(usize::MAX));
-        if !self.reservation.grow(capacity.saturating_sub(self.bytes.capacity()) as u64) {
+        if !self.reservation.grow(capacity as u64) {
             return Err(BodyError::Busy);
         }
-        self.bytes.reserve_exact(capacity.saturating_sub(self.bytes.len()));
+        let mut grown = Vec::with_capacity(capacity);
+        grown.extend_from_slice(&self.bytes);
+        let old = std::mem::replace(&mut self.bytes, grown);
+        self.reservation.shrink(old.capacity() as u64);
         Ok(())
     }
 }

@@ -113,6 +113,34 @@ async fn gzip_bodies() {
     check(encoding, &corrupt, Err("gzip: corrupt data")).await;
 }
 
+#[test]
+fn the_length_in_compressed_data_is_a_hint_that_cannot_be_abused() {
+    let expected = |encoding, wire: &[u8]| expected_length(encoding, wire);
+    assert_eq!(expected(ContentEncoding::Gzip, &gzip(b"m f=1")), 5);
+    assert_eq!(expected(ContentEncoding::Gzip, b""), 0);
+    assert_eq!(expected(ContentEncoding::Gzip, &[0xff; 3]), 0);
+    assert_eq!(expected(ContentEncoding::Gzip, &[0xff; 10]), 10 * 1032);
+    assert_eq!(expected(ContentEncoding::Zstd, &zstd::bulk::compress(b"m f=1", 3).unwrap()), 5);
+    let body = vec![b'x'; 300_000];
+    let one = gzip(&body);
+    // Several members: the length is that of the last one, here too short.
+    let several = [gzip(&body[..200_000]), gzip(&body[200_000..])].concat();
+    let known = zstd::bulk::compress(&body, 3).unwrap();
+    for (encoding, wire) in [
+        (ContentEncoding::Gzip, one),
+        (ContentEncoding::Gzip, several),
+        (ContentEncoding::Deflate, zlib(&body)),
+        (ContentEncoding::Zstd, known),
+        (ContentEncoding::Zstd, zstd_frame(&body)),
+    ] {
+        let budget = ByteBudget::new(300_000);
+        let mut reservation = budget.reservation();
+        let bytes = decompress(encoding, &wire, 1 << 20, &mut reservation).unwrap();
+        assert!(bytes == body && bytes.capacity() == 300_000, "{encoding:?}");
+        assert_eq!(budget.used_bytes(), 300_000, "{encoding:?}");
+    }
+}
+
 #[tokio::test]
 async fn deflate_bodies() {
     let encoding = ContentEncoding::Deflate;

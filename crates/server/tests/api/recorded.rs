@@ -64,10 +64,11 @@ fn compare(theirs: &Value, ours: &Value, at: &str, ids: &mut Ids, found: &mut Ve
         (Value::Object(theirs), Value::Object(ours)) => {
             let keys: BTreeSet<&String> = theirs.keys().chain(ours.keys()).collect();
             // Ids first: the links beside them hold them too.
-            if let (Some(Value::String(theirs)), Some(Value::String(ours))) = (theirs.get("id"), ours.get("id")) {
-                if is_id(theirs) && is_id(ours) {
-                    ids.0.insert(theirs.clone(), ours.clone());
-                }
+            if let (Some(Value::String(theirs)), Some(Value::String(ours))) = (theirs.get("id"), ours.get("id"))
+                && is_id(theirs)
+                && is_id(ours)
+            {
+                ids.0.insert(theirs.clone(), ours.clone());
             }
             for key in keys {
                 let at = format!("{at}/{key}");

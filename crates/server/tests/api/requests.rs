@@ -180,7 +180,7 @@ async fn an_overloaded_server_refuses_and_recovers() {
     let limits = Limits { bodies_in_flight_bytes: 256 << 10, ..small_limits() };
     let server = Arc::new(TestServer::with(Setup { limits, ..Setup::default() }).await);
     let lines = |writer: usize| format!("m,w={writer} f=1 1\n{}", " ".repeat(60 << 10));
-    let mut stored: Vec<usize> = Vec::new();
+    let (mut stored, mut refused): (Vec<usize>, usize) = (Vec::new(), 0);
     let mut waiting: Vec<usize> = (0..64).collect();
     for _ in 0..200 {
         if waiting.is_empty() {
@@ -199,12 +199,14 @@ async fn an_overloaded_server_refuses_and_recovers() {
                 204 => stored.push(writer),
                 _ => {
                     assert!(is_busy(&answer), "{} {}", answer.status, answer.text());
+                    refused += 1;
                     waiting.push(writer);
                 }
             }
         }
     }
     assert_eq!(stored.len(), 64);
+    assert!(refused > 0, "the server was never overloaded");
     assert_eq!(server.query("SELECT count(*) AS n FROM m").await, serde_json::json!([{ "n": 64 }]));
 }
 

@@ -54,9 +54,9 @@ async fn a_bomb_costs_no_more_than_the_limit() {
         }
     }
     let grown = peak_memory_bytes() - before;
-    // The bodies as they were sent, and the decoders' windows, come on top of the budget.
-    let slack = 16 * 2 * MIB + 16 * 9 * MIB;
+    println!("peak memory grew by {} MiB", grown / MIB);
+    // On top of the budget come the 16 bodies as this test holds them, and what the allocator has not given back yet.
+    let slack = 64 * MIB;
     assert!(grown <= all_bodies + slack, "{} MiB", grown / MIB);
-    assert!(grown < MEMORY_LIMIT_BYTES, "{} MiB", grown / MIB);
     assert_eq!(server.write("m f=1 1").await.status, 204);
 }

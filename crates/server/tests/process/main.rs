@@ -4,3 +4,7 @@ mod bomb;
 mod secrets;
 #[path = "../api/support.rs"]
 mod support;
+
+/// The binary's allocator, on which it depends what a freed body still costs.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
