@@ -239,8 +239,8 @@ fn capacity_for(announced: Option<u64>, received: usize) -> usize {
 
 /// Decompresses `wire` into one buffer of exactly its length, never more than `limit_bytes`, counted in `reservation`.
 ///
-/// A buffer that grows would cost up to twice its length while it is copied. So the first pass takes the length that the
-/// data says it has, and if that was too little goes on to count only; then a second pass knows.
+/// A buffer that grows would cost up to twice its length while it is copied. So the first pass takes the length that
+/// the data says it has, and if that was too little goes on to count only; then a second pass knows.
 fn decompress(
     encoding: ContentEncoding,
     wire: &[u8],

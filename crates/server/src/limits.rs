@@ -111,7 +111,7 @@ pub(crate) const METRIC_USER_AGENTS: usize = 32;
 /// Distinct request series that /metrics keeps: paths × methods × statuses × user agents that really occur.
 pub(crate) const METRIC_SERIES: usize = 4096;
 
-/// The first step of a buffer that grows while a body is decompressed.
+/// Bytes that are decompressed at a time, and the first room of a body whose length nobody knows.
 pub(crate) const DECOMPRESS_STEP_BYTES: usize = 64 * 1024;
 
 /// Largest zstd window, as a power of two: 8 MiB, which RFC 8878 asks every decoder to support. A larger one would let
