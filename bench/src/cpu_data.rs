@@ -87,9 +87,7 @@ impl DataOptions {
 
 /// Seconds of a duration as a number and a unit; at least one second.
 fn parse_duration_s(text: &str) -> Result<u64, String> {
-    let unit_start = text
-        .find(|character: char| !character.is_ascii_digit())
-        .unwrap_or(text.len());
+    let unit_start = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_start);
     let factor = match unit {
         "s" => 1,
@@ -98,9 +96,7 @@ fn parse_duration_s(text: &str) -> Result<u64, String> {
         _ => return Err(format!("`{text}` has no unit s, m or h")),
     };
     let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
-    seconds
-        .filter(|seconds| *seconds > 0)
-        .ok_or_else(|| format!("`{text}` is not a duration"))
+    seconds.filter(|seconds| *seconds > 0).ok_or_else(|| format!("`{text}` is not a duration"))
 }
 
 struct Host {
@@ -122,9 +118,7 @@ pub(crate) struct Generator {
 impl Generator {
     pub(crate) fn new(options: &DataOptions) -> Self {
         let mut random = Random::new(options.seed);
-        let hosts = (0..options.hosts)
-            .map(|number| Host::new(number, &mut random))
-            .collect();
+        let hosts = (0..options.hosts).map(|number| Host::new(number, &mut random)).collect();
         Self {
             hosts,
             random,
@@ -185,10 +179,7 @@ impl Host {
             ENVIRONMENTS[random.below(ENVIRONMENTS.len())],
         );
         let usage = std::array::from_fn(|_| random.percentage());
-        Self {
-            key: key.into_bytes(),
-            usage,
-        }
+        Self { key: key.into_bytes(), usage }
     }
 
     fn walk(&mut self, random: &mut Random) {
@@ -212,13 +203,7 @@ mod tests {
     use super::*;
 
     fn options(hosts: u64, rows_per_host: u64, seed: u64) -> DataOptions {
-        DataOptions {
-            hosts,
-            interval: 10,
-            hours: 24,
-            rows_per_host: Some(rows_per_host),
-            seed,
-        }
+        DataOptions { hosts, interval: 10, hours: 24, rows_per_host: Some(rows_per_host), seed }
     }
 
     fn text(options: &DataOptions) -> String {
@@ -239,31 +224,15 @@ mod tests {
         let text = text(&options(2, 3, 1));
         let rows: Vec<(&str, &str)> = text
             .lines()
-            .map(|line| {
-                (
-                    &line["cpu,hostname=".len()..line.find(",region").unwrap_or(0)],
-                    &line[line.len() - 19..],
-                )
-            })
+            .map(|line| (&line["cpu,hostname=".len()..line.find(",region").unwrap_or(0)], &line[line.len() - 19..]))
             .collect();
         let times = ["1451606400000000000", "1451606410000000000", "1451606420000000000"];
-        let expected: Vec<_> = times
-            .iter()
-            .flat_map(|time| [("host_0", *time), ("host_1", *time)])
-            .collect();
+        let expected: Vec<_> = times.iter().flat_map(|time| [("host_0", *time), ("host_1", *time)]).collect();
         assert_eq!(rows, expected);
         for line in text.lines() {
             for field in FIELDS {
-                let value = line
-                    .split(&format!("{field}="))
-                    .nth(1)
-                    .and_then(|rest| rest.split('i').next());
-                assert!(
-                    value
-                        .and_then(|value| value.parse::<i64>().ok())
-                        .is_some_and(|value| value <= 100),
-                    "{line}"
-                );
+                let value = line.split(&format!("{field}=")).nth(1).and_then(|rest| rest.split('i').next());
+                assert!(value.and_then(|value| value.parse::<i64>().ok()).is_some_and(|value| value <= 100), "{line}");
             }
         }
     }
@@ -279,23 +248,15 @@ mod tests {
     fn bodies_hold_every_row_once() {
         let options = options(7, 3, 1);
         let bodies: Vec<_> = Generator::new(&options).bodies(5).collect();
-        assert_eq!(
-            bodies.iter().map(|(_, count)| *count).collect::<Vec<_>>(),
-            [5, 5, 5, 5, 1]
-        );
+        assert_eq!(bodies.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [5, 5, 5, 5, 1]);
         let joined: Vec<u8> = bodies.iter().flat_map(|(body, _)| body.to_vec()).collect();
         assert_eq!(String::from_utf8_lossy(&joined), text(&options));
     }
 
     #[test]
     fn durations_have_a_unit() {
-        for (input, expected) in [
-            ("10s", Some(10)),
-            ("2m", Some(120)),
-            ("1h", Some(3_600)),
-            ("10", None),
-            ("0s", None),
-        ] {
+        for (input, expected) in [("10s", Some(10)), ("2m", Some(120)), ("1h", Some(3_600)), ("10", None), ("0s", None)]
+        {
             assert_eq!(parse_duration_s(input).ok(), expected, "{input}");
         }
     }

@@ -20,19 +20,10 @@ pub(crate) enum BenchError {
     ServerEnded { server: &'static str, log: PathBuf },
     /// The server did not get to a state in time.
     #[error("{server} was not {state} after {seconds} s; its output is in {}", log.display())]
-    TimedOut {
-        server: &'static str,
-        state: &'static str,
-        seconds: u64,
-        log: PathBuf,
-    },
+    TimedOut { server: &'static str, state: &'static str, seconds: u64, log: PathBuf },
     /// A request that prepares the server was refused.
     #[error("{server} refused its setup with status {status}: {body}")]
-    Setup {
-        server: &'static str,
-        status: u16,
-        body: String,
-    },
+    Setup { server: &'static str, status: u16, body: String },
     /// No HTTP answer came.
     #[error("no answer over HTTP: {0}")]
     Http(#[from] hyper::Error),

@@ -27,19 +27,11 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn get(path: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            ..Self::default()
-        }
+        Self { path: path.into(), ..Self::default() }
     }
 
     pub(crate) fn post(path: impl Into<String>, body: impl Into<Bytes>) -> Self {
-        Self {
-            method: hyper::Method::POST,
-            path: path.into(),
-            body: body.into(),
-            ..Self::default()
-        }
+        Self { method: hyper::Method::POST, path: path.into(), body: body.into(), ..Self::default() }
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -98,9 +90,7 @@ impl Connection {
         for (name, value) in &call.headers {
             builder = builder.header(*name, value);
         }
-        let request = builder
-            .body(Full::new(call.body.clone()))
-            .map_err(std::io::Error::other)?;
+        let request = builder.body(Full::new(call.body.clone())).map_err(std::io::Error::other)?;
         let response = sender.send_request(request).await?;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await?.to_bytes();

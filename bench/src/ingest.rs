@@ -132,9 +132,7 @@ async fn measure(
     std::fs::create_dir(&data_dir).map_err(BenchError::at(&data_dir))?;
     let port = free_port()?;
     // Kept when the benchmark fails, so it stands outside the folder that goes.
-    let log = options
-        .tools_dir
-        .join(format!("{}.log", server.name().replace([' ', '(', ')'], "-")));
+    let log = options.tools_dir.join(format!("{}.log", server.name().replace([' ', '(', ')'], "-")));
     let mut process = ServerProcess::start(server.name(), &mut server.command(&data_dir, port), &log)?;
     prepare_server(server, port, &mut process).await?;
 
@@ -149,34 +147,18 @@ async fn measure(
     let mut usage = process.stop()?;
     usage.cpu_s -= before.cpu_s;
     let disk_bytes = disk_usage_bytes(&data_dir)?;
-    Ok(Run {
-        server: server.name(),
-        encoding: encoding.name(),
-        load: loaded,
-        queryable_after,
-        usage,
-        disk_bytes,
-    })
+    Ok(Run { server: server.name(), encoding: encoding.name(), load: loaded, queryable_after, usage, disk_bytes })
 }
 
 /// Waits until the server answers, and sets it up.
 async fn prepare_server(server: &dyn Server, port: u16, process: &mut ServerProcess) -> Result<(), BenchError> {
     let mut connection = Connection::to(port);
     let stopwatch = Stopwatch::start();
-    while !connection
-        .send(&server.ready())
-        .await
-        .is_ok_and(|answer| answer.is_success())
-    {
+    while !connection.send(&server.ready()).await.is_ok_and(|answer| answer.is_success()) {
         process.usage()?;
         if stopwatch.elapsed() > READY_TIMEOUT {
             let (seconds, log) = (READY_TIMEOUT.as_secs(), process.log().to_owned());
-            return Err(BenchError::TimedOut {
-                server: server.name(),
-                state: "ready",
-                seconds,
-                log,
-            });
+            return Err(BenchError::TimedOut { server: server.name(), state: "ready", seconds, log });
         }
         tokio::time::sleep(READY_POLL_INTERVAL).await;
     }
@@ -185,11 +167,7 @@ async fn prepare_server(server: &dyn Server, port: u16, process: &mut ServerProc
     if answer.is_success() {
         return Ok(());
     }
-    Err(BenchError::Setup {
-        server: server.name(),
-        status: answer.status,
-        body: answer.text(),
-    })
+    Err(BenchError::Setup { server: server.name(), status: answer.status, body: answer.text() })
 }
 
 /// How long until a query sees all acknowledged rows; none if it does not in time.
@@ -233,9 +211,7 @@ fn conditions(options: &Options) -> String {
 
 fn processor(cpuinfo: &Path) -> String {
     let text = std::fs::read_to_string(cpuinfo).unwrap_or_default();
-    let name = text
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     name.map_or("unknown processor".to_owned(), |(_, name)| name.to_owned())
 }
 
@@ -254,9 +230,7 @@ mod tests {
         let text = b"cpu usage=1i 1\n".repeat(100);
         let compressed = gzip(&text).unwrap();
         let mut decompressed = Vec::new();
-        GzDecoder::new(compressed.as_slice())
-            .read_to_end(&mut decompressed)
-            .unwrap();
+        GzDecoder::new(compressed.as_slice()).read_to_end(&mut decompressed).unwrap();
         assert_eq!(decompressed, text);
         assert!(compressed.len() < text.len());
     }

@@ -21,15 +21,10 @@ pub(crate) struct Options {
 
 /// Parses everything and prints bytes and rows a second.
 pub(crate) fn run(options: &Options) {
-    let bodies: Vec<(Bytes, u64)> = Generator::new(&options.data)
-        .bodies(options.lines_per_request)
-        .collect();
+    let bodies: Vec<(Bytes, u64)> = Generator::new(&options.data).bodies(options.lines_per_request).collect();
     let byte_count: usize = bodies.iter().map(|(body, _)| body.len()).sum();
-    let parse_options = ParseOptions {
-        precision: Precision::Nanosecond,
-        default_time_ns: 0,
-        limits: Limits::default(),
-    };
+    let parse_options =
+        ParseOptions { precision: Precision::Nanosecond, default_time_ns: 0, limits: Limits::default() };
     let mut best_s = f64::INFINITY;
     let mut row_count = 0;
     for _ in 0..options.rounds {

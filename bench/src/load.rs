@@ -48,10 +48,7 @@ impl LoadResult {
     /// The latency that the given share of the requests stayed within.
     pub(crate) fn quantile_ms(&self, share: f64) -> f64 {
         let last = self.latencies_ms.len().saturating_sub(1);
-        self.latencies_ms
-            .get((share * last as f64) as usize)
-            .copied()
-            .unwrap_or(0.0)
+        self.latencies_ms.get((share * last as f64) as usize).copied().unwrap_or(0.0)
     }
 }
 
@@ -121,15 +118,9 @@ fn failure(answer: Result<Answer, BenchError>) -> Option<Failure> {
         Ok(answer) => {
             let body: String = answer.text().chars().take(200).collect();
             let is_temporary = matches!(answer.status, 429 | 503);
-            Some(Failure {
-                text: format!("{} {body}", answer.status),
-                is_temporary,
-            })
+            Some(Failure { text: format!("{} {body}", answer.status), is_temporary })
         }
-        Err(error) => Some(Failure {
-            text: error.to_string(),
-            is_temporary: false,
-        }),
+        Err(error) => Some(Failure { text: error.to_string(), is_temporary: false }),
     }
 }
 
@@ -162,26 +153,14 @@ mod tests {
     }
 
     async fn load_two(answers: &'static [&'static str]) -> LoadResult {
-        let body = || Body {
-            bytes: Bytes::from_static(b"point"),
-            row_count: 10,
-        };
-        load(
-            serve(answers),
-            &Call::post("/write", ""),
-            &Arc::new(vec![body(), body()]),
-            1,
-        )
-        .await
+        let body = || Body { bytes: Bytes::from_static(b"point"), row_count: 10 };
+        load(serve(answers), &Call::post("/write", ""), &Arc::new(vec![body(), body()]), 1).await
     }
 
     #[tokio::test]
     async fn acknowledged_rows_are_counted() {
         let result = load_two(&["204 No Content", "204 No Content"]).await;
-        assert_eq!(
-            (result.row_count, result.failed_count, result.retried_count),
-            (20, 0, 0)
-        );
+        assert_eq!((result.row_count, result.failed_count, result.retried_count), (20, 0, 0));
         assert_eq!(result.latencies_ms.len(), 2);
         assert_eq!(result.first_error, None);
     }
@@ -189,27 +168,14 @@ mod tests {
     #[tokio::test]
     async fn a_busy_server_is_asked_again_and_a_refusal_is_not() {
         let result = load_two(&["503 Busy", "204 No Content", "400 Bad Request"]).await;
-        assert_eq!(
-            (result.row_count, result.failed_count, result.retried_count),
-            (10, 1, 1)
-        );
+        assert_eq!((result.row_count, result.failed_count, result.retried_count), (10, 1, 1));
         assert_eq!(result.first_error.as_deref(), Some("503 "));
     }
 
     #[test]
     fn quantiles_are_taken_from_the_sorted_latencies() {
-        let result = LoadResult {
-            latencies_ms: (0..=100).map(f64::from).collect(),
-            ..LoadResult::default()
-        };
-        assert_eq!(
-            (
-                result.quantile_ms(0.5),
-                result.quantile_ms(0.99),
-                result.quantile_ms(1.0)
-            ),
-            (50.0, 99.0, 100.0)
-        );
+        let result = LoadResult { latencies_ms: (0..=100).map(f64::from).collect(), ..LoadResult::default() };
+        assert_eq!((result.quantile_ms(0.5), result.quantile_ms(0.99), result.quantile_ms(1.0)), (50.0, 99.0, 100.0));
         assert_eq!(LoadResult::default().quantile_ms(0.5), 0.0);
     }
 }

@@ -30,11 +30,7 @@ use crate::error::BenchError;
 
 /// Benchmarks of Freshet.
 #[derive(Parser)]
-#[command(
-    name = "cargo xtask bench",
-    bin_name = "cargo xtask bench",
-    disable_help_subcommand = true
-)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench", disable_help_subcommand = true)]
 struct Options {
     #[command(subcommand)]
     benchmark: Benchmark,

@@ -18,9 +18,7 @@ pub(crate) struct Packages {
 
 impl Packages {
     pub(crate) fn new(tools_dir: &Path) -> Self {
-        Self {
-            tools_dir: tools_dir.to_owned(),
-        }
+        Self { tools_dir: tools_dir.to_owned() }
     }
 
     /// A jar by its Maven coordinates.
@@ -44,11 +42,7 @@ impl Packages {
             return Ok(path);
         }
         fs::create_dir_all(&folder).map_err(BenchError::at(&folder))?;
-        let download = || {
-            run(Command::new("apt-get")
-                .args(["download", "--quiet", package])
-                .current_dir(&folder))
-        };
+        let download = || run(Command::new("apt-get").args(["download", "--quiet", package]).current_dir(&folder));
         // A new machine has no package lists yet, or old ones.
         if download().is_err() {
             run(Command::new("apt-get").args(["update", "--quiet"]))?;
@@ -70,16 +64,6 @@ pub(crate) fn run(command: &mut Command) -> Result<(), BenchError> {
     let status = command
         .stdout(std::io::stderr())
         .status()
-        .map_err(|source| BenchError::Start {
-            program: program.clone(),
-            source,
-        })?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(BenchError::Failed {
-            program,
-            status: status.to_string(),
-        })
-    }
+        .map_err(|source| BenchError::Start { program: program.clone(), source })?;
+    if status.success() { Ok(()) } else { Err(BenchError::Failed { program, status: status.to_string() }) }
 }

@@ -48,12 +48,7 @@ impl ServerProcess {
             .stderr(errors)
             .spawn()
             .map_err(|source| BenchError::Start { program, source })?;
-        Ok(Self {
-            server,
-            child,
-            log: log.to_owned(),
-            peak_memory_kib: 0,
-        })
+        Ok(Self { server, child, log: log.to_owned(), peak_memory_kib: 0 })
     }
 
     pub(crate) fn log(&self) -> &Path {
@@ -64,16 +59,10 @@ impl ServerProcess {
     pub(crate) fn usage(&mut self) -> Result<Usage, BenchError> {
         let (state, cpu_s) = self.state_and_cpu()?;
         if state == 'Z' {
-            return Err(BenchError::ServerEnded {
-                server: self.server,
-                log: self.log.clone(),
-            });
+            return Err(BenchError::ServerEnded { server: self.server, log: self.log.clone() });
         }
         self.see_peak_memory();
-        Ok(Usage {
-            cpu_s,
-            peak_memory_kib: self.peak_memory_kib,
-        })
+        Ok(Usage { cpu_s, peak_memory_kib: self.peak_memory_kib })
     }
 
     /// Asks the process to stop, waits until it has, and returns all that it used.
@@ -88,10 +77,7 @@ impl ServerProcess {
             let (state, cpu_s) = self.state_and_cpu()?;
             if state == 'Z' {
                 self.child.wait().map_err(BenchError::at(&self.log))?;
-                return Ok(Usage {
-                    cpu_s,
-                    peak_memory_kib: self.peak_memory_kib,
-                });
+                return Ok(Usage { cpu_s, peak_memory_kib: self.peak_memory_kib });
             }
             self.see_peak_memory();
             if stopwatch.elapsed() > STOP_TIMEOUT {
@@ -132,10 +118,7 @@ fn parse_stat(stat: &str) -> Option<(char, f64)> {
     let (_, rest) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
     let ticks = |index: usize| fields.get(index)?.parse::<f64>().ok();
-    Some((
-        fields.first()?.chars().next()?,
-        (ticks(11)? + ticks(12)?) / TICKS_PER_SECOND,
-    ))
+    Some((fields.first()?.chars().next()?, (ticks(11)? + ticks(12)?) / TICKS_PER_SECOND))
 }
 
 fn parse_peak_memory_kib(status: &str) -> Option<u64> {
@@ -149,11 +132,7 @@ pub(crate) fn disk_usage_bytes(folder: &Path) -> Result<u64, BenchError> {
     for entry in fs::read_dir(folder).map_err(BenchError::at(folder))? {
         let entry = entry.map_err(BenchError::at(folder))?;
         let metadata = entry.metadata().map_err(BenchError::at(entry.path()))?;
-        sum += if metadata.is_dir() {
-            disk_usage_bytes(&entry.path())?
-        } else {
-            metadata.blocks() * 512
-        };
+        sum += if metadata.is_dir() { disk_usage_bytes(&entry.path())? } else { metadata.blocks() * 512 };
     }
     Ok(sum)
 }
@@ -173,10 +152,7 @@ mod tests {
 
     #[test]
     fn peak_memory_is_read() {
-        assert_eq!(
-            parse_peak_memory_kib("VmPeak:\t 9 kB\nVmHWM:\t  1234 kB\n"),
-            Some(1_234)
-        );
+        assert_eq!(parse_peak_memory_kib("VmPeak:\t 9 kB\nVmHWM:\t  1234 kB\n"), Some(1_234));
         assert_eq!(parse_peak_memory_kib("State: Z\n"), None);
     }
 

@@ -41,9 +41,7 @@ fn write_row(text: &mut String, run: &Run) {
     let load = &run.load;
     let rows_per_s = load.row_count as f64 / load.elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
     let cpu_us_per_row = run.usage.cpu_s * 1e6 / (load.row_count.max(1)) as f64;
-    let queryable = run
-        .queryable_after
-        .map_or("never".to_owned(), |after| format!("{:.1}", after.as_secs_f64()));
+    let queryable = run.queryable_after.map_or("never".to_owned(), |after| format!("{:.1}", after.as_secs_f64()));
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
@@ -93,10 +91,7 @@ mod tests {
                 ..LoadResult::default()
             },
             queryable_after: None,
-            usage: Usage {
-                cpu_s: 3.5,
-                peak_memory_kib: 2_048,
-            },
+            usage: Usage { cpu_s: 3.5, peak_memory_kib: 2_048 },
             disk_bytes: 12_340_000,
         };
         let text = markdown(&[run]);

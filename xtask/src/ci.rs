@@ -52,10 +52,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), TaskError> {
                 verdict
             }
             Err(error) => {
-                failure = Some(TaskError::StepFailed {
-                    step: name,
-                    source: Box::new(error),
-                });
+                failure = Some(TaskError::StepFailed { step: name, source: Box::new(error) });
                 "FAILED".to_owned()
             }
         };
@@ -113,21 +110,13 @@ fn clippy(workspace: &Workspace) -> Result<Outcome, TaskError> {
 fn documentation(workspace: &Workspace) -> Result<Outcome, TaskError> {
     let mut command = cargo(workspace);
     command.env("RUSTDOCFLAGS", "--deny warnings");
-    command::run(command.args([
-        "doc",
-        "--locked",
-        "--workspace",
-        "--no-deps",
-        "--document-private-items",
-    ]))?;
+    command::run(command.args(["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"]))?;
     Ok(Outcome::Passed)
 }
 
 fn dependencies(workspace: &Workspace) -> Result<Outcome, TaskError> {
     if !command::succeeds(cargo(workspace).args(["deny", "--version"])) {
-        return Ok(Outcome::Skipped(
-            "cargo-deny is not installed, so deny.toml was not checked",
-        ));
+        return Ok(Outcome::Skipped("cargo-deny is not installed, so deny.toml was not checked"));
     }
     // Advisories need a database from the network, which a build machine may not have.
     command::run(cargo(workspace).args(["deny", "--locked", "check", "bans", "licenses", "sources"]))?;
@@ -154,14 +143,9 @@ struct Timer {
 }
 
 impl Timer {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the time a step takes is printed and decides nothing"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the time a step takes is printed and decides nothing")]
     fn start() -> Self {
-        Self {
-            start: std::time::Instant::now(),
-        }
+        Self { start: std::time::Instant::now() }
     }
 
     fn elapsed(&self) -> Duration {

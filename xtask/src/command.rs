@@ -18,18 +18,8 @@ pub(crate) fn cargo() -> Command {
 pub(crate) fn run(command: &mut Command) -> Result<(), TaskError> {
     let shown = shown(command);
     println!("$ {shown}");
-    let status = command.status().map_err(|source| TaskError::Start {
-        program: program(command),
-        source,
-    })?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(TaskError::Failed {
-            command: shown,
-            status: status.to_string(),
-        })
-    }
+    let status = command.status().map_err(|source| TaskError::Start { program: program(command), source })?;
+    if status.success() { Ok(()) } else { Err(TaskError::Failed { command: shown, status: status.to_string() }) }
 }
 
 /// Shows the command, runs it and hands over each line of its standard output as it comes, line break included.
@@ -37,10 +27,7 @@ pub(crate) fn run(command: &mut Command) -> Result<(), TaskError> {
 pub(crate) fn run_watched(command: &mut Command, mut each_line: impl FnMut(&str)) -> Result<bool, TaskError> {
     println!("$ {}", shown(command));
     let name = program(command);
-    let start_error = |source| TaskError::Start {
-        program: name.clone(),
-        source,
-    };
+    let start_error = |source| TaskError::Start { program: name.clone(), source };
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(start_error)?;
     if let Some(output) = child.stdout.take() {
         let mut output = BufReader::new(output);
@@ -59,35 +46,23 @@ pub(crate) fn output(command: &mut Command) -> Result<String, TaskError> {
     let output = command
         .stderr(Stdio::inherit())
         .output()
-        .map_err(|source| TaskError::Start {
-            program: program(command),
-            source,
-        })?;
+        .map_err(|source| TaskError::Start { program: program(command), source })?;
     if !output.status.success() {
-        return Err(TaskError::Failed {
-            command: shown(command),
-            status: output.status.to_string(),
-        });
+        return Err(TaskError::Failed { command: shown(command), status: output.status.to_string() });
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Whether the command runs and succeeds; its output is thrown away.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
-    let status = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
 }
 
 /// Where a program stands in `PATH`.
 pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
-    env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|candidate| candidate.is_file())
+    env::split_paths(&path).map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
 }
 
 fn program(command: &Command) -> String {
@@ -97,14 +72,8 @@ fn program(command: &Command) -> String {
 /// The command as one would type it: the program without its folder, then the arguments.
 fn shown(command: &Command) -> String {
     let program = PathBuf::from(command.get_program());
-    let name = program
-        .file_name()
-        .unwrap_or(command.get_program())
-        .to_string_lossy()
-        .into_owned();
-    let arguments = command
-        .get_args()
-        .map(|argument| format!(" {}", argument.to_string_lossy()));
+    let name = program.file_name().unwrap_or(command.get_program()).to_string_lossy().into_owned();
+    let arguments = command.get_args().map(|argument| format!(" {}", argument.to_string_lossy()));
     std::iter::once(name).chain(arguments).collect()
 }
 
@@ -122,9 +91,7 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_an_error_that_names_it() {
-        let error = run(&mut Command::new("no-such-program-at-all"))
-            .unwrap_err()
-            .to_string();
+        let error = run(&mut Command::new("no-such-program-at-all")).unwrap_err().to_string();
         assert!(error.starts_with("cannot run `no-such-program-at-all`"), "{error}");
         assert!(!succeeds(&mut Command::new("no-such-program-at-all")));
         assert_eq!(find_program("no-such-program-at-all"), None);
@@ -133,10 +100,8 @@ mod tests {
     #[test]
     fn a_watched_command_hands_over_each_line_and_its_success() {
         let mut lines = Vec::new();
-        let succeeded = run_watched(Command::new("printf").arg("one\ntwo"), |line| {
-            lines.push(line.to_owned())
-        })
-        .unwrap();
+        let succeeded =
+            run_watched(Command::new("printf").arg("one\ntwo"), |line| lines.push(line.to_owned())).unwrap();
         assert!(succeeded);
         assert_eq!(lines, ["one\n", "two"]);
         assert!(!run_watched(&mut Command::new("false"), |_| ()).unwrap());

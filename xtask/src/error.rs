@@ -12,11 +12,7 @@ pub(crate) enum TaskError {
     /// A file or folder could not be read or written.
     File { path: PathBuf, source: io::Error },
     /// A program that the task needs is not installed.
-    MissingProgram {
-        program: String,
-        purpose: &'static str,
-        remedy: &'static str,
-    },
+    MissingProgram { program: String, purpose: &'static str, remedy: &'static str },
     /// A program could not be started, or its output could not be read.
     Start { program: String, source: io::Error },
     /// A program ran and failed.
@@ -37,11 +33,7 @@ impl fmt::Display for TaskError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, source } => write!(formatter, "{}: {source}", path.display()),
-            Self::MissingProgram {
-                program,
-                purpose,
-                remedy,
-            } => {
+            Self::MissingProgram { program, purpose, remedy } => {
                 write!(formatter, "`{program}` is not installed; {purpose}: {remedy}")
             }
             Self::Start { program, source } => write!(formatter, "cannot run `{program}`: {source}"),

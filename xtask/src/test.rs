@@ -34,11 +34,7 @@ pub(crate) struct Options {
 impl Options {
     /// Every test.
     pub(crate) fn all() -> Self {
-        Self {
-            filter: None,
-            package: None,
-            no_clients: false,
-        }
+        Self { filter: None, package: None, no_clients: false }
     }
 }
 
@@ -63,10 +59,7 @@ impl fmt::Display for Totals {
 impl Totals {
     /// Adds a closing line of a test program: `test result: ok. 12 passed; 0 failed; 1 ignored; …`.
     fn add_line(&mut self, line: &str) {
-        let Some((_, counts)) = line
-            .strip_prefix("test result: ")
-            .and_then(|rest| rest.split_once(". "))
-        else {
+        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else {
             return;
         };
         for count in counts.split("; ") {
@@ -85,9 +78,7 @@ impl Totals {
 /// Runs the tests; an error if one fails or none ran.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Totals, TaskError> {
     let mut command = command::cargo();
-    command
-        .current_dir(&workspace.root)
-        .args(["test", "--locked", "--no-fail-fast"]);
+    command.current_dir(&workspace.root).args(["test", "--locked", "--no-fail-fast"]);
     match &options.package {
         Some(package) => command.args(["--package", package]),
         None => command.arg("--workspace"),
@@ -101,17 +92,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Totals, Ta
     if options.no_clients {
         command.env("FRESHET_TEST_CLIENTS", "skip");
     } else {
-        let ClientTools {
-            python,
-            node_dir,
-            strace,
-        } = tools::provide(workspace)?;
-        command
-            .env("FRESHET_TEST_PYTHON", python)
-            .env("FRESHET_TEST_STRACE", strace);
-        command
-            .env("NODE_PATH", node_dir.join("node_modules"))
-            .env("FRESHET_TEST_NODE_DIR", node_dir);
+        let ClientTools { python, node_dir, strace } = tools::provide(workspace)?;
+        command.env("FRESHET_TEST_PYTHON", python).env("FRESHET_TEST_STRACE", strace);
+        command.env("NODE_PATH", node_dir.join("node_modules")).env("FRESHET_TEST_NODE_DIR", node_dir);
         // The checkout must stay clean: no byte code beside the Python tests.
         command.env("PYTHONDONTWRITEBYTECODE", "1");
     }
@@ -122,15 +105,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Totals, Ta
         totals.add_line(line.trim_end());
     })?;
     if !succeeded {
-        return Err(TaskError::TestsFailed {
-            totals: totals.to_string(),
-        });
+        return Err(TaskError::TestsFailed { totals: totals.to_string() });
     }
-    if totals.passed == 0 {
-        Err(TaskError::NoTestRan)
-    } else {
-        Ok(totals)
-    }
+    if totals.passed == 0 { Err(TaskError::NoTestRan) } else { Ok(totals) }
 }
 
 #[cfg(test)]
@@ -148,22 +125,8 @@ mod tests {
         ] {
             totals.add_line(line);
         }
-        assert_eq!(
-            totals,
-            Totals {
-                passed: 14,
-                failed: 3,
-                ignored: 1
-            }
-        );
+        assert_eq!(totals, Totals { passed: 14, failed: 3, ignored: 1 });
         assert_eq!(totals.to_string(), "14 passed, 3 failed, 1 skipped");
-        assert_eq!(
-            Totals {
-                passed: 2,
-                ..Totals::default()
-            }
-            .to_string(),
-            "2 passed, 0 failed"
-        );
+        assert_eq!(Totals { passed: 2, ..Totals::default() }.to_string(), "2 passed, 0 failed");
     }
 }

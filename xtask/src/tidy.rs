@@ -61,22 +61,13 @@ struct Finding {
 
 impl Finding {
     fn new(check: &'static str, path: &str, line: usize, message: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line,
-            check,
-            message: message.into(),
-        }
+        Self { path: path.to_owned(), line, check, message: message.into() }
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{}:{}: [{}] {}",
-            self.path, self.line, self.check, self.message
-        )
+        write!(formatter, "{}:{}: [{}] {}", self.path, self.line, self.check, self.message)
     }
 }
 
@@ -146,10 +137,7 @@ fn apply_exemptions(findings: Vec<Finding>, exemptions: &[Exemption]) -> Vec<Fin
         }
     }
     for (exemption, _) in exemptions.iter().zip(used).filter(|(_, used)| !used) {
-        let message = format!(
-            "the exemption from `{}` excuses nothing: remove it from EXEMPTIONS",
-            exemption.check
-        );
+        let message = format!("the exemption from `{}` excuses nothing: remove it from EXEMPTIONS", exemption.check);
         kept.push(Finding::new("exemptions", exemption.path, 0, message));
     }
     kept
@@ -166,12 +154,7 @@ impl Exemption {
 mod tests {
     use super::*;
 
-    const EXEMPTION: Exemption = Exemption {
-        check: "clock",
-        path: "src/",
-        message_part: "`a`",
-        reason: "test",
-    };
+    const EXEMPTION: Exemption = Exemption { check: "clock", path: "src/", message_part: "`a`", reason: "test" };
 
     #[test]
     fn an_exemption_excuses_only_what_it_names() {
@@ -180,14 +163,8 @@ mod tests {
         let other_message = Finding::new("clock", "src/x.rs", 1, "`b` reads the clock");
         let other_path = Finding::new("clock", "bench/x.rs", 1, "`a` reads the clock");
         let kept = apply_exemptions(vec![excused, other_check, other_message, other_path], &[EXEMPTION]);
-        let paths: Vec<_> = kept
-            .iter()
-            .map(|finding| (finding.check, finding.path.as_str()))
-            .collect();
-        assert_eq!(
-            paths,
-            [("arrows", "src/x.rs"), ("clock", "src/x.rs"), ("clock", "bench/x.rs")]
-        );
+        let paths: Vec<_> = kept.iter().map(|finding| (finding.check, finding.path.as_str())).collect();
+        assert_eq!(paths, [("arrows", "src/x.rs"), ("clock", "src/x.rs"), ("clock", "bench/x.rs")]);
     }
 
     #[test]

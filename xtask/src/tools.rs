@@ -43,11 +43,7 @@ pub(crate) fn provide(workspace: &Workspace) -> Result<ClientTools, TaskError> {
 }
 
 fn python(workspace: &Workspace, tools_dir: &Path) -> Result<PathBuf, TaskError> {
-    let program = require(
-        "python3",
-        "the Python client tests need it",
-        "install Python 3.10 or later with venv",
-    )?;
+    let program = require("python3", "the Python client tests need it", "install Python 3.10 or later with venv")?;
     let version = command::output(Command::new(&program).arg("--version"))?;
     let requirements = workspace.root.join(REQUIREMENTS);
     let key = hash(&[version.as_bytes(), workspace.read(REQUIREMENTS)?.as_bytes()]);
@@ -57,15 +53,7 @@ fn python(workspace: &Workspace, tools_dir: &Path) -> Result<PathBuf, TaskError>
         command::run(Command::new(&program).args(["-m", "venv"]).arg(&folder))?;
         command::run(
             Command::new(&python)
-                .args([
-                    "-m",
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--disable-pip-version-check",
-                    "--no-input",
-                    "--requirement",
-                ])
+                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--requirement"])
                 .arg(&requirements),
         )
     })?;
@@ -73,21 +61,11 @@ fn python(workspace: &Workspace, tools_dir: &Path) -> Result<PathBuf, TaskError>
 }
 
 fn node_packages(workspace: &Workspace, tools_dir: &Path) -> Result<PathBuf, TaskError> {
-    require(
-        "node",
-        "the JavaScript client tests need it",
-        "install Node.js 20 or later",
-    )?;
-    let npm = require(
-        "npm",
-        "the JavaScript client tests need it",
-        "install npm, which comes with Node.js",
-    )?;
+    require("node", "the JavaScript client tests need it", "install Node.js 20 or later")?;
+    let npm = require("npm", "the JavaScript client tests need it", "install npm, which comes with Node.js")?;
     let files = NODE_FILES.map(|path| workspace.root.join(path));
-    let contents = files
-        .iter()
-        .map(|path| fs::read(path).map_err(TaskError::at(path)))
-        .collect::<Result<Vec<_>, _>>()?;
+    let contents =
+        files.iter().map(|path| fs::read(path).map_err(TaskError::at(path))).collect::<Result<Vec<_>, _>>()?;
     let key = hash(&contents.iter().map(Vec::as_slice).collect::<Vec<_>>());
     let folder = tools_dir.join(format!("node-{key:016x}"));
     install_once(&folder, || {
@@ -98,9 +76,7 @@ fn node_packages(workspace: &Workspace, tools_dir: &Path) -> Result<PathBuf, Tas
         }
         // No package that the tests use has an install script, so none may run.
         command::run(
-            Command::new(&npm)
-                .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-                .current_dir(&folder),
+            Command::new(&npm).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&folder),
         )
     })?;
     Ok(folder)
@@ -119,19 +95,11 @@ fn strace() -> Result<PathBuf, TaskError> {
                 .env("DEBIAN_FRONTEND", "noninteractive"),
         )?;
     }
-    require(
-        "strace",
-        "the test of the order of writes, syncs and answers needs it",
-        "install the package `strace`",
-    )
+    require("strace", "the test of the order of writes, syncs and answers needs it", "install the package `strace`")
 }
 
 fn require(program: &str, purpose: &'static str, remedy: &'static str) -> Result<PathBuf, TaskError> {
-    let missing = || TaskError::MissingProgram {
-        program: program.to_owned(),
-        purpose,
-        remedy,
-    };
+    let missing = || TaskError::MissingProgram { program: program.to_owned(), purpose, remedy };
     find_program(program).ok_or_else(missing)
 }
 
@@ -201,9 +169,6 @@ mod tests {
     #[test]
     fn a_missing_program_is_one_clear_sentence() {
         let error = require("no-such-program", "a test needs it", "install it").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "`no-such-program` is not installed; a test needs it: install it"
-        );
+        assert_eq!(error.to_string(), "`no-such-program` is not installed; a test needs it: install it");
     }
 }

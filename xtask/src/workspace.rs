@@ -19,22 +19,13 @@ impl Workspace {
     pub(crate) fn find() -> Result<Self, TaskError> {
         let answer =
             command::output(command::cargo().args(["metadata", "--no-deps", "--format-version", "1", "--locked"]))?;
-        let unexpected = |detail: String| TaskError::UnexpectedAnswer {
-            command: "cargo metadata".to_owned(),
-            detail,
-        };
+        let unexpected = |detail: String| TaskError::UnexpectedAnswer { command: "cargo metadata".to_owned(), detail };
         let metadata: serde_json::Value =
             serde_json::from_str(&answer).map_err(|error| unexpected(error.to_string()))?;
         let path = |key: &str| {
-            metadata[key]
-                .as_str()
-                .map(PathBuf::from)
-                .ok_or_else(|| unexpected(format!("the answer has no `{key}`")))
+            metadata[key].as_str().map(PathBuf::from).ok_or_else(|| unexpected(format!("the answer has no `{key}`")))
         };
-        Ok(Self {
-            root: path("workspace_root")?,
-            target_dir: path("target_directory")?,
-        })
+        Ok(Self { root: path("workspace_root")?, target_dir: path("target_directory")? })
     }
 
     /// The text of a file of the checkout.

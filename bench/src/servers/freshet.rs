@@ -21,18 +21,14 @@ impl Freshet {
     /// profile, and into the same folder.
     pub(super) fn provide(program: Option<&Path>) -> Result<Self, BenchError> {
         if let Some(program) = program {
-            return Ok(Self {
-                program: program.to_owned(),
-            });
+            return Ok(Self { program: program.to_owned() });
         }
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let build = ["build", "--locked", "--profile", "bench", "--package", "freshet"];
         packages::run(Command::new(cargo).args(build).current_dir(checkout))?;
         let own = env::current_exe().map_err(BenchError::at("bench"))?;
-        Ok(Self {
-            program: own.with_file_name("freshet"),
-        })
+        Ok(Self { program: own.with_file_name("freshet") })
     }
 }
 
@@ -43,12 +39,7 @@ impl Server for Freshet {
 
     fn command(&self, data_dir: &Path, port: u16) -> Command {
         let mut command = Command::new(&self.program);
-        command
-            .arg("serve")
-            .arg("--data-dir")
-            .arg(data_dir)
-            .arg("--http-bind")
-            .arg(format!("127.0.0.1:{port}"));
+        command.arg("serve").arg("--data-dir").arg(data_dir).arg("--http-bind").arg(format!("127.0.0.1:{port}"));
         command.args(["--init-org", "o", "--init-bucket", "b", "--init-token", TOKEN]);
         command.args(["--init-username", "u", "--init-password", "password1"]);
         command

@@ -15,9 +15,7 @@ pub(super) struct Influxdb1 {
 
 impl Influxdb1 {
     pub(super) fn provide(packages: &Packages) -> Result<Self, BenchError> {
-        Ok(Self {
-            program: packages.debian_program("influxdb", "usr/bin/influxd")?,
-        })
+        Ok(Self { program: packages.debian_program("influxdb", "usr/bin/influxd")? })
     }
 }
 
@@ -56,10 +54,7 @@ impl Server for Influxdb1 {
     }
 
     fn count(&self, _data: &DataOptions) -> Call {
-        Call::get(format!(
-            "/query?db=b&q={}",
-            encoded("SELECT count(usage_user) FROM cpu")
-        ))
+        Call::get(format!("/query?db=b&q={}", encoded("SELECT count(usage_user) FROM cpu")))
     }
 
     fn parse_count(&self, answer: &str) -> Option<u64> {

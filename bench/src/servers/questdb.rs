@@ -15,9 +15,7 @@ pub(super) struct Questdb {
 
 impl Questdb {
     pub(super) fn provide(packages: &Packages) -> Result<Self, BenchError> {
-        Ok(Self {
-            jar: packages.maven_jar("org.questdb", "questdb", "9.1.0")?,
-        })
+        Ok(Self { jar: packages.maven_jar("org.questdb", "questdb", "9.1.0")? })
     }
 }
 
@@ -28,11 +26,7 @@ impl Server for Questdb {
 
     fn command(&self, data_dir: &Path, port: u16) -> Command {
         let mut command = Command::new("java");
-        command
-            .arg("-p")
-            .arg(&self.jar)
-            .args(["-m", "io.questdb/io.questdb.ServerMain", "-d"])
-            .arg(data_dir);
+        command.arg("-p").arg(&self.jar).args(["-m", "io.questdb/io.questdb.ServerMain", "-d"]).arg(data_dir);
         command
             .env("QDB_HTTP_BIND_TO", format!("127.0.0.1:{port}"))
             // The other protocols would only hold fixed ports.

@@ -16,9 +16,7 @@ pub(super) struct VictoriaMetrics {
 
 impl VictoriaMetrics {
     pub(super) fn provide(packages: &Packages) -> Result<Self, BenchError> {
-        Ok(Self {
-            program: packages.debian_program("victoria-metrics", "usr/bin/victoria-metrics")?,
-        })
+        Ok(Self { program: packages.debian_program("victoria-metrics", "usr/bin/victoria-metrics")? })
     }
 }
 

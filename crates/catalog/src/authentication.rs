@@ -56,9 +56,7 @@ impl Catalog {
     pub fn authenticate_token(&self, token: &str) -> Result<Principal, AuthenticationError> {
         let digest = SecretDigest::of(token);
         let image = self.image();
-        let found = image
-            .authorization_by_token(&digest)
-            .ok_or(AuthenticationError::Unauthorized)?;
+        let found = image.authorization_by_token(&digest).ok_or(AuthenticationError::Unauthorized)?;
         check_user(&image, found.user_id)?;
         if found.status == AuthorizationStatus::Inactive {
             return Err(AuthenticationError::TokenInactive);

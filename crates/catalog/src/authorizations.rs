@@ -117,10 +117,7 @@ impl Catalog {
                     return Err(CatalogError::GrantNotAllowed(*permission));
                 }
                 let authorization = Arc::new(new_authorization(image, self.ids(), self.now_ns(), new, &token)?);
-                Ok((
-                    vec![Change::PutAuthorization(Arc::clone(&authorization))],
-                    authorization,
-                ))
+                Ok((vec![Change::PutAuthorization(Arc::clone(&authorization))], authorization))
             })
             .await?;
         Ok(CreatedAuthorization { authorization, token })
@@ -131,11 +128,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::AuthorizationNotFound`].
     pub fn find_authorization(&self, id: AuthorizationId) -> Result<Arc<Authorization>, CatalogError> {
-        self.image()
-            .authorizations
-            .get(&id)
-            .cloned()
-            .ok_or(CatalogError::AuthorizationNotFound)
+        self.image().authorizations.get(&id).cloned().ok_or(CatalogError::AuthorizationNotFound)
     }
 
     /// The authorizations that the filter and `visible` let through, all of them by id: InfluxDB does not page here.
@@ -147,31 +140,17 @@ impl Catalog {
         filter: &AuthorizationFilter,
         visible: impl Fn(&Authorization) -> bool,
     ) -> Result<Vec<Arc<Authorization>>, CatalogError> {
-        let user = filter
-            .user
-            .as_deref()
-            .map(|name| self.find_user_by_name(name))
-            .transpose()?;
-        let organisation = filter
-            .organisation
-            .as_deref()
-            .map(|name| self.find_organisation_by_name(name))
-            .transpose()?;
+        let user = filter.user.as_deref().map(|name| self.find_user_by_name(name)).transpose()?;
+        let organisation =
+            filter.organisation.as_deref().map(|name| self.find_organisation_by_name(name)).transpose()?;
         let matches = |authorization: &&Arc<Authorization>| {
             filter.user_id.is_none_or(|id| id == authorization.user_id)
                 && user.as_ref().is_none_or(|user| user.id == authorization.user_id)
-                && filter
-                    .organisation_id
-                    .is_none_or(|id| id == authorization.organisation_id)
-                && organisation
-                    .as_ref()
-                    .is_none_or(|found| found.id == authorization.organisation_id)
+                && filter.organisation_id.is_none_or(|id| id == authorization.organisation_id)
+                && organisation.as_ref().is_none_or(|found| found.id == authorization.organisation_id)
         };
         let matching: Vec<_> = self.image().authorizations.values().filter(matches).cloned().collect();
-        Ok(matching
-            .into_iter()
-            .filter(|authorization| visible(authorization))
-            .collect())
+        Ok(matching.into_iter().filter(|authorization| visible(authorization)).collect())
     }
 
     /// Changes status and description.
@@ -184,10 +163,7 @@ impl Catalog {
         update: AuthorizationUpdate,
     ) -> Result<Arc<Authorization>, CatalogError> {
         self.commit(|image| {
-            let before = image
-                .authorizations
-                .get(&id)
-                .ok_or(CatalogError::AuthorizationNotFound)?;
+            let before = image.authorizations.get(&id).ok_or(CatalogError::AuthorizationNotFound)?;
             let mut after = Authorization::clone(before);
             after.status = update.status.unwrap_or(after.status);
             after.description = update.description.unwrap_or(after.description);

@@ -58,11 +58,7 @@ impl Bucket {
     /// How long points are kept, in nanoseconds; `None` for ever.
     #[must_use]
     pub fn retention_ns(&self) -> Option<i64> {
-        if self.retention.is_zero() {
-            None
-        } else {
-            Some(duration_ns(self.retention))
-        }
+        if self.retention.is_zero() { None } else { Some(duration_ns(self.retention)) }
     }
 }
 
@@ -127,11 +123,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::BucketNotFound`].
     pub fn find_bucket(&self, id: BucketId) -> Result<Arc<Bucket>, CatalogError> {
-        self.image()
-            .buckets
-            .get(&id)
-            .cloned()
-            .ok_or(CatalogError::BucketNotFound)
+        self.image().buckets.get(&id).cloned().ok_or(CatalogError::BucketNotFound)
     }
 
     /// The bucket of a name in an organisation.
@@ -156,13 +148,11 @@ impl Catalog {
     ) -> Result<Vec<Arc<Bucket>>, CatalogError> {
         page.check()?;
         if let Some(id) = filter.id {
-            self.find_bucket(id)
-                .and_then(|found| seen(found, &visible, CatalogError::BucketNotFound))?;
+            self.find_bucket(id).and_then(|found| seen(found, &visible, CatalogError::BucketNotFound))?;
         }
         if let (Some(organisation_id), Some(name)) = (filter.organisation_id, &filter.name) {
             let hidden = CatalogError::BucketNameNotFound { name: name.clone() };
-            self.find_bucket_by_name(organisation_id, name)
-                .and_then(|found| seen(found, &visible, hidden))?;
+            self.find_bucket_by_name(organisation_id, name).and_then(|found| seen(found, &visible, hidden))?;
         }
         let matches = |bucket: &&Arc<Bucket>| {
             filter.id.is_none_or(|id| id == bucket.id)
@@ -171,11 +161,7 @@ impl Catalog {
         };
         // `visible` is not ours and may look something up: it is called without the lock.
         let matching: Vec<_> = self.image().buckets.values().filter(matches).cloned().collect();
-        Ok(
-            page.cut(matching.into_iter().filter(|bucket| visible(bucket)), |bucket| {
-                bucket.id.get()
-            }),
-        )
+        Ok(page.cut(matching.into_iter().filter(|bucket| visible(bucket)), |bucket| bucket.id.get()))
     }
 
     /// All buckets, for the parts of the server that start from what exists.
@@ -257,11 +243,7 @@ pub(crate) fn system_buckets(ids: &IdGenerator, now_ns: i64, organisation_id: Or
     };
     [
         bucket("_tasks", "System bucket for task logs", Duration::from_hours(72)),
-        bucket(
-            "_monitoring",
-            "System bucket for monitoring logs",
-            Duration::from_hours(168),
-        ),
+        bucket("_monitoring", "System bucket for monitoring logs", Duration::from_hours(168)),
     ]
 }
 

@@ -67,10 +67,7 @@ impl Catalog {
         let opened = sql::open(&path).await?;
         let inner = Inner {
             image: RwLock::new(opened.image),
-            writer: Arc::new(Mutex::new(Writer {
-                connection: Some(opened.connection),
-                in_doubt: false,
-            })),
+            writer: Arc::new(Mutex::new(Writer { connection: Some(opened.connection), in_doubt: false })),
             ids: IdGenerator::new(Arc::clone(&clock), opened.last_id),
             clock,
             passwords: PasswordHasher::default(),

@@ -130,10 +130,7 @@ impl IdGenerator {
     /// A generator whose numbers are all above `last` (0 if none was ever given out).
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, last: u64) -> Self {
-        Self {
-            clock,
-            last: AtomicU64::new(last),
-        }
+        Self { clock, last: AtomicU64::new(last) }
     }
 
     /// The next identifier, larger than every one before it. Its kind follows from where it is used.
@@ -147,9 +144,7 @@ impl IdGenerator {
     }
 
     fn next_number(&self) -> NonZeroU64 {
-        let milliseconds = u64::try_from(self.clock.now_ns() / 1_000_000)
-            .unwrap_or(0)
-            .saturating_sub(EPOCH_MS);
+        let milliseconds = u64::try_from(self.clock.now_ns() / 1_000_000).unwrap_or(0).saturating_sub(EPOCH_MS);
         let by_clock = milliseconds << SEQUENCE_BITS;
         let advance = |last: u64| Some(by_clock.max(last.saturating_add(1)));
         let (Ok(last) | Err(last)) = self.last.fetch_update(Ordering::SeqCst, Ordering::SeqCst, advance);
@@ -243,10 +238,7 @@ mod tests {
         let all: Vec<UserId> = std::thread::scope(|scope| {
             let make = || (0..1000).map(|_| generator.next()).collect::<Vec<UserId>>();
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
-            threads
-                .into_iter()
-                .flat_map(|thread| thread.join().unwrap_or_default())
-                .collect()
+            threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
         });
         assert_eq!(all.len(), 4000);
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 4000);

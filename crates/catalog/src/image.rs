@@ -80,9 +80,7 @@ impl Image {
 
     /// Who is owner or member of a resource, by rising user id.
     pub(crate) fn mappings_of(&self, resource: MappedResource) -> impl Iterator<Item = (UserId, Role)> {
-        self.mappings
-            .iter()
-            .filter_map(move |(&user_id, roles)| Some((user_id, *roles.get(&resource)?)))
+        self.mappings.iter().filter_map(move |(&user_id, roles)| Some((user_id, *roles.get(&resource)?)))
     }
 
     /// Carries out one change.
@@ -137,8 +135,7 @@ impl Image {
     }
 
     fn put_organisation(&mut self, organisation: Arc<Organisation>) {
-        self.organisation_names
-            .insert(organisation.name.clone(), organisation.id);
+        self.organisation_names.insert(organisation.name.clone(), organisation.id);
         let name = organisation.name.clone();
         if let Some(before) = self.organisations.insert(organisation.id, organisation)
             && before.name != name

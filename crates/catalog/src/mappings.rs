@@ -42,27 +42,18 @@ pub struct MappedResource {
 
 impl MappedResource {
     /// The whole server; its owner is the operator.
-    pub const INSTANCE: Self = Self {
-        resource_type: ResourceType::Instance,
-        id: 1,
-    };
+    pub const INSTANCE: Self = Self { resource_type: ResourceType::Instance, id: 1 };
 
     /// An organisation.
     #[must_use]
     pub fn organisation(id: OrganisationId) -> Self {
-        Self {
-            resource_type: ResourceType::Orgs,
-            id: id.get(),
-        }
+        Self { resource_type: ResourceType::Orgs, id: id.get() }
     }
 
     /// A bucket.
     #[must_use]
     pub fn bucket(id: BucketId) -> Self {
-        Self {
-            resource_type: ResourceType::Buckets,
-            id: id.get(),
-        }
+        Self { resource_type: ResourceType::Buckets, id: id.get() }
     }
 }
 
@@ -80,11 +71,7 @@ impl Catalog {
         self.commit(|image| {
             let user = image.users.get(&user_id).ok_or(CatalogError::UserNotFound)?;
             check_exists(image, resource)?;
-            if image
-                .mappings
-                .get(&user_id)
-                .is_some_and(|roles| roles.contains_key(&resource))
-            {
+            if image.mappings.get(&user_id).is_some_and(|roles| roles.contains_key(&resource)) {
                 return Err(CatalogError::MappingExists { user_id });
             }
             Ok((vec![Change::PutMapping(user_id, resource, role)], Arc::clone(user)))
@@ -120,9 +107,7 @@ impl Catalog {
         let image = self.image();
         check_exists(&image, resource)?;
         let of_role = image.mappings_of(resource).filter(|&(_, present)| present == role);
-        Ok(of_role
-            .filter_map(|(user_id, _)| image.users.get(&user_id).cloned())
-            .collect())
+        Ok(of_role.filter_map(|(user_id, _)| image.users.get(&user_id).cloned()).collect())
     }
 
     /// What a session of the user may do: owners read and write, members read, and everybody is master of itself.
@@ -145,9 +130,7 @@ pub(crate) fn permissions_by_role(image: &Image, user_id: UserId) -> PermissionS
 fn permissions_of(image: &Image, resource: MappedResource, role: Role) -> Vec<Permission> {
     let on_one = |owner: Option<OrganisationId>| {
         let actions = role.actions().iter();
-        actions
-            .map(|&action| Permission::on_one(action, resource.resource_type, resource.id, owner))
-            .collect()
+        actions.map(|&action| Permission::on_one(action, resource.resource_type, resource.id, owner)).collect()
     };
     match resource.resource_type {
         ResourceType::Orgs => match OrganisationId::from_u64(resource.id) {
@@ -156,11 +139,7 @@ fn permissions_of(image: &Image, resource: MappedResource, role: Role) -> Vec<Pe
         },
         ResourceType::Instance => {
             let all = operator_permissions();
-            all.as_slice()
-                .iter()
-                .filter(|permission| role.actions().contains(&permission.action))
-                .copied()
-                .collect()
+            all.as_slice().iter().filter(|permission| role.actions().contains(&permission.action)).copied().collect()
         }
         ResourceType::Buckets => {
             let bucket = BucketId::from_u64(resource.id).and_then(|id| image.buckets.get(&id));
@@ -175,19 +154,11 @@ fn check_exists(image: &Image, resource: MappedResource) -> Result<(), CatalogEr
     match resource.resource_type {
         ResourceType::Orgs => {
             let known = OrganisationId::from_u64(resource.id).is_some_and(|id| image.organisations.contains_key(&id));
-            if known {
-                Ok(())
-            } else {
-                Err(CatalogError::OrganisationNotFound)
-            }
+            if known { Ok(()) } else { Err(CatalogError::OrganisationNotFound) }
         }
         ResourceType::Buckets => {
             let known = BucketId::from_u64(resource.id).is_some_and(|id| image.buckets.contains_key(&id));
-            if known {
-                Ok(())
-            } else {
-                Err(CatalogError::BucketNotFound)
-            }
+            if known { Ok(()) } else { Err(CatalogError::BucketNotFound) }
         }
         _ => Ok(()),
     }

@@ -110,24 +110,11 @@ impl Catalog {
         changes.extend(hash.map(|hash| Change::PutPassword(user.id, hash)));
         changes.extend(organisation_changes);
         changes.push(Change::PutBucket(Arc::clone(&bucket)));
-        changes.push(Change::PutMapping(
-            user.id,
-            MappedResource::organisation(organisation.id),
-            Role::Owner,
-        ));
+        changes.push(Change::PutMapping(user.id, MappedResource::organisation(organisation.id), Role::Owner));
         changes.push(Change::PutMapping(user.id, MappedResource::INSTANCE, Role::Owner));
         changes.push(Change::PutAuthorization(Arc::clone(&authorization)));
         changes.push(Change::CompleteOnboarding(now_ns));
-        Ok((
-            changes,
-            OnboardingResult {
-                user,
-                organisation,
-                bucket,
-                authorization,
-                token,
-            },
-        ))
+        Ok((changes, OnboardingResult { user, organisation, bucket, authorization, token }))
     }
 }
 
@@ -136,29 +123,13 @@ fn is_allowed(image: &Image) -> bool {
 }
 
 fn check_allowed(image: &Image) -> Result<(), CatalogError> {
-    if is_allowed(image) {
-        Ok(())
-    } else {
-        Err(CatalogError::OnboardingCompleted)
-    }
+    if is_allowed(image) { Ok(()) } else { Err(CatalogError::OnboardingCompleted) }
 }
 
 fn check_fields(request: &OnboardingRequest) -> Result<(), CatalogError> {
-    let fields = [
-        ("username", &request.username),
-        ("org", &request.organisation),
-        ("bucket", &request.bucket),
-    ];
-    let missing: Vec<&str> = fields
-        .iter()
-        .filter(|(_, value)| value.is_empty())
-        .map(|(name, _)| *name)
-        .collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(CatalogError::OnboardingFieldsMissing(missing))
-    }
+    let fields = [("username", &request.username), ("org", &request.organisation), ("bucket", &request.bucket)];
+    let missing: Vec<&str> = fields.iter().filter(|(_, value)| value.is_empty()).map(|(name, _)| *name).collect();
+    if missing.is_empty() { Ok(()) } else { Err(CatalogError::OnboardingFieldsMissing(missing)) }
 }
 
 #[cfg(test)]

@@ -75,11 +75,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::OrganisationNotFound`].
     pub fn find_organisation(&self, id: OrganisationId) -> Result<Arc<Organisation>, CatalogError> {
-        self.image()
-            .organisations
-            .get(&id)
-            .cloned()
-            .ok_or(CatalogError::OrganisationNotFound)
+        self.image().organisations.get(&id).cloned().ok_or(CatalogError::OrganisationNotFound)
     }
 
     /// The organisation of a name.
@@ -103,20 +99,14 @@ impl Catalog {
     ) -> Result<Vec<Arc<Organisation>>, CatalogError> {
         page.check()?;
         if let Some(id) = filter.id {
-            self.find_organisation(id)
-                .and_then(|found| seen(found, &visible, CatalogError::OrganisationNotFound))?;
+            self.find_organisation(id).and_then(|found| seen(found, &visible, CatalogError::OrganisationNotFound))?;
         }
         if let Some(name) = &filter.name {
             let hidden = CatalogError::OrganisationNameNotFound { name: name.clone() };
-            self.find_organisation_by_name(name)
-                .and_then(|found| seen(found, &visible, hidden))?;
+            self.find_organisation_by_name(name).and_then(|found| seen(found, &visible, hidden))?;
         }
         let matching = self.matching_organisations(filter).into_iter();
-        Ok(
-            page.cut(matching.filter(|organisation| visible(organisation)), |organisation| {
-                organisation.id.get()
-            }),
-        )
+        Ok(page.cut(matching.filter(|organisation| visible(organisation)), |organisation| organisation.id.get()))
     }
 
     fn matching_organisations(&self, filter: &OrganisationFilter) -> Vec<Arc<Organisation>> {
@@ -177,10 +167,7 @@ impl Catalog {
                 changes.extend(unmap(image, MappedResource::bucket(bucket)));
                 changes.push(Change::RemoveBucket(bucket));
             }
-            let tokens = image
-                .authorizations
-                .values()
-                .filter(|token| token.organisation_id == id);
+            let tokens = image.authorizations.values().filter(|token| token.organisation_id == id);
             changes.extend(tokens.map(|token| Change::RemoveAuthorization(token.id)));
             changes.push(Change::RemoveOrganisation(id));
             Ok((changes, buckets))
@@ -213,10 +200,7 @@ pub(crate) fn new_organisation(
 
 /// The changes that remove all owners and members of a resource.
 pub(crate) fn unmap(image: &Image, resource: MappedResource) -> Vec<Change> {
-    image
-        .mappings_of(resource)
-        .map(|(user_id, _)| Change::RemoveMapping(user_id, resource))
-        .collect()
+    image.mappings_of(resource).map(|(user_id, _)| Change::RemoveMapping(user_id, resource)).collect()
 }
 
 /// The entry, or `hidden` if it is not to be seen.

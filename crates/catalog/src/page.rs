@@ -21,12 +21,7 @@ pub struct Page {
 impl Default for Page {
     /// The first 20 entries.
     fn default() -> Self {
-        Self {
-            limit: 20,
-            offset: 0,
-            after: None,
-            descending: false,
-        }
+        Self { limit: 20, offset: 0, after: None, descending: false }
     }
 }
 
@@ -36,11 +31,7 @@ impl Page {
     /// # Errors
     /// [`CatalogError::LimitOutOfRange`] unless it is 1 to 100.
     pub fn check(&self) -> Result<(), CatalogError> {
-        if (1..=LIMIT_MAX).contains(&self.limit) {
-            Ok(())
-        } else {
-            Err(CatalogError::LimitOutOfRange)
-        }
+        if (1..=LIMIT_MAX).contains(&self.limit) { Ok(()) } else { Err(CatalogError::LimitOutOfRange) }
     }
 
     /// The part of `entries`, which come by rising id.
@@ -66,12 +57,7 @@ mod tests {
             let cut = page.cut(numbers.iter().copied(), |number| *number);
             assert_eq!(cut, expected, "{page:?}");
         };
-        let page = |limit, offset, after, descending| Page {
-            limit,
-            offset,
-            after,
-            descending,
-        };
+        let page = |limit, offset, after, descending| Page { limit, offset, after, descending };
         check(page(3, 0, None, false), &[1, 2, 3]);
         check(page(3, 2, None, false), &[3, 4, 5]);
         check(page(3, 8, None, false), &[9]);
@@ -89,16 +75,7 @@ mod tests {
     #[test]
     fn a_limit_is_one_to_a_hundred() {
         let check = |limit: usize, expected: bool| {
-            assert_eq!(
-                Page {
-                    limit,
-                    ..Page::default()
-                }
-                .check()
-                .is_ok(),
-                expected,
-                "{limit}"
-            );
+            assert_eq!(Page { limit, ..Page::default() }.check().is_ok(), expected, "{limit}");
         };
         check(0, false);
         check(1, true);

@@ -49,10 +49,7 @@ pub(crate) struct PasswordHasher {
 
 impl Default for PasswordHasher {
     fn default() -> Self {
-        Self {
-            running: Arc::new(Semaphore::new(RUNNING_MAX)),
-            admitted: Arc::new(Semaphore::new(ADMITTED_MAX)),
-        }
+        Self { running: Arc::new(Semaphore::new(RUNNING_MAX)), admitted: Arc::new(Semaphore::new(ADMITTED_MAX)) }
     }
 }
 
@@ -64,10 +61,7 @@ impl PasswordHasher {
         let password = Secret::from(password);
         self.run(move || {
             let salt = SaltString::encode_b64(&salt)?;
-            Ok(argon2id()
-                .hash_password(password.expose().as_bytes(), &salt)?
-                .to_string()
-                .into())
+            Ok(argon2id().hash_password(password.expose().as_bytes(), &salt)?.to_string().into())
         })
         .await
     }
@@ -92,25 +86,18 @@ impl PasswordHasher {
     ) -> Result<T, CatalogError> {
         let admitted = self.admit()?;
         // The semaphore is never closed; if it were, the work would be refused.
-        let running = Arc::clone(&self.running)
-            .acquire_owned()
-            .await
-            .map_err(|_| CatalogError::Closed)?;
+        let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| CatalogError::Closed)?;
         let task = tokio::task::spawn_blocking(move || {
             let result = work();
             // Given back by the thread: the work goes on when the caller's future is dropped.
             drop((admitted, running));
             result
         });
-        task.await
-            .map_err(CatalogError::TaskStopped)?
-            .map_err(CatalogError::PasswordHash)
+        task.await.map_err(CatalogError::TaskStopped)?.map_err(CatalogError::PasswordHash)
     }
 
     fn admit(&self) -> Result<OwnedSemaphorePermit, CatalogError> {
-        Arc::clone(&self.admitted)
-            .try_acquire_owned()
-            .map_err(|_| CatalogError::PasswordQueueFull)
+        Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| CatalogError::PasswordQueueFull)
     }
 }
 
@@ -151,11 +138,7 @@ mod tests {
         let hasher = PasswordHasher::default();
         let hash = hasher.hash("password1").await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert_ne!(
-            hash,
-            hasher.hash("password1").await.unwrap(),
-            "each hash has its own salt"
-        );
+        assert_ne!(hash, hasher.hash("password1").await.unwrap(), "each hash has its own salt");
         assert!(hasher.verify("password1", Some(Arc::clone(&hash))).await.unwrap());
         assert!(!hasher.verify("password2", Some(hash)).await.unwrap());
         assert!(!hasher.verify("password1", None).await.unwrap());
@@ -167,10 +150,7 @@ mod tests {
     async fn the_queue_is_bounded_and_empties() {
         let hasher = PasswordHasher::default();
         let admitted: Vec<_> = (0..ADMITTED_MAX).map(|_| hasher.admit().unwrap()).collect();
-        assert!(matches!(
-            hasher.hash("password1").await,
-            Err(CatalogError::PasswordQueueFull)
-        ));
+        assert!(matches!(hasher.hash("password1").await, Err(CatalogError::PasswordQueueFull)));
         drop(admitted);
         hasher.hash("password1").await.unwrap();
         assert_eq!(hasher.admitted.available_permits(), ADMITTED_MAX);

@@ -125,27 +125,13 @@ impl Permission {
     /// On all resources of a kind in all organisations.
     #[must_use]
     pub fn on_type(action: Action, resource_type: ResourceType) -> Self {
-        Self {
-            action,
-            resource: Resource {
-                resource_type,
-                id: None,
-                organisation_id: None,
-            },
-        }
+        Self { action, resource: Resource { resource_type, id: None, organisation_id: None } }
     }
 
     /// On all resources of a kind in one organisation.
     #[must_use]
     pub fn in_organisation(action: Action, resource_type: ResourceType, organisation_id: OrganisationId) -> Self {
-        Self {
-            action,
-            resource: Resource {
-                resource_type,
-                id: None,
-                organisation_id: Some(organisation_id),
-            },
-        }
+        Self { action, resource: Resource { resource_type, id: None, organisation_id: Some(organisation_id) } }
     }
 
     /// On one organisation itself.
@@ -169,14 +155,7 @@ impl Permission {
     /// On one resource, in an organisation if one owns it.
     #[must_use]
     pub fn on_one(action: Action, resource_type: ResourceType, id: u64, organisation: Option<OrganisationId>) -> Self {
-        Self {
-            action,
-            resource: Resource {
-                resource_type,
-                id: Some(id),
-                organisation_id: organisation,
-            },
-        }
+        Self { action, resource: Resource { resource_type, id: Some(id), organisation_id: organisation } }
     }
 
     /// The same permission without an organisation that never decides anything.
@@ -245,11 +224,7 @@ impl PermissionSet {
     /// # Errors
     /// [`PermissionDeniedError`], whose text is `write:orgs/<organisation id>/buckets/<id> is unauthorized`.
     pub fn require(&self, needed: Permission) -> Result<(), PermissionDeniedError> {
-        if self.allows(&needed) {
-            Ok(())
-        } else {
-            Err(PermissionDeniedError(needed))
-        }
+        if self.allows(&needed) { Ok(()) } else { Err(PermissionDeniedError(needed)) }
     }
 
     /// Whether the holder of this set may give `granted` to a new token: only if nothing that `granted` matches is
@@ -310,11 +285,7 @@ impl StoredPermission {
         let resource_type = self.resource_type.parse().ok()?;
         Some(Permission {
             action: self.action.parse().ok()?,
-            resource: Resource {
-                resource_type,
-                id: id.map(std::num::NonZeroU64::get),
-                organisation_id,
-            },
+            resource: Resource { resource_type, id: id.map(std::num::NonZeroU64::get), organisation_id },
         })
     }
 }
@@ -322,11 +293,8 @@ impl StoredPermission {
 /// Read and write on everything in every organisation: 44 permissions, those of the first token of a server.
 #[must_use]
 pub fn operator_permissions() -> PermissionSet {
-    let permissions = grantable_types().flat_map(|resource_type| {
-        Action::ALL
-            .iter()
-            .map(move |&action| Permission::on_type(action, resource_type))
-    });
+    let permissions = grantable_types()
+        .flat_map(|resource_type| Action::ALL.iter().map(move |&action| Permission::on_type(action, resource_type)));
     PermissionSet::new(permissions.collect())
 }
 
@@ -349,10 +317,7 @@ pub(crate) fn organisation_permissions(organisation_id: OrganisationId, actions:
 
 /// All types but the instance, which only a mapping can give.
 fn grantable_types() -> impl Iterator<Item = ResourceType> {
-    ResourceType::ALL
-        .iter()
-        .copied()
-        .filter(|&resource_type| resource_type != ResourceType::Instance)
+    ResourceType::ALL.iter().copied().filter(|&resource_type| resource_type != ResourceType::Instance)
 }
 
 #[cfg(test)]

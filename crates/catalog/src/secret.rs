@@ -124,10 +124,7 @@ mod tests {
     #[test]
     fn a_digest_is_sha_256_and_survives_sql() {
         let digest = SecretDigest::of("abc");
-        assert_eq!(
-            digest.to_hex(),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(digest.to_hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(SecretDigest::from_hex(&digest.to_hex()), Some(digest));
         assert_ne!(digest, SecretDigest::of("abd"));
         for text in ["", "ba78", &"g".repeat(64), &"é".repeat(32)] {

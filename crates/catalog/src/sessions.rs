@@ -99,21 +99,9 @@ impl Catalog {
         let digest = SecretDigest::of(key);
         self.commit(|image| {
             // Looked at again: another request may have renewed or ended it.
-            let present = image
-                .sessions
-                .get(&digest)
-                .and_then(|session| Some((session, due(session)?)));
-            let renewed = present.map(|(session, expires_at_ns)| Session {
-                expires_at_ns,
-                ..Session::clone(session)
-            });
-            Ok((
-                renewed
-                    .into_iter()
-                    .map(|session| Change::PutSession(Arc::new(session)))
-                    .collect(),
-                (),
-            ))
+            let present = image.sessions.get(&digest).and_then(|session| Some((session, due(session)?)));
+            let renewed = present.map(|(session, expires_at_ns)| Session { expires_at_ns, ..Session::clone(session) });
+            Ok((renewed.into_iter().map(|session| Change::PutSession(Arc::new(session))).collect(), ()))
         })
         .await
     }
@@ -137,10 +125,8 @@ impl Catalog {
 
 /// The removal of all expired sessions, and of as many others of the user as leave room for one more.
 fn surplus_sessions(image: &Image, user_id: UserId, now_ns: i64) -> Vec<Change> {
-    let (alive, expired): (Vec<_>, Vec<_>) = image
-        .sessions
-        .values()
-        .partition(|session| session.expires_at_ns > now_ns);
+    let (alive, expired): (Vec<_>, Vec<_>) =
+        image.sessions.values().partition(|session| session.expires_at_ns > now_ns);
     let mut own: Vec<_> = alive.into_iter().filter(|session| session.user_id == user_id).collect();
     own.sort_by_key(|session| (session.expires_at_ns, session.created_at_ns));
     let surplus = (own.len() + 1).saturating_sub(SESSIONS_PER_USER_MAX);

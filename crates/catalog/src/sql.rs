@@ -48,10 +48,7 @@ pub(crate) struct Opened {
 
 /// Opens the file, creates or migrates it where needed, and reads everything.
 pub(crate) async fn open(path: &Path) -> Result<Opened, OpenError> {
-    prepare_file(path).map_err(|source| OpenError::File {
-        path: path.to_owned(),
-        source,
-    })?;
+    prepare_file(path).map_err(|source| OpenError::File { path: path.to_owned(), source })?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .foreign_keys(true)
@@ -65,24 +62,13 @@ pub(crate) async fn open(path: &Path) -> Result<Opened, OpenError> {
     let found = migrate(&mut connection).await.map_err(database_error)?;
     let supported = supported_version();
     if found > supported {
-        return Err(OpenError::NewerFormat {
-            path: path.to_owned(),
-            found,
-            supported,
-        });
+        return Err(OpenError::NewerFormat { path: path.to_owned(), found, supported });
     }
     let (image, last_id) = load(&mut connection).await.map_err(|error| match error {
         LoadError::Database(source) => database_error(source),
-        LoadError::Damaged(source) => OpenError::Damaged {
-            path: path.to_owned(),
-            source,
-        },
+        LoadError::Damaged(source) => OpenError::Damaged { path: path.to_owned(), source },
     })?;
-    Ok(Opened {
-        connection,
-        image,
-        last_id,
-    })
+    Ok(Opened { connection, image, last_id })
 }
 
 /// Creates the file before SQLite does, which would take the process's umask; the `-wal` file inherits its mode.
@@ -92,11 +78,7 @@ fn prepare_file(path: &Path) -> io::Result<()> {
         Ok(file) => {
             file.sync_all()?;
             if let Some(directory) = path.parent() {
-                let directory = if directory.as_os_str().is_empty() {
-                    Path::new(".")
-                } else {
-                    directory
-                };
+                let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
                 File::open(directory)?.sync_all()?;
             }
         }
@@ -110,9 +92,8 @@ fn prepare_file(path: &Path) -> io::Result<()> {
 /// version. A newer database is left as it is.
 async fn migrate(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     sqlx::raw_sql(STATE).execute(&mut *connection).await?;
-    let found: i64 = sqlx::query_scalar("SELECT format_version FROM catalog_state WHERE id = 1")
-        .fetch_one(&mut *connection)
-        .await?;
+    let found: i64 =
+        sqlx::query_scalar("SELECT format_version FROM catalog_state WHERE id = 1").fetch_one(&mut *connection).await?;
     let mut version = found;
     for (number, migration) in (1..).zip(MIGRATIONS) {
         if number <= found {
@@ -136,16 +117,10 @@ fn supported_version() -> i64 {
 
 fn database_error(path: &Path, source: sqlx::Error) -> OpenError {
     // SQLITE_BUSY; extended codes such as SQLITE_BUSY_RECOVERY have it in their lower byte.
-    let busy = source
-        .as_database_error()
-        .and_then(|error| error.code()?.parse::<u32>().ok())
-        .map(|code| code & 0xff);
+    let busy = source.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok()).map(|code| code & 0xff);
     match busy {
         Some(5) => OpenError::InUse { path: path.to_owned() },
-        _ => OpenError::Database {
-            path: path.to_owned(),
-            source,
-        },
+        _ => OpenError::Database { path: path.to_owned(), source },
     }
 }
 

@@ -27,11 +27,7 @@ impl Fixture {
         let clock = Arc::new(ManualClock::new(NOW_NS));
         let path = directory.path().join("resources.sqlite");
         let catalog = Catalog::open(path, Arc::<ManualClock>::clone(&clock)).await.unwrap();
-        Self {
-            catalog,
-            clock,
-            directory,
-        }
+        Self { catalog, clock, directory }
     }
 
     /// A catalog that was set up with user `u`, organisation `o` and bucket `b`.
@@ -49,9 +45,7 @@ impl Fixture {
     pub(crate) async fn reopen(&mut self) {
         let before = self.catalog.image().clone();
         self.catalog.close().await.unwrap();
-        self.catalog = Catalog::open(self.path(), Arc::<ManualClock>::clone(&self.clock))
-            .await
-            .unwrap();
+        self.catalog = Catalog::open(self.path(), Arc::<ManualClock>::clone(&self.clock)).await.unwrap();
         assert!(*self.catalog.image() == before, "the database differs from the image");
     }
 

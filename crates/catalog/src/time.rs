@@ -18,10 +18,7 @@ pub trait Clock: Send + Sync + Debug {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "the one place where the machine's clock is read"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "the one place where the machine's clock is read")]
     fn now_ns(&self) -> i64 {
         match SystemTime::now().duration_since(UNIX_EPOCH) {
             Ok(after) => duration_ns(after),
@@ -40,9 +37,7 @@ impl ManualClock {
     /// A clock that shows `now_ns`.
     #[must_use]
     pub fn new(now_ns: i64) -> Self {
-        Self {
-            now_ns: AtomicI64::new(now_ns),
-        }
+        Self { now_ns: AtomicI64::new(now_ns) }
     }
 
     /// Sets the time, forwards or backwards.

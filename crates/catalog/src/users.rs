@@ -80,10 +80,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::UserNotFound`].
     pub fn find_user_by_name(&self, name: &str) -> Result<Arc<User>, CatalogError> {
-        self.image()
-            .user_by_name(name)
-            .cloned()
-            .ok_or(CatalogError::UserNotFound)
+        self.image().user_by_name(name).cloned().ok_or(CatalogError::UserNotFound)
     }
 
     /// The users that the filter and `visible` let through, one page of them by id.
@@ -98,12 +95,10 @@ impl Catalog {
     ) -> Result<Vec<Arc<User>>, CatalogError> {
         page.check()?;
         if let Some(id) = filter.id {
-            self.find_user(id)
-                .and_then(|found| seen(found, &visible, CatalogError::UserNotFound))?;
+            self.find_user(id).and_then(|found| seen(found, &visible, CatalogError::UserNotFound))?;
         }
         if let Some(name) = &filter.name {
-            self.find_user_by_name(name)
-                .and_then(|found| seen(found, &visible, CatalogError::UserNotFound))?;
+            self.find_user_by_name(name).and_then(|found| seen(found, &visible, CatalogError::UserNotFound))?;
         }
         let matches = |user: &&Arc<User>| {
             filter.id.is_none_or(|id| id == user.id) && filter.name.as_ref().is_none_or(|name| *name == user.name)
@@ -200,13 +195,7 @@ pub(crate) fn new_user(
     status: UserStatus,
 ) -> Result<User, CatalogError> {
     check_name(image, name)?;
-    Ok(User {
-        id: ids.next(),
-        name: name.to_owned(),
-        status,
-        created_at_ns: now_ns,
-        updated_at_ns: now_ns,
-    })
+    Ok(User { id: ids.next(), name: name.to_owned(), status, created_at_ns: now_ns, updated_at_ns: now_ns })
 }
 
 fn end_sessions(image: &Image, id: UserId) -> Vec<Change> {

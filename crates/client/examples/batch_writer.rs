@@ -10,9 +10,7 @@ use freshet_client::{Client, FlushError, Point};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let client = Client::builder(env::var("FRESHET_URL")?)
-        .token(env::var("FRESHET_TOKEN")?)
-        .build()?;
+    let client = Client::builder(env::var("FRESHET_URL")?).token(env::var("FRESHET_TOKEN")?).build()?;
     let writer = client
         .batch_writer(env::var("FRESHET_BUCKET")?)
         .org(env::var("FRESHET_ORG").unwrap_or_default())

@@ -10,13 +10,8 @@ use freshet_client::{Client, Point, PostWriteRequest, WriteError};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let client = Client::builder(env::var("FRESHET_URL")?)
-        .token(env::var("FRESHET_TOKEN")?)
-        .build()?;
-    let point = Point::builder("weather")
-        .tag("city", "Saint John's")
-        .field("temperature", 11.5)
-        .build()?;
+    let client = Client::builder(env::var("FRESHET_URL")?).token(env::var("FRESHET_TOKEN")?).build()?;
+    let point = Point::builder("weather").tag("city", "Saint John's").field("temperature", 11.5).build()?;
     let request = PostWriteRequest {
         body: point.to_string().into(),
         bucket: env::var("FRESHET_BUCKET")?,

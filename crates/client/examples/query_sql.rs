@@ -10,9 +10,7 @@ use freshet_client::Client;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let client = Client::builder(env::var("FRESHET_URL")?)
-        .token(env::var("FRESHET_TOKEN")?)
-        .build()?;
+    let client = Client::builder(env::var("FRESHET_URL")?).token(env::var("FRESHET_TOKEN")?).build()?;
     let sql = env::args().nth(1).unwrap_or_else(|| "SHOW TABLES".to_owned());
     for row in client.query_sql(&env::var("FRESHET_BUCKET")?, &sql).await? {
         println!("{}", serde_json::Value::Object(row));

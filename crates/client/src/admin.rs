@@ -35,13 +35,7 @@ pub struct Health {
 
 impl Health {
     /// What a server says that says no more than that it is well.
-    const PASS: Self = Self {
-        status: HealthStatus::Pass,
-        name: None,
-        message: None,
-        version: None,
-        commit: None,
-    };
+    const PASS: Self = Self { status: HealthStatus::Pass, name: None, message: None, version: None, commit: None };
 }
 
 /// What `GET /ping` says, in its headers.
@@ -90,17 +84,8 @@ impl Client {
         if !matches!(response.status(), StatusCode::OK | StatusCode::NO_CONTENT) {
             return Err(self.rejection(response).await);
         }
-        let header = |name| {
-            response
-                .headers()
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned)
-        };
-        Ok(Ping {
-            version: header("x-influxdb-version"),
-            build: header("x-influxdb-build"),
-        })
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Ok(Ping { version: header("x-influxdb-version"), build: header("x-influxdb-build") })
     }
 
     /// Has a Freshet server write all that it holds in memory into Parquet files, and waits until it is done. Needs an

@@ -170,10 +170,7 @@ impl Client {
                 org: String::new(),
                 org_id: None,
                 precision: Precision::Nanoseconds,
-                limits: BatchLimits {
-                    lines: 5_000,
-                    bytes: 1 << 20,
-                },
+                limits: BatchLimits { lines: 5_000, bytes: 1 << 20 },
                 interval: Duration::from_secs(1),
                 gzip: self.gzip(),
                 retry: RetryPolicy::default(),
@@ -443,36 +440,25 @@ impl BatchWriter {
 
     /// The number of permits that blocks need: at most all of them, or the lines could never be accepted.
     fn weight(&self, blocks: &[LineBlock]) -> u32 {
-        let bytes: usize = blocks
-            .iter()
-            .map(|block| block.text.len() + COMMAND_OVERHEAD_BYTES)
-            .sum();
+        let bytes: usize = blocks.iter().map(|block| block.text.len() + COMMAND_OVERHEAD_BYTES).sum();
         u32::try_from(bytes.min(self.queue_bytes)).unwrap_or(u32::MAX)
     }
 
     fn enqueue(&self, blocks: Vec<LineBlock>, permit: OwnedSemaphorePermit, lines: Lines) -> Result<(), QueueError> {
         let count: usize = blocks.iter().map(LineBlock::lines).sum();
         self.counters.accepted.fetch_add(count as u64, Ordering::Relaxed);
-        self.commands
-            .send(Command::Lines { blocks, permit })
-            .map_err(|_stopped| {
-                self.counters.accepted.fetch_sub(count as u64, Ordering::Relaxed);
-                QueueError::Closed { lines }
-            })
+        self.commands.send(Command::Lines { blocks, permit }).map_err(|_stopped| {
+            self.counters.accepted.fetch_sub(count as u64, Ordering::Relaxed);
+            QueueError::Closed { lines }
+        })
     }
 
     /// Sends a command that is answered with the failures up to it.
     async fn settle(&self, command: fn(oneshot::Sender<WriteFailures>) -> Command) -> Result<(), FlushError> {
         let (reply, answer) = oneshot::channel();
-        self.commands
-            .send(command(reply))
-            .map_err(|_stopped| FlushError::Stopped)?;
+        self.commands.send(command(reply)).map_err(|_stopped| FlushError::Stopped)?;
         let failures = answer.await.map_err(|_stopped| FlushError::Stopped)?;
-        if failures.is_empty() {
-            Ok(())
-        } else {
-            Err(FlushError::Failed(failures))
-        }
+        if failures.is_empty() { Ok(()) } else { Err(FlushError::Failed(failures)) }
     }
 }
 
@@ -480,20 +466,14 @@ impl Drop for BatchWriter {
     fn drop(&mut self) {
         if !self.closed.load(Ordering::SeqCst) {
             let lines_pending = self.lines_pending();
-            tracing::warn!(
-                lines_pending,
-                "a batch writer was dropped without close; lines may be lost"
-            );
+            tracing::warn!(lines_pending, "a batch writer was dropped without close; lines may be lost");
         }
     }
 }
 
 impl fmt::Debug for BatchWriter {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("BatchWriter")
-            .field("counters", &self.counters)
-            .finish_non_exhaustive()
+        formatter.debug_struct("BatchWriter").field("counters", &self.counters).finish_non_exhaustive()
     }
 }
 

@@ -150,9 +150,7 @@ impl ClientBuilder {
         if !self.environment_proxy {
             builder = builder.no_proxy();
         }
-        let http = builder
-            .build()
-            .map_err(|source| BuildError::Setup { source: source.into() })?;
+        let http = builder.build().map_err(|source| BuildError::Setup { source: source.into() })?;
         Ok(Client {
             inner: Arc::new(Inner {
                 http,
@@ -169,10 +167,7 @@ impl ClientBuilder {
 /// Without the token.
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("ClientBuilder")
-            .field("timeout", &self.timeout)
-            .finish_non_exhaustive()
+        formatter.debug_struct("ClientBuilder").field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }
 
@@ -180,9 +175,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, BuildError> {
     match Certificate::from_pem_bundle(pem) {
         Ok(certificates) if certificates.is_empty() => Err(BuildError::InvalidCertificate { source: None }),
         Ok(certificates) => Ok(certificates),
-        Err(source) => Err(BuildError::InvalidCertificate {
-            source: Some(source.into()),
-        }),
+        Err(source) => Err(BuildError::InvalidCertificate { source: Some(source.into()) }),
     }
 }
 
@@ -211,10 +204,7 @@ impl Endpoints {
         // Without a slash at its end the last segment of the path would be replaced instead of followed.
         let directory = format!("{}/", base.path().trim_end_matches('/'));
         base.set_path(&directory);
-        let join = |path| {
-            base.join(path)
-                .map_err(|source| BuildError::InvalidUrl { source: source.into() })
-        };
+        let join = |path| base.join(path).map_err(|source| BuildError::InvalidUrl { source: source.into() });
         Ok(Self {
             write: join("api/v2/write")?,
             query_sql: join("api/v3/query_sql")?,
@@ -252,10 +242,7 @@ struct Inner {
 impl fmt::Debug for Client {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let write_url = self.inner.endpoints.write.as_str();
-        formatter
-            .debug_struct("Client")
-            .field("write_url", &write_url)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Client").field("write_url", &write_url).finish_non_exhaustive()
     }
 }
 
@@ -333,10 +320,7 @@ impl Client {
 }
 
 /// The only clock of this crate that is not tokio's.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a client stamps points with its own machine's time; tests inject it"
-)]
+#[expect(clippy::disallowed_methods, reason = "a client stamps points with its own machine's time; tests inject it")]
 pub(crate) fn system_time() -> SystemTime {
     SystemTime::now()
 }
@@ -365,25 +349,12 @@ mod tests {
         let build = |url: &str| Client::builder(url).build();
         assert!(matches!(build("not a url"), Err(BuildError::InvalidUrl { .. })));
         assert!(matches!(build(""), Err(BuildError::InvalidUrl { .. })));
-        for url in [
-            "ftp://host",
-            "localhost:8086",
-            "http://me:secret@host",
-            "http://host?org=x",
-            "http://host#top",
-        ] {
+        for url in ["ftp://host", "localhost:8086", "http://me:secret@host", "http://host?org=x", "http://host#top"] {
             assert!(matches!(build(url), Err(BuildError::UnsuitableUrl { .. })), "{url}");
         }
         let builder = Client::builder("http://host");
-        assert!(matches!(
-            builder.clone().token("a\nb").build(),
-            Err(BuildError::InvalidToken)
-        ));
-        for pem in [
-            "",
-            "no certificate",
-            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-        ] {
+        assert!(matches!(builder.clone().token("a\nb").build(), Err(BuildError::InvalidToken)));
+        for pem in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
             assert!(builder.clone().root_certificate_pem(pem).build().is_err(), "{pem}");
         }
     }

@@ -67,12 +67,7 @@ struct ErrorBody {
 impl Rejection {
     /// Reads the parts of an answer; `now` turns a `Retry-After` that is a date into a duration.
     pub(crate) fn from_parts(status: StatusCode, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Self {
-        let header = |name: &str| {
-            headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned)
-        };
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let parsed: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
         let text = || Some(String::from_utf8_lossy(body).trim().to_owned()).filter(|text| !text.is_empty());
         let mut message = parsed
@@ -173,11 +168,7 @@ impl From<reqwest::Error> for RequestError {
     fn from(error: reqwest::Error) -> Self {
         let timeout = error.is_timeout();
         let source = Box::new(error.without_url());
-        if timeout {
-            Self::Timeout { source }
-        } else {
-            Self::Transport { source }
-        }
+        if timeout { Self::Timeout { source } } else { Self::Transport { source } }
     }
 }
 

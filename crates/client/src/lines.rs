@@ -84,11 +84,7 @@ impl Lines {
 /// The length of the first line with its line feed, if it has one; it may be empty or a comment.
 fn first_line_length(text: &str) -> Option<usize> {
     let line = text.trim_start_matches(BLANKS);
-    let end = if line.starts_with('#') {
-        line.find('\n')?
-    } else {
-        scan_line(line.as_bytes()).0
-    };
+    let end = if line.starts_with('#') { line.find('\n')? } else { scan_line(line.as_bytes()).0 };
     (end < line.len()).then_some(text.len() - line.len() + end + 1)
 }
 
@@ -103,11 +99,7 @@ impl Lines {
     /// The lines as blocks that each fit into one batch, every line with a time: its own or `now`, which is in units
     /// of `precision`. A line longer than a batch gets a block of its own.
     pub(crate) fn to_blocks(&self, precision: Precision, now: i64, limits: BatchLimits) -> Vec<LineBlock> {
-        let mut blocks = Blocks {
-            limits,
-            done: Vec::new(),
-            open: LineBlock::default(),
-        };
+        let mut blocks = Blocks { limits, done: Vec::new(), open: LineBlock::default() };
         let mut line = String::new();
         match &self.0 {
             Source::Text(text) => {

@@ -169,12 +169,7 @@ pub struct Point {
 impl Point {
     /// Starts a point of a measurement.
     pub fn builder(measurement: impl Into<String>) -> PointBuilder {
-        PointBuilder {
-            measurement: measurement.into(),
-            tags: Vec::new(),
-            fields: Vec::new(),
-            time: Time::Absent,
-        }
+        PointBuilder { measurement: measurement.into(), tags: Vec::new(), fields: Vec::new(), time: Time::Absent }
     }
 
     /// The time in nanoseconds since 1970, or `None` where the time of writing counts.
@@ -194,11 +189,7 @@ impl Point {
     /// Appends the line; `default_timestamp` is in units of `precision`.
     pub(crate) fn write_line(&self, line: &mut String, precision: Precision, default_timestamp: Option<i64>) {
         line.push_str(&self.series_and_fields);
-        if let Some(timestamp) = self
-            .timestamp_ns
-            .map(|ns| precision.convert_ns(ns))
-            .or(default_timestamp)
-        {
+        if let Some(timestamp) = self.timestamp_ns.map(|ns| precision.convert_ns(ns)).or(default_timestamp) {
             push(line, format_args!(" {timestamp}"));
         }
     }
@@ -281,10 +272,7 @@ impl PointBuilder {
             push_value(&mut line, key, value)?;
             separator = ',';
         }
-        Ok(Point {
-            series_and_fields: line,
-            timestamp_ns: timestamp_ns(self.time)?,
-        })
+        Ok(Point { series_and_fields: line, timestamp_ns: timestamp_ns(self.time)? })
     }
 
     fn check_names(&self) -> Result<(), PointError> {
@@ -294,16 +282,10 @@ impl PointBuilder {
             check_name(NameKind::TagKey, key)?;
             check_name(NameKind::TagValue, value)?;
             if RESERVED_TAG_KEYS.contains(&key.as_str()) {
-                return Err(PointError::Reserved {
-                    kind: NameKind::TagKey,
-                    name: key.clone(),
-                });
+                return Err(PointError::Reserved { kind: NameKind::TagKey, name: key.clone() });
             }
             if previous == Some(key) {
-                return Err(PointError::Duplicate {
-                    kind: NameKind::TagKey,
-                    name: key.clone(),
-                });
+                return Err(PointError::Duplicate { kind: NameKind::TagKey, name: key.clone() });
             }
             previous = Some(key);
         }
@@ -311,25 +293,15 @@ impl PointBuilder {
         for (key, _) in &self.fields {
             check_name(NameKind::FieldKey, key)?;
             if key == RESERVED_FIELD_KEY {
-                return Err(PointError::Reserved {
-                    kind: NameKind::FieldKey,
-                    name: key.clone(),
-                });
+                return Err(PointError::Reserved { kind: NameKind::FieldKey, name: key.clone() });
             }
             keys.push(key);
         }
         keys.sort_unstable();
         if let Some([key, _]) = keys.array_windows().find(|[left, right]| left == right) {
-            return Err(PointError::Duplicate {
-                kind: NameKind::FieldKey,
-                name: (*key).clone(),
-            });
+            return Err(PointError::Duplicate { kind: NameKind::FieldKey, name: (*key).clone() });
         }
-        if keys.is_empty() {
-            Err(PointError::NoFields)
-        } else {
-            Ok(())
-        }
+        if keys.is_empty() { Err(PointError::NoFields) } else { Ok(()) }
     }
 }
 
@@ -369,10 +341,7 @@ fn push_escaped(line: &mut String, name: &str, special: &[char]) {
 fn push_value(line: &mut String, key: &str, value: &FieldValue) -> Result<(), PointError> {
     match value {
         FieldValue::Float(number) if !number.is_finite() => {
-            return Err(PointError::NotFinite {
-                name: key.to_owned(),
-                value: *number,
-            });
+            return Err(PointError::NotFinite { name: key.to_owned(), value: *number });
         }
         // The debug form is the shortest that reads back as the same number, with an exponent where that is shorter.
         FieldValue::Float(number) => push(line, format_args!("{number:?}")),

@@ -79,11 +79,7 @@ struct QueryBody<'a> {
 impl SqlQuery {
     /// A query without parameters.
     pub fn new(db: impl Into<String>, sql: impl Into<String>) -> Self {
-        Self {
-            db: db.into(),
-            sql: sql.into(),
-            ..Self::default()
-        }
+        Self { db: db.into(), sql: sql.into(), ..Self::default() }
     }
 
     /// Sets the parameter `$name`.
@@ -161,9 +157,7 @@ impl Client {
         format: SqlFormat,
     ) -> Result<impl Stream<Item = Result<Bytes, QueryError>> + Send + Unpin + 'static, QueryError> {
         let response = self.start_query(query, format).await?;
-        Ok(response
-            .bytes_stream()
-            .map(|piece| piece.map_err(|error| RequestError::from(error).into())))
+        Ok(response.bytes_stream().map(|piece| piece.map_err(|error| RequestError::from(error).into())))
     }
 
     /// Sends a query; the answer is a success and its body is still to be read.
@@ -174,20 +168,9 @@ impl Client {
                 url.query_pairs_mut().append_pair(name, value);
             }
         }
-        let body = QueryBody {
-            db: &query.db,
-            q: &query.sql,
-            format: format.as_str(),
-            params: &query.params,
-        };
-        let response = self
-            .send(self.post(url).timeout(self.query_timeout()).json(&body))
-            .await?;
-        if response.status() == StatusCode::OK {
-            Ok(response)
-        } else {
-            Err(self.rejection(response).await)
-        }
+        let body = QueryBody { db: &query.db, q: &query.sql, format: format.as_str(), params: &query.params };
+        let response = self.send(self.post(url).timeout(self.query_timeout()).json(&body)).await?;
+        if response.status() == StatusCode::OK { Ok(response) } else { Err(self.rejection(response).await) }
     }
 }
 
@@ -198,10 +181,7 @@ fn parse_rows(answer: &[u8]) -> Result<Vec<Row>, QueryError> {
     }
     let mut rows = Vec::new();
     for row in serde_json::Deserializer::from_slice(answer).into_iter() {
-        rows.push(row.map_err(|source| QueryError::MalformedRow {
-            row: rows.len() + 1,
-            source,
-        })?);
+        rows.push(row.map_err(|source| QueryError::MalformedRow { row: rows.len() + 1, source })?);
     }
     Ok(rows)
 }
@@ -218,10 +198,7 @@ mod tests {
     #[test]
     fn rows_come_from_lines_or_from_an_array() {
         let check = |answer: &str, expected: Value| {
-            assert_eq!(
-                serde_json::to_value(parse_rows(answer.as_bytes()).unwrap()).unwrap(),
-                expected
-            );
+            assert_eq!(serde_json::to_value(parse_rows(answer.as_bytes()).unwrap()).unwrap(), expected);
         };
         check("", json!([]));
         check("\n", json!([]));
@@ -242,9 +219,6 @@ mod tests {
         assert_eq!(row("{\"a\":1}\n{\"a\":"), 2);
         assert_eq!(row("{\"a\":1}\n7"), 2);
         let array = parse_rows(b"[{\"a\":1},");
-        assert!(matches!(
-            array,
-            Err(QueryError::Request(RequestError::MalformedAnswer { .. }))
-        ));
+        assert!(matches!(array, Err(QueryError::Request(RequestError::MalformedAnswer { .. }))));
     }
 }

@@ -92,11 +92,7 @@ mod tests {
         };
         let check = |attempts, elapsed, retry_after: Option<u64>, random, expected_ms: Option<u64>| {
             let wait = policy.wait(attempts, seconds(elapsed), retry_after.map(seconds), random);
-            assert_eq!(
-                wait,
-                expected_ms.map(Duration::from_millis),
-                "{attempts} {elapsed} {retry_after:?} {random}"
-            );
+            assert_eq!(wait, expected_ms.map(Duration::from_millis), "{attempts} {elapsed} {retry_after:?} {random}");
         };
         check(1, 0, None, 0.0, Some(1_000));
         check(1, 0, None, 0.5, Some(750));

@@ -39,10 +39,7 @@ impl FromStr for Precision {
 
     fn from_str(name: &str) -> Result<Self, InvalidPrecision> {
         let units = [Self::Nanoseconds, Self::Microseconds, Self::Milliseconds, Self::Seconds];
-        units
-            .into_iter()
-            .find(|unit| unit.as_str() == name)
-            .ok_or_else(|| InvalidPrecision { name: name.to_owned() })
+        units.into_iter().find(|unit| unit.as_str() == name).ok_or_else(|| InvalidPrecision { name: name.to_owned() })
     }
 }
 
@@ -173,16 +170,10 @@ mod tests {
     #[test]
     fn a_precision_reads_back_from_its_name_and_from_no_other() {
         for name in ["ns", "us", "ms", "s"] {
-            assert_eq!(
-                name.parse::<Precision>().map(|precision| precision.to_string()),
-                Ok(name.to_owned())
-            );
+            assert_eq!(name.parse::<Precision>().map(|precision| precision.to_string()), Ok(name.to_owned()));
         }
         for name in ["", "n", "u", "m", "h", "NS", "ns "] {
-            assert_eq!(
-                name.parse::<Precision>(),
-                Err(InvalidPrecision { name: name.to_owned() })
-            );
+            assert_eq!(name.parse::<Precision>(), Err(InvalidPrecision { name: name.to_owned() }));
         }
     }
 }

@@ -43,26 +43,17 @@ impl tracing::Subscriber for Warnings {
 async fn a_writer_dropped_without_close_warns_of_its_lines() {
     let warnings = Warnings::default();
     tracing::subscriber::set_global_default(warnings.clone()).unwrap();
-    let client = Client::builder("http://127.0.0.1:1")
-        .environment_proxy(false)
-        .build()
-        .unwrap();
+    let client = Client::builder("http://127.0.0.1:1").environment_proxy(false).build().unwrap();
 
     let writer = client.batch_writer("b").start().unwrap();
     writer.close().await.unwrap();
     drop(writer);
-    assert!(
-        warnings.0.lock().unwrap().is_empty(),
-        "a closed writer has nothing to warn of"
-    );
+    assert!(warnings.0.lock().unwrap().is_empty(), "a closed writer has nothing to warn of");
 
     let writer = client.batch_writer("b").interval(Duration::MAX).start().unwrap();
     writer.write("m f=1\nm f=2").await.unwrap();
     drop(writer);
     let warnings = warnings.0.lock().unwrap();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(
-        warnings[0].contains("lines_pending=2") && warnings[0].contains("without close"),
-        "{warnings:?}"
-    );
+    assert!(warnings[0].contains("lines_pending=2") && warnings[0].contains("without close"), "{warnings:?}");
 }

@@ -63,6 +63,10 @@ pub(crate) async fn run(options: Box<ServeOptions>) -> Result<(), ServeCommandEr
     let stop = watch_signals()?;
     let budget = MemoryBudget::new(options.memory_limit)?;
     let data_dir = prepare_directory(&options.data_dir)?;
+    let tls = options.tls_cert.clone().zip(options.tls_key.clone());
+    let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
+    // Who waits for the line that says where the server listens must not read it from one that ends at once.
+    tls.as_ref().map(TlsFiles::check).transpose().map_err(ServeError::from)?;
     let address = options.http_bind;
     let bind_error = |source| ServeCommandError::Bind { address, source };
     let listener = TcpListener::bind(address).await.map_err(bind_error)?;
@@ -75,7 +79,6 @@ pub(crate) async fn run(options: Box<ServeOptions>) -> Result<(), ServeCommandEr
     let query = open_query_engine(&options, &data_dir, budget)?;
     initial_setup::run(&catalog, options.init).await?;
 
-    let tls = options.tls_cert.zip(options.tls_key).map(|(certificate, key)| TlsFiles { certificate, key });
     let server_options = ServerOptions {
         mode: match options.mode {
             Mode::Oss => ::server::Mode::Oss,

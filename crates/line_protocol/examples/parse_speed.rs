@@ -17,16 +17,10 @@ const ROUNDS: usize = 15;
 
 /// Parses all bodies several times and prints the sum of each one's best time.
 fn measure(label: &str, series_count: u64, body_count: u64) {
-    let bodies: Vec<String> = (0..body_count)
-        .map(|body| tsbs_body(body * LINES_PER_BODY, series_count))
-        .collect();
+    let bodies: Vec<String> = (0..body_count).map(|body| tsbs_body(body * LINES_PER_BODY, series_count)).collect();
     let bytes: usize = bodies.iter().map(String::len).sum();
     let lines = body_count * LINES_PER_BODY;
-    let options = ParseOptions {
-        precision: Precision::Nanosecond,
-        default_time_ns: 0,
-        limits: Limits::default(),
-    };
+    let options = ParseOptions { precision: Precision::Nanosecond, default_time_ns: 0, limits: Limits::default() };
     let mut best_seconds = vec![f64::INFINITY; bodies.len()];
     for _ in 0..ROUNDS {
         for (body, best_seconds) in bodies.iter().zip(&mut best_seconds) {
@@ -71,18 +65,7 @@ fn tsbs_body(first: u64, series_count: u64) -> String {
             mix(host + 2) % 2,
             ["production", "staging", "test"][mix(host + 3) as usize % 3],
         );
-        let names = [
-            "user",
-            "system",
-            "idle",
-            "nice",
-            "iowait",
-            "irq",
-            "softirq",
-            "steal",
-            "guest",
-            "guest_nice",
-        ];
+        let names = ["user", "system", "idle", "nice", "iowait", "irq", "softirq", "steal", "guest", "guest_nice"];
         for (index, name) in names.iter().enumerate() {
             let separator = if index == 0 { "" } else { "," };
             let _ = write!(body, "{separator}usage_{name}={}i", mix(line * 10 + index as u64) % 101);
@@ -94,9 +77,7 @@ fn tsbs_body(first: u64, series_count: u64) -> String {
 
 /// A deterministic scrambling of a number (the finaliser of SplitMix64).
 fn mix(number: u64) -> u64 {
-    let number = (number ^ (number >> 30))
-        .wrapping_add(0x9e37_79b9_7f4a_7c15)
-        .wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 30)).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     number ^ (number >> 31)
 }

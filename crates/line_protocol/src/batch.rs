@@ -93,23 +93,10 @@ impl SeriesSet {
     /// key. Empty for a series without tags and for an index that does not exist.
     pub fn tags(&self, series: u32) -> impl Iterator<Item = (u32, &str)> {
         let index = series as usize;
-        let start = if index == 0 {
-            Some(0)
-        } else {
-            self.ends.get(index - 1).copied()
-        };
-        let range = start
-            .zip(self.ends.get(index).copied())
-            .map_or(0..0, |(start, end)| start as usize..end as usize);
+        let start = if index == 0 { Some(0) } else { self.ends.get(index - 1).copied() };
+        let range = start.zip(self.ends.get(index).copied()).map_or(0..0, |(start, end)| start as usize..end as usize);
         let tags = self.tags.get(range).unwrap_or_default();
-        tags.iter().map(|tag| {
-            (
-                tag.key,
-                self.values
-                    .get(tag.start as usize..tag.end as usize)
-                    .unwrap_or_default(),
-            )
-        })
+        tags.iter().map(|tag| (tag.key, self.values.get(tag.start as usize..tag.end as usize).unwrap_or_default()))
     }
 
     /// Appends a value to the arena and returns where it lies.
@@ -268,10 +255,7 @@ pub struct StringColumn {
 
 impl Default for StringColumn {
     fn default() -> Self {
-        Self {
-            offsets: vec![0],
-            bytes: String::new(),
-        }
+        Self { offsets: vec![0], bytes: String::new() }
     }
 }
 

@@ -123,14 +123,7 @@ pub(crate) fn raw_tag(bytes: &[u8], start: usize, end: usize, guess: Option<(&[u
         }
         at = value_start + offset + 1;
     }
-    finish_tag(RawTag {
-        guessed,
-        key_start: start,
-        key_end,
-        value_start,
-        value_end: at,
-        escaped,
-    })
+    finish_tag(RawTag { guessed, key_start: start, key_end, value_start, value_end: at, escaped })
 }
 
 /// The bytes of a tag value that need a closer look.

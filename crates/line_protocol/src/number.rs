@@ -85,11 +85,7 @@ pub(crate) fn decimal(bytes: &[u8]) -> Option<(i64, usize)> {
     let negative = bytes.first() == Some(&b'-');
     let sign_bytes = usize::from(negative);
     let (magnitude, count) = magnitude(bytes.get(sign_bytes..).unwrap_or_default())?;
-    let value = if negative {
-        0_i64.checked_sub_unsigned(magnitude)?
-    } else {
-        i64::try_from(magnitude).ok()?
-    };
+    let value = if negative { 0_i64.checked_sub_unsigned(magnitude)? } else { i64::try_from(magnitude).ok()? };
     Some((value, count + sign_bytes))
 }
 
@@ -152,11 +148,7 @@ pub(crate) fn number_cause(token: &str) -> Cause {
     {
         return Cause::UnsignedOutOfRange(quoted_digits(number));
     }
-    if has_float_letters(token.as_bytes()) {
-        Cause::InvalidFloat
-    } else {
-        Cause::InvalidNumber
-    }
+    if has_float_letters(token.as_bytes()) { Cause::InvalidFloat } else { Cause::InvalidNumber }
 }
 
 /// Whether the token consists of what a float may consist of, in whatever order the exponent's digits come.

@@ -42,21 +42,9 @@ const BODY_BYTES_PER_SERIES: usize = 1_024;
 #[must_use]
 pub fn parse(body: &[u8], options: &ParseOptions) -> Batch {
     if body.len() > BODY_BYTES_MAX {
-        let cause = Cause::BodyTooLong {
-            bytes: body.len(),
-            limit: BODY_BYTES_MAX,
-        };
-        let error = LineError {
-            line: 1,
-            column: 1,
-            cause,
-            text: String::new(),
-        };
-        return Batch {
-            errors: vec![error],
-            error_count: 1,
-            ..Batch::default()
-        };
+        let cause = Cause::BodyTooLong { bytes: body.len(), limit: BODY_BYTES_MAX };
+        let error = LineError { line: 1, column: 1, cause, text: String::new() };
+        return Batch { errors: vec![error], error_count: 1, ..Batch::default() };
     }
     match simdutf8::basic::from_utf8(body) {
         Ok(text) => Parser::new(body, text, &[], options).run(),

@@ -106,21 +106,13 @@ impl Column {
             self.values.prepend(self.base);
             self.nulls.insert(0, (0, self.base as u32));
         }
-        let first_row = self
-            .nulls
-            .iter()
-            .fold(0, |row, &(start, end)| if start == row { end } else { row });
+        let first_row = self.nulls.iter().fold(0, |row, &(start, end)| if start == row { end } else { row });
         if first_row as usize == rows {
             return None;
         }
         let validity = (!self.nulls.is_empty()).then(|| pack_validity(&self.nulls, rows));
         let raw_name = String::from_utf8_lossy(self.raw_name());
-        Some(FieldColumn {
-            name: key::unescape_name(&raw_name),
-            first_row,
-            values: self.values,
-            validity,
-        })
+        Some(FieldColumn { name: key::unescape_name(&raw_name), first_row, values: self.values, validity })
     }
 }
 
@@ -352,18 +344,14 @@ impl TableBuilder {
     fn find_column(&self, raw_name: &str, kind: FieldKind, hasher: &RandomState) -> Option<u32> {
         let hash = hash_column(hasher, raw_name.as_bytes(), kind);
         let matches = |column: &Column| column.values.kind() == kind && column.raw_name() == raw_name.as_bytes();
-        self.column_index
-            .find(hash, |&index| self.columns.get(index as usize).is_some_and(matches))
-            .copied()
+        self.column_index.find(hash, |&index| self.columns.get(index as usize).is_some_and(matches)).copied()
     }
 
     /// Adds a column for the row under construction.
     #[cold]
     fn add_column(&mut self, raw_name: &str, kind: FieldKind, hasher: &RandomState) -> u32 {
         let others = FieldKind::ALL.iter().filter(|&&other| other != kind);
-        self.mixed_kinds |= others
-            .into_iter()
-            .any(|&other| self.find_column(raw_name, other, hasher).is_some());
+        self.mixed_kinds |= others.into_iter().any(|&other| self.find_column(raw_name, other, hasher).is_some());
         let index = self.columns.len() as u32;
         self.columns.push(Column {
             raw: [raw_name.as_bytes(), b"="].concat().into(),
@@ -436,23 +424,18 @@ impl TableBuilder {
         for tag in tags {
             let index = match tag.guessed {
                 Some(index) => index,
-                None => self.tag_key(
-                    text.get(tag.key_start..tag.key_end).unwrap_or_default(),
-                    tag.key_start,
-                    hasher,
-                )?,
+                None => {
+                    self.tag_key(text.get(tag.key_start..tag.key_end).unwrap_or_default(), tag.key_start, hasher)?
+                }
             };
             shape.push(index);
         }
         let name_of = |position: u32| {
             let index = shape.get(position as usize).copied().unwrap_or_default();
-            self.tag_keys
-                .get(index as usize)
-                .map_or("", |tag_key| tag_key.name.as_str())
+            self.tag_keys.get(index as usize).map_or("", |tag_key| tag_key.name.as_str())
         };
         self.shape_order.extend(0..shape.len() as u32);
-        self.shape_order
-            .sort_unstable_by(|&left, &right| name_of(left).cmp(name_of(right)).then(left.cmp(&right)));
+        self.shape_order.sort_unstable_by(|&left, &right| name_of(left).cmp(name_of(right)).then(left.cmp(&right)));
         let duplicate = self.shape_order.windows(2).find_map(|pair| match pair {
             &[left, right] if name_of(left) == name_of(right) => tags.get(right as usize),
             _ => None,
@@ -471,10 +454,7 @@ impl TableBuilder {
         let hash = hash_bytes(hasher, &raw_with_equals);
         let tag_keys = &self.tag_keys;
         let raw_of = |index: u32| tag_keys.get(index as usize).map_or(&[][..], |tag_key| &tag_key.raw);
-        if let Some(&index) = self
-            .tag_key_index
-            .find(hash, |&index| raw_of(index) == &*raw_with_equals)
-        {
+        if let Some(&index) = self.tag_key_index.find(hash, |&index| raw_of(index) == &*raw_with_equals) {
             return Ok(index);
         }
         let name = key::unescape_name(raw);
@@ -482,12 +462,8 @@ impl TableBuilder {
             return Err(Fault::new(at, Cause::ReservedTagKey(name)));
         }
         let index = self.tag_keys.len() as u32;
-        self.tag_key_index
-            .insert_unique(hash, index, |&index| hash_bytes(hasher, raw_of(index)));
-        self.tag_keys.push(TagKey {
-            raw: raw_with_equals,
-            name,
-        });
+        self.tag_key_index.insert_unique(hash, index, |&index| hash_bytes(hasher, raw_of(index)));
+        self.tag_keys.push(TagKey { raw: raw_with_equals, name });
         Ok(index)
     }
 
@@ -501,11 +477,7 @@ impl TableBuilder {
             row_series: self.row_series,
             times: self.times,
             lines: self.lines,
-            fields: self
-                .columns
-                .into_iter()
-                .filter_map(|column| column.finish(rows))
-                .collect(),
+            fields: self.columns.into_iter().filter_map(|column| column.finish(rows)).collect(),
         }
     }
 }

@@ -16,21 +16,12 @@ use proptest::sample::select;
 use reference::{Point, Value, assert_agrees, outcome_of};
 
 fn options(precision: Precision, limits: Limits) -> ParseOptions {
-    ParseOptions {
-        precision,
-        default_time_ns: 1_767_225_601_234_567_891,
-        limits,
-    }
+    ParseOptions { precision, default_time_ns: 1_767_225_601_234_567_891, limits }
 }
 
 /// Limits that small bodies reach.
 fn tight_limits() -> Limits {
-    Limits {
-        line_bytes: 60,
-        key_bytes: 24,
-        string_bytes: 6,
-        ..Limits::default()
-    }
+    Limits { line_bytes: 60, key_bytes: 24, string_bytes: 6, ..Limits::default() }
 }
 
 fn precision() -> impl Strategy<Value = Precision> {
@@ -40,24 +31,15 @@ fn precision() -> impl Strategy<Value = Precision> {
 
 /// Names of few characters, so that they meet again; backslashes only where they cannot become escapes.
 fn name() -> BoxedStrategy<String> {
-    prop_oneof![
-        "[a-c]",
-        "[a-c ,=\"é\u{1}]{1,4}[a-z]",
-        "[a-z]\\\\[a-z]",
-        "[a-z_][a-zA-Z0-9_.-]{0,12}"
-    ]
-    .prop_map(|name| name.trim_start().to_owned())
-    .prop_filter("not reserved, not a comment", |name| {
-        name != "time" && !name.starts_with(['#', '_', ','])
-    })
-    .boxed()
+    prop_oneof!["[a-c]", "[a-c ,=\"é\u{1}]{1,4}[a-z]", "[a-z]\\\\[a-z]", "[a-z_][a-zA-Z0-9_.-]{0,12}"]
+        .prop_map(|name| name.trim_start().to_owned())
+        .prop_filter("not reserved, not a comment", |name| name != "time" && !name.starts_with(['#', '_', ',']))
+        .boxed()
 }
 
 fn field_value() -> impl Strategy<Value = Value> {
     prop_oneof![
-        any::<f64>()
-            .prop_filter("finite", |value| value.is_finite())
-            .prop_map(Value::Float),
+        any::<f64>().prop_filter("finite", |value| value.is_finite()).prop_map(Value::Float),
         (-1_000..1_000_i32).prop_map(|value| Value::Float(f64::from(value) / 8.0)),
         any::<i64>().prop_map(Value::Integer),
         (-100..100_i64).prop_map(Value::Integer),
@@ -71,29 +53,13 @@ fn point(name: BoxedStrategy<String>) -> impl Strategy<Value = Point> {
     let tag_value = name.clone();
     let tags = btree_map(name.clone(), tag_value, 0..4);
     let fields = btree_map(name.clone(), field_value(), 1..5);
-    (
-        name,
-        tags,
-        fields,
-        -9_223_372_036_854_775_806..=9_223_372_036_854_775_806_i64,
-    )
-        .prop_map(|(measurement, tags, fields, time_ns)| Point {
-            measurement,
-            tags,
-            fields,
-            time_ns,
-        })
+    (name, tags, fields, -9_223_372_036_854_775_806..=9_223_372_036_854_775_806_i64)
+        .prop_map(|(measurement, tags, fields, time_ns)| Point { measurement, tags, fields, time_ns })
 }
 
 fn escape(name: &str, escaped: &[char]) -> String {
     name.chars()
-        .flat_map(|character| {
-            escaped
-                .contains(&character)
-                .then_some('\\')
-                .into_iter()
-                .chain([character])
-        })
+        .flat_map(|character| escaped.contains(&character).then_some('\\').into_iter().chain([character]))
         .collect()
 }
 
@@ -106,16 +72,8 @@ struct Spelling {
 }
 
 fn spelling() -> impl Strategy<Value = Spelling> {
-    (
-        any::<u64>(),
-        "[ ]{0,2}",
-        select(vec!["\n", "\r\n", " \n", "\n\n", "\n# a=\"b\n"]),
-    )
-        .prop_map(|(order, blanks, line_break)| Spelling {
-            order,
-            blanks,
-            line_break: line_break.to_owned(),
-        })
+    (any::<u64>(), "[ ]{0,2}", select(vec!["\n", "\r\n", " \n", "\n\n", "\n# a=\"b\n"]))
+        .prop_map(|(order, blanks, line_break)| Spelling { order, blanks, line_break: line_break.to_owned() })
 }
 
 /// Writes a point as a line.
@@ -126,11 +84,7 @@ fn write(point: &Point, spelling: &Spelling) -> String {
         parts
     };
     let name = |name: &str| escape(name, &[',', ' ', '=']);
-    let tags = point
-        .tags
-        .iter()
-        .map(|(key, value)| format!(",{}={}", name(key), name(value)))
-        .collect();
+    let tags = point.tags.iter().map(|(key, value)| format!(",{}={}", name(key), name(value))).collect();
     let fields = point.fields.iter().map(|(key, value)| {
         let value = match value {
             Value::Float(value) if spelling.order.is_multiple_of(2) => format!("{value:e}"),
@@ -300,13 +254,8 @@ proptest! {
 
 fn oracle_point(line: influxdb_line_protocol::ParsedLine<'_>) -> Point {
     use influxdb_line_protocol::FieldValue;
-    let tags: BTreeMap<String, String> = line
-        .series
-        .tag_set
-        .iter()
-        .flatten()
-        .map(|(key, value)| (key.to_string(), value.to_string()))
-        .collect();
+    let tags: BTreeMap<String, String> =
+        line.series.tag_set.iter().flatten().map(|(key, value)| (key.to_string(), value.to_string())).collect();
     let fields = line.field_set.iter().map(|(key, value)| {
         let value = match value {
             FieldValue::I64(value) => Value::Integer(*value),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
 use datafusion::physical_expr::EquivalenceProperties;
@@ -12,7 +13,6 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, PlanProperties, SendableRecordBatchStream,
 };
-use datafusion::common::tree_node::TreeNodeRecursion;
 use futures::{StreamExt as _, TryStreamExt as _};
 use storage::Scan;
 
@@ -34,7 +34,13 @@ impl SnapshotScan {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Self { measurement, scan, time_range, properties: Arc::new(properties), metrics: ExecutionPlanMetricsSet::new() }
+        Self {
+            measurement,
+            scan,
+            time_range,
+            properties: Arc::new(properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+        }
     }
 }
 

@@ -48,7 +48,8 @@ impl SnapshotTable {
             },
             Expr::InList(InList { expr, list, negated: false }) => {
                 let Expr::Column(column) = &**expr else { return None };
-                let values = list.iter().map(|item| if let Expr::Literal(value, _) = item { text(value) } else { None });
+                let values =
+                    list.iter().map(|item| if let Expr::Literal(value, _) = item { text(value) } else { None });
                 (column, values.collect::<Option<Vec<_>>>()?)
             }
             _ => return None,
@@ -96,9 +97,10 @@ impl TableProvider for SnapshotTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let time_range = filters.iter().filter_map(time_bounds).fold((i64::MIN, i64::MAX), |range, bounds| {
-            (range.0.max(bounds.0), range.1.min(bounds.1))
-        });
+        let time_range = filters
+            .iter()
+            .filter_map(time_bounds)
+            .fold((i64::MIN, i64::MAX), |range, bounds| (range.0.max(bounds.0), range.1.min(bounds.1)));
         let request = ScanRequest {
             projection: projection.cloned(),
             time_range,

@@ -7,9 +7,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt64Array, new_null_array,
-};
+use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt64Array, new_null_array};
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::compute::concat;
 use arrow::error::ArrowError;
@@ -30,9 +28,9 @@ const SERIES_OVERHEAD_BYTES: usize = 16;
 /// The rows of one table as Arrow arrays, ready to be applied. Made on the writer's own thread, since applying
 /// happens on the one thread that all writers wait for.
 #[derive(Debug)]
-pub struct PreparedRows {
+pub(crate) struct PreparedRows {
     /// The table.
-    pub table: TableId,
+    pub(crate) table: TableId,
     series: SeriesKeys,
     row_series: Vec<u32>,
     times: Vec<i64>,
@@ -44,7 +42,7 @@ pub struct PreparedRows {
 impl PreparedRows {
     /// Turns rows into arrays; numbers and strings are moved, not copied. Fails if a column is not as long as the rows or its text
     /// is longer than an Arrow string array can be, which the parser's and the WAL's checks rule out.
-    pub fn new(rows: TableRows) -> Result<Self, ArrowError> {
+    pub(crate) fn new(rows: TableRows) -> Result<Self, ArrowError> {
         let row_count = rows.times.len();
         let columns = rows
             .columns
@@ -66,14 +64,8 @@ impl PreparedRows {
 
     /// The number of rows.
     #[must_use]
-    pub fn row_count(&self) -> usize {
+    pub(crate) fn row_count(&self) -> usize {
         self.times.len()
-    }
-
-    /// Bytes of memory that the rows take.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.bytes + self.series.byte_len()
     }
 }
 
@@ -111,7 +103,7 @@ fn chunk_column(field: FieldRows, row_count: usize) -> Result<ChunkColumn, Arrow
 
 /// The buffered rows of one table.
 #[derive(Debug, Default)]
-pub struct TableBuffer {
+pub(crate) struct TableBuffer {
     series: SeriesTable,
     open_series: SeriesKeys,
     index: HashTable<u32>,
@@ -127,7 +119,7 @@ pub struct TableBuffer {
 
 impl TableBuffer {
     /// Adds rows. `sequence` is not smaller than that of any call before; `now_ns` is noted with the first rows.
-    pub fn apply(&mut self, sequence: Sequence, mut rows: PreparedRows, now_ns: i64) -> Result<(), ArrowError> {
+    pub(crate) fn apply(&mut self, sequence: Sequence, mut rows: PreparedRows, now_ns: i64) -> Result<(), ArrowError> {
         if self.first_sequence.is_none() {
             self.first_sequence = Some(sequence);
             self.since_ns = now_ns;
@@ -185,7 +177,7 @@ impl TableBuffer {
     }
 
     /// All rows so far, shared.
-    pub fn snapshot(&mut self) -> Option<BufferedRows> {
+    pub(crate) fn snapshot(&mut self) -> Option<BufferedRows> {
         if !self.open_series.is_empty() {
             self.series.push(Arc::new(std::mem::take(&mut self.open_series)));
         }
@@ -199,7 +191,7 @@ impl TableBuffer {
     }
 
     /// Takes all rows out, for a flush, and leaves the buffer empty. `None` if it is empty already.
-    pub fn take(&mut self) -> Option<BufferedRows> {
+    pub(crate) fn take(&mut self) -> Option<BufferedRows> {
         let rows = self.snapshot();
         *self = Self::default();
         rows
@@ -207,19 +199,19 @@ impl TableBuffer {
 
     /// Bytes of memory that the rows and their series take.
     #[must_use]
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// The sequence of the oldest row, or `None` if there is none.
     #[must_use]
-    pub fn first_sequence(&self) -> Option<Sequence> {
+    pub(crate) fn first_sequence(&self) -> Option<Sequence> {
         self.first_sequence
     }
 
     /// When the oldest row came, in nanoseconds since the epoch.
     #[must_use]
-    pub fn since_ns(&self) -> Option<i64> {
+    pub(crate) fn since_ns(&self) -> Option<i64> {
         self.first_sequence.map(|_| self.since_ns)
     }
 }
@@ -287,11 +279,8 @@ mod tests {
         assert_eq!((rows.row_count, rows.series.len(), rows.time_range), (1000, 3, (0, 999)));
         assert_eq!(rows.sequences, (Sequence(1), Sequence(1000)));
         assert!(rows.chunks.len() <= 12, "{} chunks", rows.chunks.len());
-        let values: Vec<i64> = rows
-            .chunks
-            .iter()
-            .flat_map(|chunk| primitive::<Int64Type>(&chunk.columns[0]).values().to_vec())
-            .collect();
+        let values: Vec<i64> =
+            rows.chunks.iter().flat_map(|chunk| primitive::<Int64Type>(&chunk.columns[0]).values().to_vec()).collect();
         assert_eq!(values, (0..1000).collect::<Vec<_>>());
         let series: Vec<u32> = rows.chunks.iter().flat_map(|chunk| chunk.row_series.clone()).collect();
         assert!(series.iter().enumerate().all(|(n, series)| *series == n as u32 % 3));
@@ -326,8 +315,13 @@ mod tests {
     #[test]
     fn columns_of_another_length_are_refused() {
         let columns = vec![FieldRows { column: ColumnId(3), values: FieldValues::Integer(vec![1, 2]), validity: None }];
-        let rows =
-            TableRows { table: TableId(7), series: SeriesKeys::default(), row_series: vec![0], times: vec![1], columns };
+        let rows = TableRows {
+            table: TableId(7),
+            series: SeriesKeys::default(),
+            row_series: vec![0],
+            times: vec![1],
+            columns,
+        };
         assert!(PreparedRows::new(rows).is_err());
     }
 

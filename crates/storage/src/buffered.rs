@@ -120,15 +120,9 @@ mod tests {
         let mut table = SeriesTable::new([Arc::new(first), Arc::new(SeriesKeys::default())]);
         assert_eq!(table.push(Arc::new(second)), 2);
         assert_eq!(table.len(), 3);
-        assert_eq!(
-            (table.key(0), table.key(1), table.key(2)),
-            (&keys[0][..], &keys[1][..], &last[..])
-        );
+        assert_eq!((table.key(0), table.key(1), table.key(2)), (&keys[0][..], &keys[1][..], &last[..]));
         assert_eq!(table.key(3), &[] as &[u8]);
-        assert_eq!(
-            table.iter().collect::<Vec<_>>(),
-            [&keys[0][..], &keys[1][..], &last[..]]
-        );
+        assert_eq!(table.iter().collect::<Vec<_>>(), [&keys[0][..], &keys[1][..], &last[..]]);
         assert!(SeriesTable::default().is_empty());
     }
 }

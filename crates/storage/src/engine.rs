@@ -24,12 +24,12 @@ use std::time::Duration;
 use catalog::{BucketId, Clock, OrganisationId};
 use tokio::sync::{Mutex, Notify, Semaphore, watch};
 
+use self::flusher::Selection;
 pub use self::flusher::{FlushFailure, FlushReport};
 pub use self::metrics::{EngineMetrics, EngineStatus, Health};
-pub use self::write::{WriteOutcome, WriteRequest};
-use self::flusher::Selection;
 use self::registrar::Registrar;
 use self::state::{Shared, TableState};
+pub use self::write::{WriteOutcome, WriteRequest};
 use crate::buffer::PreparedRows;
 use crate::disk::{Disk, RealDisk};
 use crate::error::WriteError;
@@ -182,7 +182,8 @@ impl Engine {
         let lock = lock_directory(&options.data_dir)?;
         let files_root = options.data_dir.join("files");
         let store = Store::local(&files_root)?;
-        let (lake, loaded) = Lake::open(&options.data_dir.join("catalog.sqlite"), &files_root, Arc::clone(&options.clock)).await?;
+        let (lake, loaded) =
+            Lake::open(&options.data_dir.join("catalog.sqlite"), &files_root, Arc::clone(&options.clock)).await?;
         let watermark = loaded.watermark;
         let shared = Arc::new(Shared::default());
         load_state(&shared, loaded);
@@ -221,7 +222,8 @@ impl Engine {
         });
         let (replayer, replay) = (Arc::clone(&inner), recovery.replay);
         tokio::task::spawn_blocking(move || replay::run(&replayer, replay, &replayer.replay));
-        tokio::spawn(Arc::clone(&inner).flush_loop());
+        let wanted = Arc::clone(&inner.flush_wanted);
+        tokio::spawn(flusher::flush_loop(Arc::downgrade(&inner), wanted, inner.closing.subscribe()));
         Ok(Self { inner })
     }
 
@@ -238,11 +240,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`SnapshotError`] if replay failed.
-    pub async fn snapshot(
-        &self,
-        bucket: BucketId,
-        retention: Option<Duration>,
-    ) -> Result<Snapshot, SnapshotError> {
+    pub async fn snapshot(&self, bucket: BucketId, retention: Option<Duration>) -> Result<Snapshot, SnapshotError> {
         self.inner.replayed().await.map_err(SnapshotError::Replay)?;
         let inner = &self.inner;
         let visible_from = retention.map_or(i64::MIN, |retention| {
@@ -300,6 +298,7 @@ impl Engine {
         }
         // Not beside a flush: it could commit files of the tables that are about to go.
         let _no_flush = self.inner.flush_lock.lock().await;
+        let _no_registration = self.inner.shared.schema_lock.lock().await;
         let record = EncodedRecord::bucket_drop(organisation, bucket);
         let appended = self.inner.wal.append(record, Durable::BucketDrop(bucket)).map_err(write::write_error)?;
         let sequence = appended.await.map_err(write::write_error)?;
@@ -370,7 +369,9 @@ impl Inner {
                 Ok(()) => {
                     inner.shared.lock().uncommitted_drops.remove(&sequence);
                 }
-                Err(error) => tracing::error!(%error, %bucket, "a dropped bucket could not be removed from the catalog"),
+                Err(error) => {
+                    tracing::error!(%error, %bucket, "a dropped bucket could not be removed from the catalog")
+                }
             }
         });
     }

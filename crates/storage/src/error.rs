@@ -149,6 +149,12 @@ impl PartialWrite {
         self.dropped == 0 && self.reasons.is_empty()
     }
 
+    /// A write of which the parser already dropped so many points.
+    #[must_use]
+    pub fn of(dropped: usize) -> Self {
+        Self { dropped, ..Self::default() }
+    }
+
     /// Adds what another part of the write dropped.
     pub fn merge(&mut self, other: Self) {
         self.dropped += other.dropped;

@@ -5,7 +5,7 @@
 //! must be registered first; [`build_rows`] then turns the kept points into a [`RowBatch`] of ids.
 //! Nothing here registers anything: see `registrar`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use catalog::BucketId;
@@ -21,9 +21,9 @@ use crate::table::{BucketInfo, ColumnKind, TableSchema};
 
 /// A table's schema with its names indexed.
 #[derive(Debug)]
-pub struct TableEntry {
+pub(crate) struct TableEntry {
     /// The schema.
-    pub schema: Arc<TableSchema>,
+    pub(crate) schema: Arc<TableSchema>,
     tags: HashMap<String, ColumnId>,
     fields: HashMap<String, (ColumnId, FieldKind)>,
 }
@@ -43,13 +43,13 @@ impl TableEntry {
 
     /// The column of a tag.
     #[must_use]
-    pub fn tag(&self, name: &str) -> Option<ColumnId> {
+    pub(crate) fn tag(&self, name: &str) -> Option<ColumnId> {
         self.tags.get(name).copied()
     }
 
     /// The column and type of a field.
     #[must_use]
-    pub fn field(&self, name: &str) -> Option<(ColumnId, FieldKind)> {
+    pub(crate) fn field(&self, name: &str) -> Option<(ColumnId, FieldKind)> {
         self.fields.get(name).copied()
     }
 }
@@ -65,17 +65,23 @@ struct BucketEntry {
 struct RegistryState {
     buckets: HashMap<BucketId, BucketEntry>,
     tables: HashMap<TableId, Arc<TableEntry>>,
+    /// Buckets that were dropped since the start. Ids are never used again.
+    dropped: HashSet<BucketId>,
 }
 
 /// All committed buckets, tables and columns. Readers see a schema only after its transaction has returned.
 #[derive(Debug, Default)]
-pub struct Registry {
+pub(crate) struct Registry {
     state: RwLock<RegistryState>,
 }
 
 impl Registry {
     /// Adds or replaces buckets and tables after they were committed.
-    pub fn commit(&self, buckets: impl IntoIterator<Item = BucketInfo>, tables: impl IntoIterator<Item = TableSchema>) {
+    pub(crate) fn commit(
+        &self,
+        buckets: impl IntoIterator<Item = BucketInfo>,
+        tables: impl IntoIterator<Item = TableSchema>,
+    ) {
         let mut state = self.state.write();
         for info in buckets {
             match state.buckets.get_mut(&info.bucket) {
@@ -95,14 +101,15 @@ impl Registry {
     }
 
     /// Notes the order of the tags that a table's files now have.
-    pub fn set_tag_order(&self, table: TableId, tag_order: Vec<ColumnId>) {
+    pub(crate) fn set_tag_order(&self, table: TableId, tag_order: Vec<ColumnId>) {
         let schema = self.table(table).map(|entry| TableSchema { tag_order, ..(*entry.schema).clone() });
         self.commit([], schema);
     }
 
     /// Forgets a bucket and its tables; returns the tables' ids.
-    pub fn remove_bucket(&self, bucket: BucketId) -> Vec<TableId> {
+    pub(crate) fn remove_bucket(&self, bucket: BucketId) -> Vec<TableId> {
         let mut state = self.state.write();
+        state.dropped.insert(bucket);
         let Some(entry) = state.buckets.remove(&bucket) else { return Vec::new() };
         let tables: Vec<TableId> = entry.tables.values().map(|table| table.schema.table).collect();
         for table in &tables {
@@ -111,49 +118,55 @@ impl Registry {
         tables
     }
 
+    /// Whether the bucket was dropped since the start.
+    #[must_use]
+    pub(crate) fn is_dropped(&self, bucket: BucketId) -> bool {
+        self.state.read().dropped.contains(&bucket)
+    }
+
     /// The bucket as it was registered, or `None` before its first point.
     #[must_use]
-    pub fn bucket(&self, bucket: BucketId) -> Option<BucketInfo> {
+    pub(crate) fn bucket(&self, bucket: BucketId) -> Option<BucketInfo> {
         self.state.read().buckets.get(&bucket).map(|entry| entry.info.clone())
     }
 
     /// A table by id.
     #[must_use]
-    pub fn table(&self, table: TableId) -> Option<Arc<TableEntry>> {
+    pub(crate) fn table(&self, table: TableId) -> Option<Arc<TableEntry>> {
         self.state.read().tables.get(&table).map(Arc::clone)
     }
 
     /// A table by measurement.
     #[must_use]
-    pub fn measurement(&self, bucket: BucketId, measurement: &str) -> Option<Arc<TableEntry>> {
+    pub(crate) fn measurement(&self, bucket: BucketId, measurement: &str) -> Option<Arc<TableEntry>> {
         self.state.read().buckets.get(&bucket)?.tables.get(measurement).map(Arc::clone)
     }
 
     /// All tables of a bucket, by measurement.
     #[must_use]
-    pub fn bucket_tables(&self, bucket: BucketId) -> Vec<Arc<TableEntry>> {
+    pub(crate) fn bucket_tables(&self, bucket: BucketId) -> Vec<Arc<TableEntry>> {
         let state = self.state.read();
         state.buckets.get(&bucket).map(|entry| entry.tables.values().map(Arc::clone).collect()).unwrap_or_default()
     }
 
     /// The number of tables of a bucket.
     #[must_use]
-    pub fn table_count(&self, bucket: BucketId) -> usize {
+    pub(crate) fn table_count(&self, bucket: BucketId) -> usize {
         self.state.read().buckets.get(&bucket).map_or(0, |entry| entry.tables.len())
     }
 }
 
 /// What [`plan`] decided about a batch.
 #[derive(Debug)]
-pub struct WritePlan {
+pub(crate) struct WritePlan {
     /// Per table of the batch: which rows are kept.
     kept: Vec<KeptRows>,
     /// What has to be registered before [`build_rows`] can run; a bucket without registration counts as new.
-    pub missing: Vec<NewTable>,
+    pub(crate) missing: Vec<NewTable>,
     /// The points that are refused.
-    pub dropped: PartialWrite,
+    pub(crate) dropped: PartialWrite,
     /// The number of points that are kept.
-    pub kept_count: usize,
+    pub(crate) kept_count: usize,
 }
 
 /// The rows of a table batch that are kept.
@@ -179,14 +192,18 @@ impl KeptRows {
 /// `oldest_time` is the lower bound of the bucket's retention in nanoseconds, if it has one: earlier points are
 /// dropped. A point with a field of another type than the field has (or got from an earlier kept point of this batch)
 /// is dropped whole. Fails when the batch needs more tables or columns than a bucket or table may have.
-pub fn plan(
+pub(crate) fn plan(
     registry: &Registry,
     bucket: BucketId,
     batch: &Batch,
     retention: Option<RetentionBound>,
 ) -> Result<WritePlan, LimitError> {
-    let mut plan =
-        WritePlan { kept: Vec::with_capacity(batch.tables.len()), missing: Vec::new(), dropped: PartialWrite::default(), kept_count: 0 };
+    let mut plan = WritePlan {
+        kept: Vec::with_capacity(batch.tables.len()),
+        missing: Vec::new(),
+        dropped: PartialWrite::default(),
+        kept_count: 0,
+    };
     let mut new_tables = 0;
     for table in &batch.tables {
         let entry = registry.measurement(bucket, &table.measurement);
@@ -288,7 +305,8 @@ fn missing_columns(
         }
     }
     for field in &table.fields {
-        if entry.and_then(|entry| entry.field(&field.name)).is_none() && has_kept_value(field, kept, table.times.len()) {
+        if entry.and_then(|entry| entry.field(&field.name)).is_none() && has_kept_value(field, kept, table.times.len())
+        {
             columns.push(NewColumn { name: field.name.clone(), kind: ColumnKind::Field(field.values.kind()) });
         }
     }
@@ -346,7 +364,7 @@ fn series_text(table: &TableBatch, row: usize) -> String {
 
 /// Turns the kept points into rows of ids. `None` if a table or column of a kept point is not registered, which is so
 /// only when its bucket was dropped since [`plan`] ran.
-pub fn build_rows(registry: &Registry, bucket: &BucketInfo, batch: Batch, plan: &WritePlan) -> Option<RowBatch> {
+pub(crate) fn build_rows(registry: &Registry, bucket: &BucketInfo, batch: Batch, plan: &WritePlan) -> Option<RowBatch> {
     let mut tables = Vec::with_capacity(batch.tables.len());
     for (table, kept) in batch.tables.into_iter().zip(&plan.kept) {
         if matches!(kept, KeptRows::None) {

@@ -15,8 +15,8 @@ use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult, RenameOptions, Result, UploadPart,
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result, UploadPart,
 };
 use parking_lot::Mutex;
 
@@ -61,6 +61,15 @@ impl Store {
         Ok(Self::new(Arc::new(DurableLocalStore::open(root)?)))
     }
 
+    /// Deletes files that no catalog names, as far as the store lets us; what stays is found as an orphan later.
+    pub async fn delete_unnamed(&self, paths: impl Iterator<Item = &str>) {
+        for path in paths {
+            if let Err(error) = self.inner.delete(&Path::from(path)).await {
+                tracing::warn!(%error, path, "a file that no catalog names could not be deleted");
+            }
+        }
+    }
+
     /// The object store itself.
     #[must_use]
     pub fn object_store(&self) -> &Arc<dyn ObjectStore> {
@@ -87,30 +96,17 @@ impl DurableLocalStore {
     /// If the directory cannot be made or synced.
     pub fn open(root: &FilePath) -> std::result::Result<Self, OpenStoreError> {
         let prepared = prepare_root(root);
-        let root = prepared.map_err(|source| OpenStoreError::Directory {
-            path: root.to_owned(),
-            source,
-        })?;
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this wrapper is the durable store that the ban points to"
-        )]
+        let root = prepared.map_err(|source| OpenStoreError::Directory { path: root.to_owned(), source })?;
+        #[expect(clippy::disallowed_methods, reason = "this wrapper is the durable store that the ban points to")]
         let files = LocalFileSystem::new_with_prefix(&root)?;
-        Ok(Self {
-            files: Arc::new(files),
-            root: root.into(),
-            durable_directories: Arc::default(),
-        })
+        Ok(Self { files: Arc::new(files), root: root.into(), durable_directories: Arc::default() })
     }
 
     async fn sync(&self, location: &Path) -> Result<()> {
         let store = self.clone();
         let path = self.files.path_to_filesystem(location)?;
         let joined = tokio::task::spawn_blocking(move || store.sync_file_and_directories(&path)).await;
-        joined
-            .map_err(std::io::Error::other)
-            .flatten()
-            .map_err(|source| sync_error(source))
+        joined.map_err(std::io::Error::other).flatten().map_err(|source| sync_error(source))
     }
 
     /// Makes the file at `path` and every directory entry on the way to it durable.
@@ -146,10 +142,7 @@ fn prepare_root(root: &FilePath) -> std::io::Result<PathBuf> {
 }
 
 fn sync_error(source: std::io::Error) -> object_store::Error {
-    object_store::Error::Generic {
-        store: "DurableLocalStore",
-        source: Box::new(source),
-    }
+    object_store::Error::Generic { store: "DurableLocalStore", source: Box::new(source) }
 }
 
 impl std::fmt::Display for DurableLocalStore {
@@ -191,11 +184,7 @@ impl ObjectStore for DurableLocalStore {
     {
         Box::pin(async move {
             let upload = self.files.put_multipart_opts(location, options).await?;
-            let upload = DurableUpload {
-                upload,
-                store: self.clone(),
-                location: location.clone(),
-            };
+            let upload = DurableUpload { upload, store: self.clone(), location: location.clone() };
             Ok(Box::new(upload) as Box<dyn MultipartUpload>)
         })
     }
@@ -304,7 +293,6 @@ impl MultipartUpload for DurableUpload {
 #[cfg(test)]
 mod tests {
     use futures::StreamExt;
-    use object_store::ObjectStoreExt;
 
     use super::*;
 
@@ -320,10 +308,7 @@ mod tests {
         let mut upload = objects.put_multipart(&path("1/3/b")).await.unwrap();
         upload.put_part("part ".into()).await.unwrap();
         upload.put_part("two".into()).await.unwrap();
-        assert!(
-            objects.head(&path("1/3/b")).await.is_err(),
-            "an upload is not visible before it is complete"
-        );
+        assert!(objects.head(&path("1/3/b")).await.is_err(), "an upload is not visible before it is complete");
         upload.complete().await.unwrap();
         objects.copy(&path("1/2/a"), &path("4/c")).await.unwrap();
         objects.rename(&path("4/c"), &path("4/d")).await.unwrap();
@@ -359,10 +344,7 @@ mod tests {
         let remembered: HashSet<PathBuf> = store.durable_directories.lock().iter().map(|p| p.join("")).collect();
         assert_eq!(remembered, expected.iter().map(|path| path.join("")).collect());
 
-        store
-            .durable_directories
-            .lock()
-            .extend((0..REMEMBERED_DIRECTORIES).map(|i| PathBuf::from(i.to_string())));
+        store.durable_directories.lock().extend((0..REMEMBERED_DIRECTORIES).map(|i| PathBuf::from(i.to_string())));
         std::fs::create_dir_all(store.root.join("c")).unwrap();
         std::fs::write(store.root.join("c/f"), "x").unwrap();
         store.sync_file_and_directories(&store.root.join("c/f")).unwrap();

@@ -94,9 +94,10 @@ impl TableSchema {
     #[must_use]
     pub fn physical_schema(&self) -> SchemaRef {
         let time = physical_field("time", time_type(), false, ColumnId::TIME);
-        let columns = self.columns.iter().map(|column| {
-            physical_field(&column.physical_name, arrow_type(column.kind), true, column.id)
-        });
+        let columns = self
+            .columns
+            .iter()
+            .map(|column| physical_field(&column.physical_name, arrow_type(column.kind), true, column.id));
         Arc::new(Schema::new(std::iter::once(time).chain(columns).collect::<Vec<_>>()))
     }
 }

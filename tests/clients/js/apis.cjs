@@ -3,7 +3,6 @@
 
 const assert = require('node:assert/strict')
 const {test} = require('node:test')
-const zlib = require('node:zlib')
 const {InfluxDB} = require('@influxdata/influxdb-client')
 const {
   AuthorizationsAPI,
@@ -46,13 +45,6 @@ test('postWrite takes org and orgID, by name and by id', async () => {
   assert.deepEqual(await sql('SELECT count(*) AS n FROM targets'), [{n: 8}])
 })
 
-test('postWrite sends what the caller compressed', async () => {
-  // The transport takes bytes, and the type of the request says text; so do the programs that use it.
-  const body = zlib.gzipSync('compressed f=1 1\ncompressed f=2 2')
-  await write.postWrite({org, bucket, body}, {headers: {'content-encoding': 'gzip'}})
-  assert.deepEqual(await sql('SELECT sum(f) AS total FROM compressed'), [{total: 3}])
-})
-
 test('postWrite rejects with status, code and message', async () => {
   const other = await orgs.postOrgs({body: {name: 'other'}})
   const good = {org, bucket, body: 'm f=1'}
@@ -93,18 +85,18 @@ test('postWrite of points that do not fit is partial', async () => {
 })
 
 test('buckets are made, found, changed and deleted', async () => {
-  const made = await buckets.postBuckets({
-    body: {name: 'b1', orgID: await orgID(), description: 'first', retentionRules: [{type: 'expire', everySeconds: 3600}]},
-  })
+  const retentionRules = [{type: 'expire', everySeconds: 3600}]
+  const id = await orgID()
+  const made = await buckets.postBuckets({body: {name: 'b1', orgID: id, description: 'first', retentionRules}})
   assert.equal(made.retentionRules[0].everySeconds, 3600)
-  assert.deepEqual(await buckets.getBucketsID({bucketID: made.id}), await buckets.getBucketsID({bucketID: made.id}))
+  assert.equal((await buckets.getBucketsID({bucketID: made.id})).description, 'first')
   assert.equal((await buckets.getBuckets({name: 'b1'})).buckets[0].id, made.id)
   assert.equal((await buckets.getBuckets({id: made.id})).buckets[0].name, 'b1')
   const changed = await buckets.patchBucketsID({bucketID: made.id, body: {name: 'b2', description: 'second'}})
   assert.equal(changed.name, 'b2')
   assert.equal(changed.description, 'second')
   assert.equal(changed.retentionRules[0].everySeconds, 3600)
-  await assert.rejects(buckets.postBuckets({body: {name: 'b2', orgID: await orgID()}}), {statusCode: 422, code: 'conflict'})
+  await assert.rejects(buckets.postBuckets({body: {name: 'b2', orgID: id}}), {statusCode: 422, code: 'conflict'})
   await write.postWrite({org, bucket: 'b2', body: 'm f=1'})
   await assert.rejects(write.postWrite({org, bucket: 'b2', body: 'm f=1 1'}), {statusCode: 422})
   await buckets.deleteBucketsID({bucketID: made.id})

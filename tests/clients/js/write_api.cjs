@@ -26,7 +26,8 @@ async function withProxy(refuse, work) {
         response.end('{"code":"unavailable","message":"busy"}')
         return
       }
-      const {'content-length': _length, connection: _connection, host: _host, ...headers} = request.headers
+      const names = ['authorization', 'content-encoding', 'content-type'].filter(name => request.headers[name])
+      const headers = Object.fromEntries(names.map(name => [name, request.headers[name]]))
       seen.push({headers: request.headers, body})
       const answer = await fetch(url + request.url, {method: request.method, headers, body})
       if (refusal && refusal.cut) {
@@ -48,6 +49,20 @@ async function withProxy(refuse, work) {
   }
 }
 
+/** A promise that is kept when so many lines are written, and the callback that counts them. */
+function written(lines) {
+  let count = 0
+  let keep
+  const done = new Promise(resolve => (keep = resolve))
+  return {
+    done,
+    writeSuccess(these) {
+      count += these.length
+      if (count >= lines) keep()
+    },
+  }
+}
+
 // Short pauses, so that a retry does not hold the test up; the numbers of tries are the client's own.
 const QUICK = {minRetryDelay: 1, maxRetryDelay: 20, retryJitter: 1}
 
@@ -63,7 +78,8 @@ test('points are batched, compressed and flushed', async () => {
       })
       for (let number = 0; number < 250; number++) {
         const point = new Point('batched').tag('host', `h ${number % 3}`).floatField('f', number / 2)
-        api.writePoint(point.intField('i', number).uintField('u', number).stringField('s', `"${number}"`).timestamp(number))
+        point.intField('i', number).uintField('u', number).stringField('s', `"${number}"`)
+        api.writePoint(point.timestamp(number))
       }
       await api.flush()
       assert.equal(seen.length, 3)
@@ -74,7 +90,8 @@ test('points are batched, compressed and flushed', async () => {
       assert.deepEqual(await sql('SELECT count(*) AS n, sum(f) AS f, sum(i) AS i, sum(u) AS u FROM batched'), [
         {n: 250, f: 15562.5, i: 31125, u: 31125},
       ])
-      const [last] = await sql('SELECT host, origin, s, CAST(time AS BIGINT) AS at FROM batched ORDER BY time DESC LIMIT 1')
+      const columns = 'host, origin, s, CAST(time AS BIGINT) AS at'
+      const [last] = await sql(`SELECT ${columns} FROM batched ORDER BY time DESC LIMIT 1`)
       assert.deepEqual(last, {host: 'h 0', origin: 'js', s: '"249"', at: 249e6})
       await api.close()
     }
@@ -86,15 +103,19 @@ test('a busy server is asked again, and nothing is stored twice', async () => {
   const refuse = number =>
     number === 0 ? {status: 503, headers: {'retry-after': '0'}} : number === 1 ? {status: 429} : undefined
   await withProxy(refuse, async (proxyURL, seen) => {
+    const {done, writeSuccess} = written(2)
     const api = new InfluxDB({url: proxyURL, token}).getWriteApi(org, bucket, 'ns', {
       ...QUICK,
       flushInterval: 0,
+      writeSuccess,
       writeFailed(error, lines, attempt) {
         failures.push([error.statusCode, lines.length, attempt])
       },
     })
     api.writeRecords(['busy f=1 1', 'busy f=2 2'])
-    await api.flush(true)
+    // The flush tells of the first failure; the retry goes on behind it.
+    await assert.rejects(api.flush(), {statusCode: 503})
+    await done
     await api.close()
     assert.deepEqual(failures, [[503, 2, 1], [429, 2, 2]])
     assert.equal(seen.length, 1)
@@ -106,9 +127,12 @@ test('a broken connection after the write leads to one copy', async () => {
   await withProxy(
     number => (number === 0 ? {cut: true} : undefined),
     async (proxyURL, seen) => {
-      const api = new InfluxDB({url: proxyURL, token}).getWriteApi(org, bucket, 'ns', {...QUICK, flushInterval: 0})
+      const {done, writeSuccess} = written(1)
+      const options = {...QUICK, flushInterval: 0, writeSuccess}
+      const api = new InfluxDB({url: proxyURL, token}).getWriteApi(org, bucket, 'ns', options)
       api.writePoint(new Point('cut').floatField('f', 1))
-      await api.flush(true)
+      await assert.rejects(api.flush(), {code: 'ECONNRESET'})
+      await done
       await api.close()
       assert.equal(seen.length, 2)
     }

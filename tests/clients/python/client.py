@@ -60,7 +60,8 @@ def synchronous_writes():
         api.write(BUCKET, record=point.time(7, WritePrecision.MS))
         api.write(BUCKET, record="sync,host=b f=2.5 8", write_precision=WritePrecision.S)
         api.write(BUCKET, record=[{"measurement": "sync", "tags": {"host": "c"}, "fields": {"f": 3.5}, "time": 9}])
-        api.write(BUCKET, record=Point("sync").tag("host", "d").field("f", 4.5).time(datetime(2026, 1, 1, tzinfo=timezone.utc)))
+        new_year = datetime(2026, 1, 1, tzinfo=timezone.utc)
+        api.write(BUCKET, record=Point("sync").tag("host", "d").field("f", 4.5).time(new_year))
     rows = sql("SELECT host, f, i, b, s, CAST(time AS BIGINT) AS at FROM sync ORDER BY host")
     assert rows == [
         {"host": "a b", "f": 1.5, "i": 2, "b": True, "s": 'x "y"', "at": 7_000_000},
@@ -86,8 +87,8 @@ def refusals_of_writes():
 def batching_writes():
     stored, failed = [], []
     with connect() as client, client.write_api(
-        write_options=WriteOptions(batch_size=500, flush_interval=60_000, retry_interval=10),
-        success_callback=lambda _, data: stored.append(data.count("\n") + 1),
+        write_options=WriteOptions(batch_size=500, flush_interval=1_000, retry_interval=10),
+        success_callback=lambda _, data: stored.append(data.count(b"\n") + 1),
         error_callback=lambda _, data, error: failed.append(error),
     ) as api:
         for number in range(2_200):
@@ -132,8 +133,8 @@ def retries_of_the_batching_writer():
     threading.Thread(target=proxy.serve_forever, daemon=True).start()
     retried = []
     with connect(url=f"http://127.0.0.1:{proxy.server_port}", enable_gzip=True) as client, client.write_api(
-        write_options=WriteOptions(batch_size=2, flush_interval=60_000, retry_interval=10, jitter_interval=0),
-        retry_callback=lambda _, data, error: retried.append(error.status),
+        write_options=WriteOptions(batch_size=2, flush_interval=1_000, retry_interval=10, jitter_interval=0),
+        retry_callback=lambda _, data, error: retried.append(error.response.status),
     ) as api:
         api.write(BUCKET, record=["retried f=1 1", "retried f=2 2"])
     proxy.shutdown()

@@ -10,12 +10,7 @@ const MEDIA_TYPES: [&str; 3] = ["application", "image", "text"];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let Some(text) = tree.text(PAPER) else {
-        return vec![Finding::new(
-            "architecture",
-            PAPER,
-            0,
-            "write the paper: a newcomer starts there",
-        )];
+        return vec![Finding::new("architecture", PAPER, 0, "write the paper: a newcomer starts there")];
     };
     let mut findings = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -27,10 +22,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             }
         }
     }
-    for folder in tree
-        .crate_folders()
-        .filter(|folder| !text.lines().any(|line| opens_paragraph(line, folder)))
-    {
+    for folder in tree.crate_folders().filter(|folder| !text.lines().any(|line| opens_paragraph(line, folder))) {
         let message = format!("no paragraph opens with `{folder}`: say what the crate does and what it never does");
         findings.push(Finding::new("architecture", PAPER, 0, message));
     }
@@ -86,20 +78,12 @@ mod tests {
         }
         let found = check_paper(&format!("{head}see `storage/src/gone.rs` and `bench/gone`\n"));
         assert_eq!(found.len(), 2);
-        assert!(
-            found[0].starts_with("`storage/src/gone.rs` does not exist"),
-            "{}",
-            found[0]
-        );
+        assert!(found[0].starts_with("`storage/src/gone.rs` does not exist"), "{}", found[0]);
     }
 
     #[test]
     fn each_crate_has_its_paragraph() {
-        for good in [
-            "### `crates/storage`\n",
-            "`crates/storage/` keeps points.\n",
-            "| `crates/storage` | keeps |\n",
-        ] {
+        for good in ["### `crates/storage`\n", "`crates/storage/` keeps points.\n", "| `crates/storage` | keeps |\n"] {
             assert_eq!(check_paper(good), Vec::<String>::new(), "{good}");
         }
         for bad in ["", "The crate `crates/storage` keeps points.\n"] {

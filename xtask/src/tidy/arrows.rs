@@ -9,20 +9,7 @@ use super::tree::Tree;
 ///
 /// `testkit` is missing on purpose: it may be used by tests only, and may itself use everything.
 const ARROWS: [(&str, &[&str]); 6] = [
-    (
-        "freshet",
-        &[
-            "catalog",
-            "client",
-            "flux",
-            "influxql",
-            "jobs",
-            "line_protocol",
-            "query",
-            "server",
-            "storage",
-        ],
-    ),
+    ("freshet", &["catalog", "client", "flux", "influxql", "jobs", "line_protocol", "query", "server", "storage"]),
     ("server", &["catalog", "jobs", "query", "storage"]),
     ("jobs", &["catalog", "query", "storage"]),
     ("query", &["flux", "influxql", "storage"]),
@@ -89,10 +76,7 @@ fn objection(from: &str, to: &str, kind: Kind) -> Option<String> {
 }
 
 fn allowed(from: &str) -> &'static [&'static str] {
-    ARROWS
-        .iter()
-        .find(|(name, _)| *name == from)
-        .map_or(&[], |(_, targets)| targets)
+    ARROWS.iter().find(|(name, _)| *name == from).map_or(&[], |(_, targets)| targets)
 }
 
 /// All crates that the arrows lead to, in any number of steps.
@@ -112,9 +96,7 @@ fn crate_name(folder: &str) -> &str {
 }
 
 fn package_name(manifest: &str) -> Option<&str> {
-    let line = manifest
-        .lines()
-        .find(|line| line.starts_with("name ") || line.starts_with("name="))?;
+    let line = manifest.lines().find(|line| line.starts_with("name ") || line.starts_with("name="))?;
     line.split('"').nth(1)
 }
 
@@ -133,22 +115,14 @@ fn dependencies(manifest: &str) -> Vec<Dependency<'_>> {
             };
             kind = section_kind(&section);
             if let (Some(kind), Some(package)) = (kind, package) {
-                found.push(Dependency {
-                    package,
-                    kind,
-                    line: index + 1,
-                });
+                found.push(Dependency { package, kind, line: index + 1 });
             }
             if package.is_some() {
                 kind = None;
             }
         } else if let (Some(kind), true) = (kind, line.contains('=') && !line.starts_with('#')) {
             let package = line.split(['.', ' ', '=']).next().unwrap_or_default();
-            found.push(Dependency {
-                package,
-                kind,
-                line: index + 1,
-            });
+            found.push(Dependency { package, kind, line: index + 1 });
         }
     }
     found
@@ -176,12 +150,7 @@ mod tests {
 
     #[test]
     fn arrows_lead_down_only() {
-        for (from, to) in [
-            ("freshet", "server"),
-            ("server", "query"),
-            ("query", "storage"),
-            ("storage", "catalog"),
-        ] {
+        for (from, to) in [("freshet", "server"), ("server", "query"), ("query", "storage"), ("storage", "catalog")] {
             assert_eq!(check_edge(from, "dependencies", to), 0, "{from} -> {to}");
             assert_eq!(check_edge(to, "dependencies", from), 1, "{to} -> {from}");
         }
@@ -216,10 +185,7 @@ mod tests {
     #[test]
     fn dependencies_are_read_from_all_forms() {
         let manifest = "[dependencies]\na.workspace = true\n# b = 1\n[dependencies.c]\npath = \"x\"\n[lints]\nd = 1\n";
-        let packages: Vec<_> = dependencies(manifest)
-            .into_iter()
-            .map(|dependency| dependency.package)
-            .collect();
+        let packages: Vec<_> = dependencies(manifest).into_iter().map(|dependency| dependency.package).collect();
         assert_eq!(packages, ["a", "c"]);
     }
 }

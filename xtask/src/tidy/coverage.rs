@@ -24,12 +24,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         rows += 1;
         let mut names = in_backticks(last_cell).peekable();
         if names.peek().is_none() {
-            findings.push(Finding::new(
-                "coverage",
-                PAPER,
-                index + 1,
-                "the rule names no test: write one, and name it",
-            ));
+            findings.push(Finding::new("coverage", PAPER, index + 1, "the rule names no test: write one, and name it"));
         }
         for message in names.filter_map(|name| objection(tree, name)) {
             findings.push(Finding::new("coverage", PAPER, index + 1, message));
@@ -78,9 +73,7 @@ fn file_test_exists(tree: &Tree, name: &str) -> bool {
         return text.contains(&format!("def {title}("));
     }
     if path.contains("/clients/") {
-        return ["'", "\"", "`"]
-            .iter()
-            .any(|quote| text.contains(&format!("{quote}{title}{quote}")));
+        return ["'", "\"", "`"].iter().any(|quote| text.contains(&format!("{quote}{title}{quote}")));
     }
     text.lines().any(|line| line.contains(title))
 }
@@ -104,10 +97,7 @@ fn module_path<'a>(path: &'a str, crate_name: &str) -> Option<Vec<&'a str>> {
     let (folder, rest) = path.split_once('/')?;
     let below = rest.strip_prefix("src/").or_else(|| rest.strip_prefix("tests/"))?;
     let mut modules: Vec<&str> = below.strip_suffix(".rs")?.split('/').collect();
-    if modules
-        .last()
-        .is_some_and(|last| matches!(*last, "lib" | "main" | "mod"))
-    {
+    if modules.last().is_some_and(|last| matches!(*last, "lib" | "main" | "mod")) {
         modules.pop();
     }
     (folder == crate_name).then_some(modules)
@@ -117,21 +107,17 @@ fn has_modules(source: &RustSource, modules: &[&str]) -> bool {
     modules.iter().all(|module| {
         source.words("mod").any(|position| {
             let rest = source.code[position + "mod".len()..].trim_start();
-            rest.strip_prefix(module)
-                .is_some_and(|rest| rest.trim_start().starts_with('{'))
+            rest.strip_prefix(module).is_some_and(|rest| rest.trim_start().starts_with('{'))
         })
     })
 }
 
 /// Whether a function of this name is marked as a test, by `#[test]` or another attribute that ends in `test`.
 fn has_test(source: &RustSource, test: &str) -> bool {
-    source
-        .functions()
-        .filter(|function| function.name == test)
-        .any(|function| {
-            let attributes = source.attributes_before(function.range.start);
-            attributes.contains("test]") || attributes.contains("test(")
-        })
+    source.functions().filter(|function| function.name == test).any(|function| {
+        let attributes = source.attributes_before(function.range.start);
+        attributes.contains("test]") || attributes.contains("test(")
+    })
 }
 
 #[cfg(test)]
@@ -191,10 +177,7 @@ mod tests {
 
     #[test]
     fn a_paper_without_rules_is_a_finding() {
-        assert_eq!(
-            check(&Tree::of(&[(PAPER, "# Coverage\n\n| Rule | Tests |\n|---|---|\n")])).len(),
-            1
-        );
+        assert_eq!(check(&Tree::of(&[(PAPER, "# Coverage\n\n| Rule | Tests |\n|---|---|\n")])).len(), 1);
         assert_eq!(check(&Tree::of(&[("a.rs", "")])).len(), 1);
     }
 }

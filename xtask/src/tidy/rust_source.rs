@@ -34,9 +34,8 @@ pub(super) struct Function<'a> {
 impl RustSource {
     pub(super) fn new(path: &str, text: &str) -> Self {
         let code = blank(text);
-        let line_starts = std::iter::once(0)
-            .chain(text.match_indices('\n').map(|(position, _)| position + 1))
-            .collect();
+        let line_starts =
+            std::iter::once(0).chain(text.match_indices('\n').map(|(position, _)| position + 1)).collect();
         let mut source = Self {
             path: path.to_owned(),
             text: text.to_owned(),
@@ -58,17 +57,9 @@ impl RustSource {
     pub(super) fn test_module_files(&self) -> Vec<String> {
         let stem = self.path.strip_suffix(".rs").unwrap_or(&self.path);
         let (folder, name) = stem.rsplit_once('/').unwrap_or(("", stem));
-        let module_folder = if matches!(name, "lib" | "main" | "mod") {
-            folder
-        } else {
-            stem
-        };
-        let candidates = |module: &String| {
-            [
-                format!("{module_folder}/{module}.rs"),
-                format!("{module_folder}/{module}/mod.rs"),
-            ]
-        };
+        let module_folder = if matches!(name, "lib" | "main" | "mod") { folder } else { stem };
+        let candidates =
+            |module: &String| [format!("{module_folder}/{module}.rs"), format!("{module_folder}/{module}/mod.rs")];
         self.test_modules.iter().flat_map(candidates).collect()
     }
 
@@ -101,31 +92,21 @@ impl RustSource {
             let line = self.line_of(start);
             let end = self.closing_brace(open);
             let line_count = self.line_of(end) - line + 1;
-            Some(Function {
-                name,
-                line,
-                line_count,
-                range: start..end,
-            })
+            Some(Function { name, line, line_count, range: start..end })
         })
     }
 
     /// Positions in the code where `needle` stands, not as a part of a longer word.
     pub(super) fn words(&self, needle: &'static str) -> impl Iterator<Item = usize> {
         let bytes = self.code.as_bytes();
-        self.code
-            .match_indices(needle)
-            .map(|(position, _)| position)
-            .filter(move |position| {
-                let end = position + needle.len();
-                let before = position
-                    .checked_sub(1)
-                    .is_some_and(|before| is_word_byte(bytes[before]));
-                let after = bytes.get(end).is_some_and(|byte| is_word_byte(*byte));
-                let opens = is_word_byte(needle.as_bytes()[0]);
-                let closes = is_word_byte(needle.as_bytes()[needle.len() - 1]);
-                !(opens && before || closes && after)
-            })
+        self.code.match_indices(needle).map(|(position, _)| position).filter(move |position| {
+            let end = position + needle.len();
+            let before = position.checked_sub(1).is_some_and(|before| is_word_byte(bytes[before]));
+            let after = bytes.get(end).is_some_and(|byte| is_word_byte(*byte));
+            let opens = is_word_byte(needle.as_bytes()[0]);
+            let closes = is_word_byte(needle.as_bytes()[needle.len() - 1]);
+            !(opens && before || closes && after)
+        })
     }
 
     /// The code between the end of the item before and `position`: attributes and visibility, mostly.
@@ -143,11 +124,7 @@ impl RustSource {
                 let Some((opening, character)) = self.item_opening(start + 2) else {
                     continue;
                 };
-                let end = if character == '{' {
-                    self.closing_brace(opening)
-                } else {
-                    opening
-                };
+                let end = if character == '{' { self.closing_brace(opening) } else { opening };
                 ranges.push(start..end);
                 let declaration = &self.code[start..opening];
                 if let (';', Some(position)) = (character, declaration.rfind("mod ")) {
@@ -214,11 +191,7 @@ fn blank(text: &str) -> String {
         match blanked_end(bytes, start) {
             Some(end) => {
                 let end = end.min(bytes.len());
-                code.extend(
-                    bytes[start..end]
-                        .iter()
-                        .map(|byte| if *byte == b'\n' { b'\n' } else { b' ' }),
-                );
+                code.extend(bytes[start..end].iter().map(|byte| if *byte == b'\n' { b'\n' } else { b' ' }));
             }
             None => code.push(bytes[start]),
         }
@@ -285,11 +258,7 @@ fn character_end(bytes: &[u8], start: usize) -> Option<usize> {
 
 /// The letter `r` opens a raw string where it is not the end of a word (but `br` and `cr` do too).
 fn starts_raw_string(bytes: &[u8], start: usize) -> bool {
-    let is_word = |distance: usize| {
-        start
-            .checked_sub(distance)
-            .is_some_and(|position| is_word_byte(bytes[position]))
-    };
+    let is_word = |distance: usize| start.checked_sub(distance).is_some_and(|position| is_word_byte(bytes[position]));
     let has_prefix = start > 0 && matches!(bytes[start - 1], b'b' | b'c') && !is_word(2);
     !is_word(1) || has_prefix
 }
@@ -303,11 +272,7 @@ fn raw_string_end(bytes: &[u8], start: usize) -> Option<usize> {
     let closes = |position: &usize| {
         bytes[*position] == b'"' && bytes[position + 1..].iter().take_while(|byte| **byte == b'#').count() >= hashes
     };
-    Some(
-        (body..bytes.len())
-            .find(closes)
-            .map_or(bytes.len(), |position| position + 1 + hashes),
-    )
+    Some((body..bytes.len()).find(closes).map_or(bytes.len(), |position| position + 1 + hashes))
 }
 
 #[cfg(test)]
@@ -337,10 +302,8 @@ mod tests {
         let whole = "fn whole(f: fn(u8)) -> [u8; 2]\nwhere\n    A: B,\n{\n    \"}\";\n}\n";
         let text = &format!("{declared}{whole}");
         let source = RustSource::new("a.rs", text);
-        let found: Vec<_> = source
-            .functions()
-            .map(|function| (function.name, function.line, function.line_count))
-            .collect();
+        let found: Vec<_> =
+            source.functions().map(|function| (function.name, function.line, function.line_count)).collect();
         assert_eq!(found, [("whole", 4, 6)]);
     }
 
@@ -348,10 +311,8 @@ mod tests {
     fn test_code_is_told_apart() {
         let text = "fn product() {}\n#[cfg(test)]\nmod tests {\n    fn inner() {}\n}\nfn more() {}\n";
         let source = RustSource::new("crates/a/src/b.rs", text);
-        let in_tests: Vec<_> = source
-            .functions()
-            .map(|function| (function.name, source.is_test(function.range.start)))
-            .collect();
+        let in_tests: Vec<_> =
+            source.functions().map(|function| (function.name, source.is_test(function.range.start))).collect();
         assert_eq!(in_tests, [("product", false), ("inner", true), ("more", false)]);
         assert_eq!(source.product_line_count(), 2);
         assert_eq!(RustSource::new("crates/a/tests/b.rs", text).product_line_count(), 0);

@@ -12,10 +12,7 @@ const FILE_LINES_MAX: usize = 800;
 pub(super) fn check_function_length(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for source in tree.rust() {
-        for function in source
-            .functions()
-            .filter(|function| function.line_count > FUNCTION_LINES_MAX)
-        {
+        for function in source.functions().filter(|function| function.line_count > FUNCTION_LINES_MAX) {
             let message = format!(
                 "`{}` has {} lines of at most {FUNCTION_LINES_MAX}: give its parts names",
                 function.name, function.line_count
@@ -27,9 +24,7 @@ pub(super) fn check_function_length(tree: &Tree) -> Vec<Finding> {
 }
 
 pub(super) fn check_file_length(tree: &Tree) -> Vec<Finding> {
-    let too_long = tree
-        .rust()
-        .filter(|source| source.product_line_count() > FILE_LINES_MAX);
+    let too_long = tree.rust().filter(|source| source.product_line_count() > FILE_LINES_MAX);
     too_long
         .map(|source| {
             let message = format!(
@@ -43,9 +38,7 @@ pub(super) fn check_file_length(tree: &Tree) -> Vec<Finding> {
 
 pub(super) fn check_module_docs(tree: &Tree) -> Vec<Finding> {
     let opens_with_docs = |text: &str| {
-        let first = text
-            .lines()
-            .find(|line| !line.trim().is_empty() && !line.starts_with("#!["));
+        let first = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with("#!["));
         first.is_some_and(|line| line.starts_with("//!"))
     };
     let without = tree.rust().filter(|source| !opens_with_docs(&source.text));
@@ -78,19 +71,10 @@ mod tests {
         let lines = "use a;\n".repeat(FILE_LINES_MAX);
         let with_tests = format!("{lines}#[cfg(test)]\nmod tests {{\n{lines}}}\n");
         assert_eq!(check_file_length(&Tree::of(&[("crates/a/src/b.rs", &with_tests)])), []);
-        assert_eq!(
-            check_file_length(&Tree::of(&[("crates/a/tests/b.rs", &lines.repeat(2))])),
-            []
-        );
+        assert_eq!(check_file_length(&Tree::of(&[("crates/a/tests/b.rs", &lines.repeat(2))])), []);
         let too_long = format!("{lines}use b;\n");
-        assert_eq!(
-            check_file_length(&Tree::of(&[("crates/a/src/b.rs", &too_long)])).len(),
-            1
-        );
-        let declared = [
-            ("crates/a/src/lib.rs", "#[cfg(test)]\nmod model;\n"),
-            ("crates/a/src/model.rs", &too_long),
-        ];
+        assert_eq!(check_file_length(&Tree::of(&[("crates/a/src/b.rs", &too_long)])).len(), 1);
+        let declared = [("crates/a/src/lib.rs", "#[cfg(test)]\nmod model;\n"), ("crates/a/src/model.rs", &too_long)];
         assert_eq!(check_file_length(&Tree::of(&declared)), []);
     }
 

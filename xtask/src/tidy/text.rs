@@ -11,14 +11,8 @@ const CODE_ENDINGS: [&str; 6] = [".rs", ".toml", ".py", ".js", ".cjs", ".mjs"];
 
 /// Words that stand for code still to be written, or that only help while writing it. With what to do instead.
 const UNFINISHED: [(&str, &str); 3] = [
-    (
-        "todo!",
-        "write the code, or return an error that says what is not supported",
-    ),
-    (
-        "unimplemented!",
-        "write the code, or return an error that says what is not supported",
-    ),
+    ("todo!", "write the code, or return an error that says what is not supported"),
+    ("unimplemented!", "write the code, or return an error that says what is not supported"),
     ("dbg!", "use `tracing` for what stays, and remove the rest"),
 ];
 
@@ -31,51 +25,25 @@ const CLOCKS: [&str; 4] = ["SystemTime::now", "Instant::now", "Utc::now", "Local
 /// Where clocks may be read: a file, or a folder with a slash at the end, and why.
 const CLOCK_PLACES: [(&str, &str); 8] = [
     ("bench/", "it measures"),
-    (
-        "crates/catalog/src/time.rs",
-        "the clock of the catalog, which is injected",
-    ),
-    (
-        "crates/client/src/client.rs",
-        "stamps points in the user's program, whose clock is the only one",
-    ),
-    (
-        "crates/freshet/src/",
-        "the edge of the program: progress and rates shown to a person",
-    ),
-    (
-        "crates/storage/src/clock.rs",
-        "the clock of the engine, which is injected",
-    ),
-    (
-        "crates/storage/src/wal/metrics.rs",
-        "a duration for a metric, which decides nothing",
-    ),
+    ("crates/catalog/src/time.rs", "the clock of the catalog, which is injected"),
+    ("crates/client/src/client.rs", "stamps points in the user's program, whose clock is the only one"),
+    ("crates/freshet/src/", "the edge of the program: progress and rates shown to a person"),
+    ("crates/storage/src/clock.rs", "the clock of the engine, which is injected"),
+    ("crates/storage/src/wal/metrics.rs", "a duration for a metric, which decides nothing"),
     ("crates/testkit/", "deadlines of waiting for a server in tests"),
     ("xtask/src/ci.rs", "the time that a step takes"),
 ];
 
 /// Other products with the same purpose. InfluxDB and its agents are not meant: their protocols are what we speak.
-const RIVALS: [&str; 8] = [
-    "cnosdb",
-    "clickhouse",
-    "greptime",
-    "iotdb",
-    "questdb",
-    "tdengine",
-    "timescale",
-    "victoriametrics",
-];
+const RIVALS: [&str; 8] =
+    ["cnosdb", "clickhouse", "greptime", "iotdb", "questdb", "tdengine", "timescale", "victoriametrics"];
 
 /// Where they may be named, besides the papers: Markdown is not searched.
 const RIVAL_PLACES: [&str; 1] = ["bench/"];
 
 pub(super) fn check_line_length(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (path, text) in tree
-        .texts()
-        .filter(|(path, _)| CODE_ENDINGS.iter().any(|ending| path.ends_with(ending)))
-    {
+    for (path, text) in tree.texts().filter(|(path, _)| CODE_ENDINGS.iter().any(|ending| path.ends_with(ending))) {
         for (index, line) in text.lines().enumerate() {
             let length = line.chars().count();
             if length > LINE_CHARACTERS_MAX {
@@ -93,12 +61,7 @@ pub(super) fn check_unfinished(tree: &Tree) -> Vec<Finding> {
         for (word, replacement) in UNFINISHED {
             for position in source.words(word) {
                 let message = format!("`{word}`: {replacement}");
-                findings.push(Finding::new(
-                    "unfinished",
-                    &source.path,
-                    source.line_of(position),
-                    message,
-                ));
+                findings.push(Finding::new("unfinished", &source.path, source.line_of(position), message));
             }
         }
     }
@@ -116,12 +79,7 @@ pub(super) fn check_ignored_tests(tree: &Tree) -> Vec<Finding> {
     for source in tree.rust() {
         for position in source.words("#[ignore") {
             let message = "`#[ignore]` hides a test from the run: make it fast enough, or a benchmark in `bench/`";
-            findings.push(Finding::new(
-                "ignored-test",
-                &source.path,
-                source.line_of(position),
-                message,
-            ));
+            findings.push(Finding::new("ignored-test", &source.path, source.line_of(position), message));
         }
     }
     findings
@@ -129,9 +87,7 @@ pub(super) fn check_ignored_tests(tree: &Tree) -> Vec<Finding> {
 
 pub(super) fn check_clock(tree: &Tree) -> Vec<Finding> {
     let may_read = |path: &str| {
-        CLOCK_PLACES
-            .iter()
-            .any(|(place, _)| path == *place || (place.ends_with('/') && path.starts_with(place)))
+        CLOCK_PLACES.iter().any(|(place, _)| path == *place || (place.ends_with('/') && path.starts_with(place)))
     };
     let mut findings = Vec::new();
     for source in tree.rust().filter(|source| !may_read(&source.path)) {
@@ -151,9 +107,7 @@ pub(super) fn check_clock(tree: &Tree) -> Vec<Finding> {
 /// Whether `Instant` at this position is that of tokio, by its path or by the file's imports.
 fn is_stoppable(source: &RustSource, position: usize) -> bool {
     let imported = source.code.split(';').any(|statement| {
-        statement
-            .rsplit_once("use tokio::time::")
-            .is_some_and(|(_, names)| names.contains("Instant"))
+        statement.rsplit_once("use tokio::time::").is_some_and(|(_, names)| names.contains("Instant"))
     });
     imported || source.code[..position].ends_with("tokio::time::")
 }
@@ -165,12 +119,7 @@ pub(super) fn check_sleep_in_tests(tree: &Tree) -> Vec<Finding> {
         for position in source.words("sleep").filter(|position| source.is_test(*position)) {
             if is_call(source, position) && !in_paused_test(source, position) {
                 let message = "`sleep` in a test: wait for the state it needs (`testkit` has waits with a deadline)";
-                findings.push(Finding::new(
-                    "sleep-in-test",
-                    &source.path,
-                    source.line_of(position),
-                    message,
-                ));
+                findings.push(Finding::new("sleep-in-test", &source.path, source.line_of(position), message));
             }
         }
     }
@@ -212,10 +161,7 @@ mod tests {
 
     /// The check finds something in exactly these lines of the sample.
     fn expect_lines(check: Check, path: &str, text: &str, expected: &[usize]) {
-        let lines: Vec<usize> = check(&Tree::of(&[(path, text)]))
-            .iter()
-            .map(|finding| finding.line)
-            .collect();
+        let lines: Vec<usize> = check(&Tree::of(&[(path, text)])).iter().map(|finding| finding.line).collect();
         assert_eq!(lines, expected, "{path}: {text}");
     }
 
@@ -240,12 +186,7 @@ mod tests {
 
     #[test]
     fn ignored_tests() {
-        expect_lines(
-            check_ignored_tests,
-            "a.rs",
-            "// #[ignore]\n#[test]\n#[ignored]\nfn f() {}\n",
-            &[],
-        );
+        expect_lines(check_ignored_tests, "a.rs", "// #[ignore]\n#[test]\n#[ignored]\nfn f() {}\n", &[]);
         for bad in ["#[ignore]\n", "#[ignore = \"slow\"]\n"] {
             expect_lines(check_ignored_tests, "a.rs", bad, &[1]);
         }
@@ -272,18 +213,8 @@ mod tests {
     fn sleep_in_tests() {
         let sleeps = "#[cfg(test)]\nmod tests {\n    fn f() {\n        tokio::time::sleep(second).await;\n    }\n}\n";
         expect_lines(check_sleep_in_tests, "crates/a/src/b.rs", sleeps, &[4]);
-        expect_lines(
-            check_sleep_in_tests,
-            "crates/a/tests/b.rs",
-            "std::thread::sleep(second);",
-            &[1],
-        );
-        expect_lines(
-            check_sleep_in_tests,
-            "crates/a/src/b.rs",
-            "std::thread::sleep(second);",
-            &[],
-        );
+        expect_lines(check_sleep_in_tests, "crates/a/tests/b.rs", "std::thread::sleep(second);", &[1]);
+        expect_lines(check_sleep_in_tests, "crates/a/src/b.rs", "std::thread::sleep(second);", &[]);
         let paused = "#[tokio::test(start_paused = true)]\nasync fn f() {\n    sleep(day).await;\n}\n";
         expect_lines(check_sleep_in_tests, "crates/a/tests/b.rs", paused, &[]);
         let others = "clock.sleep(second); fn sleep() {} let sleep = 1; // sleep(1)\n";

@@ -12,9 +12,7 @@ use crate::command;
 use crate::error::TaskError;
 
 /// Endings of the files whose text is read; all others are known by path only.
-const TEXT_ENDINGS: [&str; 10] = [
-    ".rs", ".toml", ".md", ".py", ".js", ".cjs", ".mjs", ".sh", ".txt", ".jsonl",
-];
+const TEXT_ENDINGS: [&str; 10] = [".rs", ".toml", ".md", ".py", ".js", ".cjs", ".mjs", ".sh", ".txt", ".jsonl"];
 
 /// The files of the checkout, by their path with `/`.
 pub(super) struct Tree {
@@ -36,10 +34,7 @@ impl Tree {
         ]))?;
         let mut files = BTreeMap::new();
         // A file deleted but not yet committed is listed too.
-        for path in listed
-            .split('\0')
-            .filter(|path| !path.is_empty() && root.join(path).is_file())
-        {
+        for path in listed.split('\0').filter(|path| !path.is_empty() && root.join(path).is_file()) {
             let text = if TEXT_ENDINGS.iter().any(|ending| path.ends_with(ending)) {
                 let full_path = root.join(path);
                 let bytes = fs::read(&full_path).map_err(TaskError::at(full_path))?;
@@ -55,12 +50,7 @@ impl Tree {
     /// A tree of samples.
     #[cfg(test)]
     pub(super) fn of(samples: &[(&str, &str)]) -> Self {
-        Self::new(
-            samples
-                .iter()
-                .map(|(path, text)| ((*path).to_owned(), Some((*text).to_owned())))
-                .collect(),
-        )
+        Self::new(samples.iter().map(|(path, text)| ((*path).to_owned(), Some((*text).to_owned()))).collect())
     }
 
     fn new(files: BTreeMap<String, Option<String>>) -> Self {
@@ -70,10 +60,7 @@ impl Tree {
             paths.extend(folders);
             paths.insert(path.clone());
         }
-        let texts: BTreeMap<_, _> = files
-            .into_iter()
-            .filter_map(|(path, text)| Some((path, text?)))
-            .collect();
+        let texts: BTreeMap<_, _> = files.into_iter().filter_map(|(path, text)| Some((path, text?))).collect();
         let mut rust: BTreeMap<_, _> = texts
             .iter()
             .filter(|(path, _)| path.ends_with(".rs"))
@@ -114,9 +101,6 @@ impl Tree {
 
     /// The folders that hold a crate's `Cargo.toml` (not the root's), without a slash at the end.
     pub(super) fn crate_folders(&self) -> impl Iterator<Item = &str> {
-        self.texts
-            .keys()
-            .filter_map(|path| path.strip_suffix("/Cargo.toml"))
-            .filter(|folder| *folder != "fuzz")
+        self.texts.keys().filter_map(|path| path.strip_suffix("/Cargo.toml")).filter(|folder| *folder != "fuzz")
     }
 }

@@ -11,10 +11,7 @@ async fn a_token_stands_for_its_user_organisation_and_permissions() {
     for _ in 0..2 {
         let principal = fixture.catalog.authenticate_token(setup.token.expose()).unwrap();
         assert_eq!(principal.credential, Credential::Authorization(setup.authorization.id));
-        assert_eq!(
-            (principal.user_id, principal.organisation_id),
-            (setup.user.id, Some(setup.organisation.id))
-        );
+        assert_eq!((principal.user_id, principal.organisation_id), (setup.user.id, Some(setup.organisation.id)));
         let needed = Permission::on_bucket(Action::Write, setup.bucket.id, setup.organisation.id);
         assert!(principal.allows(&needed) && principal.require(needed).is_ok());
         fixture.reopen().await;
@@ -27,10 +24,7 @@ async fn a_session_stands_for_its_user() {
     let catalog = &fixture.catalog;
     let key = catalog.create_session(setup.user.id).await.unwrap().key;
     let principal = catalog.authenticate_session(key.expose()).unwrap();
-    assert_eq!(
-        (principal.credential, principal.organisation_id),
-        (Credential::Session, None)
-    );
+    assert_eq!((principal.credential, principal.organisation_id), (Credential::Session, None));
     assert_eq!(principal.permissions, catalog.user_permissions(setup.user.id));
     fixture.clock.advance(SESSION_LENGTH);
     let refused = catalog.authenticate_session(key.expose()).unwrap_err();
@@ -43,26 +37,11 @@ async fn unknown_secrets_stand_for_nobody() {
     let catalog = &fixture.catalog;
     let token = setup.token.expose();
     let key = catalog.create_session(setup.user.id).await.unwrap().key;
-    for wrong in [
-        "",
-        "x",
-        &token[1..],
-        &format!("{token} "),
-        &token.to_lowercase(),
-        key.expose(),
-    ] {
-        assert_eq!(
-            catalog.authenticate_token(wrong).unwrap_err(),
-            AuthenticationError::Unauthorized,
-            "{wrong}"
-        );
+    for wrong in ["", "x", &token[1..], &format!("{token} "), &token.to_lowercase(), key.expose()] {
+        assert_eq!(catalog.authenticate_token(wrong).unwrap_err(), AuthenticationError::Unauthorized, "{wrong}");
     }
     for wrong in ["", "x", token] {
-        assert_eq!(
-            catalog.authenticate_session(wrong).unwrap_err(),
-            AuthenticationError::Unauthorized,
-            "{wrong}"
-        );
+        assert_eq!(catalog.authenticate_session(wrong).unwrap_err(), AuthenticationError::Unauthorized, "{wrong}");
     }
 }
 
@@ -72,35 +51,17 @@ async fn inactive_users_and_tokens_are_told_apart() {
     let catalog = &fixture.catalog;
     let key = catalog.create_session(setup.user.id).await.unwrap().key;
     let token_status = async |status| {
-        let update = AuthorizationUpdate {
-            status: Some(status),
-            description: None,
-        };
-        catalog
-            .update_authorization(setup.authorization.id, update)
-            .await
-            .unwrap();
+        let update = AuthorizationUpdate { status: Some(status), description: None };
+        catalog.update_authorization(setup.authorization.id, update).await.unwrap();
     };
     let user_status = async |status| {
-        catalog
-            .update_user(
-                setup.user.id,
-                UserUpdate {
-                    name: None,
-                    status: Some(status),
-                },
-            )
-            .await
-            .unwrap();
+        catalog.update_user(setup.user.id, UserUpdate { name: None, status: Some(status) }).await.unwrap();
     };
     let by_token = || catalog.authenticate_token(setup.token.expose()).err();
     let by_session = || catalog.authenticate_session(key.expose()).err();
 
     token_status(AuthorizationStatus::Inactive).await;
-    assert_eq!(
-        (by_token(), by_session()),
-        (Some(AuthenticationError::TokenInactive), None)
-    );
+    assert_eq!((by_token(), by_session()), (Some(AuthenticationError::TokenInactive), None));
     user_status(UserStatus::Inactive).await;
     let user_inactive = Some(AuthenticationError::UserInactive);
     assert_eq!((by_token(), by_session()), (user_inactive, user_inactive));
@@ -115,15 +76,7 @@ fn messages_and_classes_are_those_of_influxdb() {
     let check = |error: AuthenticationError, class: Class, message: &str| {
         assert_eq!((error.class(), error.to_string().as_str()), (class, message));
     };
-    check(
-        AuthenticationError::Unauthorized,
-        Class::Unauthorized,
-        "unauthorized access",
-    );
+    check(AuthenticationError::Unauthorized, Class::Unauthorized, "unauthorized access");
     check(AuthenticationError::UserInactive, Class::Forbidden, "User is inactive");
-    check(
-        AuthenticationError::TokenInactive,
-        Class::Forbidden,
-        "token is inactive",
-    );
+    check(AuthenticationError::TokenInactive, Class::Forbidden, "token is inactive");
 }

@@ -29,15 +29,8 @@ async fn a_failed_change_leaves_no_trace() {
     let (mut fixture, _) = Fixture::onboarded().await;
     let user = fixture.catalog.find_user_by_name("u").unwrap();
     let before = fixture.catalog.image().clone();
-    let failed = fixture
-        .catalog
-        .commit(|_| Ok((vec![Change::RemovePassword(user.id), orphan()], ())))
-        .await;
-    assert_refused(
-        failed,
-        Class::Internal,
-        "An internal error has occurred - check server logs",
-    );
+    let failed = fixture.catalog.commit(|_| Ok((vec![Change::RemovePassword(user.id), orphan()], ()))).await;
+    assert_refused(failed, Class::Internal, "An internal error has occurred - check server logs");
     assert!(*fixture.catalog.image() == before);
     fixture.catalog.create_user("v", UserStatus::Active).await.unwrap();
     fixture.reopen().await;
@@ -53,25 +46,13 @@ async fn a_transaction_with_an_unknown_end_is_read_back() {
         let mut writer = fixture.catalog.inner.writer.lock().await;
         writer.in_doubt = true;
         let connection = writer.connection.as_mut().unwrap();
-        let renamed = crate::Organisation {
-            name: "renamed".to_owned(),
-            ..crate::Organisation::clone(&organisation)
-        };
-        sql::write(connection, &[Change::PutOrganisation(Arc::new(renamed))], 0)
-            .await
-            .unwrap();
+        let renamed = crate::Organisation { name: "renamed".to_owned(), ..crate::Organisation::clone(&organisation) };
+        sql::write(connection, &[Change::PutOrganisation(Arc::new(renamed))], 0).await.unwrap();
     }
     assert_eq!(fixture.catalog.find_organisation(organisation.id).unwrap().name, "o");
     let message = "organization with name renamed already exists";
-    assert_refused(
-        fixture.catalog.create_organisation("renamed", "", None).await,
-        Class::Conflict,
-        message,
-    );
-    assert_eq!(
-        fixture.catalog.find_organisation(organisation.id).unwrap().name,
-        "renamed"
-    );
+    assert_refused(fixture.catalog.create_organisation("renamed", "", None).await, Class::Conflict, message);
+    assert_eq!(fixture.catalog.find_organisation(organisation.id).unwrap().name, "renamed");
 }
 
 #[tokio::test]
@@ -84,11 +65,7 @@ async fn a_change_goes_on_when_nobody_waits_for_it() {
         assert!(polled.is_pending());
         drop(change);
         // The next change waits for the dropped one.
-        fixture
-            .catalog
-            .create_user(&format!("after {number}"), UserStatus::Active)
-            .await
-            .unwrap();
+        fixture.catalog.create_user(&format!("after {number}"), UserStatus::Active).await.unwrap();
         assert!(fixture.catalog.find_user_by_name(&name).is_ok());
     }
     fixture.reopen().await;
@@ -138,10 +115,7 @@ async fn ids_grow_over_a_restart_with_a_clock_that_went_back() {
 async fn no_secret_is_in_any_file() {
     let fixture = Fixture::new().await;
     let catalog = &fixture.catalog;
-    let request = OnboardingRequest {
-        token: Some(Secret::from("a-chosen-token")),
-        ..onboarding_request()
-    };
+    let request = OnboardingRequest { token: Some(Secret::from("a-chosen-token")), ..onboarding_request() };
     let setup = catalog.onboard(request).await.unwrap();
     let new = crate::NewAuthorization {
         organisation_id: setup.organisation.id,
@@ -176,32 +150,11 @@ async fn lists_ask_what_is_visible_without_the_lock() {
     // A look-up under the lock would wait for a writer that waits for the list.
     let unlocked = || catalog.inner.image.try_write().is_some();
     let page = crate::Page::default();
-    let organisation = crate::OrganisationFilter {
-        name: Some("o".to_owned()),
-        ..Default::default()
-    };
-    assert_eq!(
-        catalog
-            .list_organisations(&organisation, &page, |_| unlocked())
-            .unwrap()
-            .len(),
-        1
-    );
-    let bucket = crate::BucketFilter {
-        name: Some("b".to_owned()),
-        ..Default::default()
-    };
+    let organisation = crate::OrganisationFilter { name: Some("o".to_owned()), ..Default::default() };
+    assert_eq!(catalog.list_organisations(&organisation, &page, |_| unlocked()).unwrap().len(), 1);
+    let bucket = crate::BucketFilter { name: Some("b".to_owned()), ..Default::default() };
     assert_eq!(catalog.list_buckets(&bucket, &page, |_| unlocked()).unwrap().len(), 1);
-    let user = crate::UserFilter {
-        name: Some("u".to_owned()),
-        ..Default::default()
-    };
+    let user = crate::UserFilter { name: Some("u".to_owned()), ..Default::default() };
     assert_eq!(catalog.list_users(&user, &page, |_| unlocked()).unwrap().len(), 1);
-    assert_eq!(
-        catalog
-            .list_authorizations(&Default::default(), |_| unlocked())
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(catalog.list_authorizations(&Default::default(), |_| unlocked()).unwrap().len(), 1);
 }

@@ -13,11 +13,7 @@ fn permission(text: &str) -> Permission {
     let mut words = text.split(' ');
     let action = words.next().unwrap().parse().unwrap();
     let resource_type = words.next().unwrap().parse().unwrap();
-    let mut resource = Resource {
-        resource_type,
-        id: None,
-        organisation_id: None,
-    };
+    let mut resource = Resource { resource_type, id: None, organisation_id: None };
     for word in words {
         match word.split_once('=').unwrap() {
             ("id", id) => resource.id = Some(id.parse().unwrap()),
@@ -31,11 +27,7 @@ fn permission(text: &str) -> Permission {
 #[test]
 fn permissions_match_by_action_type_organisation_and_id() {
     let check = |held: &str, needed: &str, expected: bool| {
-        assert_eq!(
-            permission(held).matches(&permission(needed)),
-            expected,
-            "{held} for {needed}"
-        );
+        assert_eq!(permission(held).matches(&permission(needed)), expected, "{held} for {needed}");
     };
     // The action is the same.
     check("read buckets", "read buckets", true);
@@ -81,13 +73,8 @@ fn nobody_grants_more_than_they_have() {
     let check = |held: &PermissionSet, granted: &str, expected: bool| {
         assert_eq!(held.may_grant(&permission(granted)), expected, "{granted}");
     };
-    for granted in [
-        "read buckets",
-        "write tasks org=2",
-        "write users id=7",
-        "write users org=1 id=7",
-        "read orgs id=4",
-    ] {
+    for granted in ["read buckets", "write tasks org=2", "write users id=7", "write users org=1 id=7", "read orgs id=4"]
+    {
         check(&operator_permissions(), granted, true);
     }
     check(&operator_permissions(), "read instance", false);
@@ -108,38 +95,17 @@ fn nobody_grants_more_than_they_have() {
 #[test]
 fn a_granted_permission_never_reaches_further_than_the_granter() {
     let types = ["buckets", "users", "orgs", "instance"];
-    let places = [
-        "",
-        " org=1",
-        " org=2",
-        " id=1",
-        " id=2",
-        " org=1 id=1",
-        " org=1 id=2",
-        " org=2 id=2",
-    ];
-    let all = types
-        .iter()
-        .flat_map(|kind| places.map(|place| permission(&format!("write {kind}{place}"))));
+    let places = ["", " org=1", " org=2", " id=1", " id=2", " org=1 id=1", " org=1 id=2", " org=2 id=2"];
+    let all = types.iter().flat_map(|kind| places.map(|place| permission(&format!("write {kind}{place}"))));
     // What the server checks: an organisation owns buckets, and nothing owns users and organisations.
-    let needed = [
-        "buckets org=1",
-        "buckets org=2",
-        "buckets org=1 id=1",
-        "buckets org=2 id=2",
-        "users",
-        "users id=1",
-    ];
+    let needed = ["buckets org=1", "buckets org=2", "buckets org=1 id=1", "buckets org=2 id=2", "users", "users id=1"];
     let needed = needed.iter().chain(&["users id=2", "orgs", "orgs id=1", "orgs id=2"]);
     let needed: Vec<Permission> = needed.map(|text| permission(&format!("write {text}"))).collect();
     for held in all.clone() {
         let granter = PermissionSet::new(vec![held]);
         for granted in all.clone().filter(|granted| granter.may_grant(granted)) {
             for request in needed.iter().filter(|request| granted.matches(request)) {
-                assert!(
-                    held.matches(request),
-                    "{held} granted {granted}, which reaches {request}"
-                );
+                assert!(held.matches(request), "{held} granted {granted}, which reaches {request}");
             }
         }
     }
@@ -151,11 +117,7 @@ fn an_operator_has_44_permissions_on_everything() {
     assert_eq!(ResourceType::ALL.len(), 23);
     assert_eq!(set.as_slice().len(), 44);
     for held in set.as_slice() {
-        assert_eq!(
-            (held.resource.id, held.resource.organisation_id),
-            (None, None),
-            "{held}"
-        );
+        assert_eq!((held.resource.id, held.resource.organisation_id), (None, None), "{held}");
         assert_ne!(held.resource.resource_type, ResourceType::Instance);
     }
     assert!(set.allows(&permission("write buckets org=5 id=6")));
@@ -179,19 +141,11 @@ fn texts_are_those_of_influxdb() {
     let check = |short: &str, expected: &str| assert_eq!(permission(short).to_string(), expected);
     check("read buckets", "read:buckets");
     check("write buckets org=1", "write:orgs/0000000000000001/buckets");
-    check(
-        "write buckets org=1 id=171",
-        "write:orgs/0000000000000001/buckets/00000000000000ab",
-    );
+    check("write buckets org=1 id=171", "write:orgs/0000000000000001/buckets/00000000000000ab");
     check("read users id=171", "read:users/00000000000000ab");
     check("write orgs id=1", "write:orgs/0000000000000001");
-    let denied = PermissionSet::new(Vec::new())
-        .require(permission("write buckets org=1 id=2"))
-        .unwrap_err();
-    assert_eq!(
-        denied.to_string(),
-        "write:orgs/0000000000000001/buckets/0000000000000002 is unauthorized"
-    );
+    let denied = PermissionSet::new(Vec::new()).require(permission("write buckets org=1 id=2")).unwrap_err();
+    assert_eq!(denied.to_string(), "write:orgs/0000000000000001/buckets/0000000000000002 is unauthorized");
     assert_eq!(denied.class(), crate::Class::Unauthorized);
 }
 
@@ -200,10 +154,7 @@ fn words_are_parsed_exactly() {
     assert_eq!("read".parse(), Ok(Action::Read));
     assert_eq!("fly".parse::<Action>(), Err(UnknownWordError::Action));
     assert_eq!("notificationRules".parse(), Ok(ResourceType::NotificationRules));
-    assert_eq!(
-        "notificationrules".parse::<ResourceType>(),
-        Err(UnknownWordError::ResourceType)
-    );
+    assert_eq!("notificationrules".parse::<ResourceType>(), Err(UnknownWordError::ResourceType));
     for resource_type in ResourceType::ALL {
         assert_eq!(resource_type.as_str().parse(), Ok(*resource_type));
     }
@@ -213,19 +164,9 @@ fn words_are_parsed_exactly() {
 
 #[test]
 fn sets_survive_sql() {
-    let custom = [
-        "read buckets",
-        "write tasks org=1",
-        "read users id=18446744073709551615",
-        "write checks org=3 id=4",
-    ];
+    let custom = ["read buckets", "write tasks org=1", "read users id=18446744073709551615", "write checks org=3 id=4"];
     let custom = PermissionSet::new(custom.iter().map(|short| permission(short)).collect());
-    for set in [
-        custom,
-        operator_permissions(),
-        all_access_permissions(organisation(7)),
-        PermissionSet::new(vec![]),
-    ] {
+    for set in [custom, operator_permissions(), all_access_permissions(organisation(7)), PermissionSet::new(vec![])] {
         assert_eq!(PermissionSet::from_stored(&set.to_stored().unwrap()), Some(set));
     }
 }

@@ -28,9 +28,7 @@ pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<(Image, u6
     load_authorizations(connection, &mut image).await?;
     load_mappings(connection, &mut image).await?;
     let (last_id, onboarded_at_ns): (i64, Option<i64>) =
-        sqlx::query_as("SELECT last_id, onboarded_at_ns FROM catalog_state WHERE id = 1")
-            .fetch_one(connection)
-            .await?;
+        sqlx::query_as("SELECT last_id, onboarded_at_ns FROM catalog_state WHERE id = 1").fetch_one(connection).await?;
     image.onboarded_at_ns = onboarded_at_ns;
     Ok((image, last_id.cast_unsigned()))
 }
@@ -52,13 +50,7 @@ async fn load_organisations(connection: &mut SqliteConnection, image: &mut Image
             .await?;
     for (id, name, description, created_at_ns, updated_at_ns) in rows {
         let id = sound(OrganisationId::from_i64(id), TABLE, "id")?;
-        let organisation = Organisation {
-            id,
-            name,
-            description,
-            created_at_ns,
-            updated_at_ns,
-        };
+        let organisation = Organisation { id, name, description, created_at_ns, updated_at_ns };
         image.apply(Change::PutOrganisation(Arc::new(organisation)));
     }
     Ok(())
@@ -98,17 +90,9 @@ async fn load_users(connection: &mut SqliteConnection, image: &mut Image) -> Res
     for (id, name, status, created_at_ns, updated_at_ns) in rows {
         let id = sound(UserId::from_i64(id), "users", "id")?;
         let status = sound(status.parse().ok(), "users", "status")?;
-        image.apply(Change::PutUser(Arc::new(User {
-            id,
-            name,
-            status,
-            created_at_ns,
-            updated_at_ns,
-        })));
+        image.apply(Change::PutUser(Arc::new(User { id, name, status, created_at_ns, updated_at_ns })));
     }
-    let rows: Vec<(i64, String)> = sqlx::query_as("SELECT user_id, hash FROM passwords")
-        .fetch_all(connection)
-        .await?;
+    let rows: Vec<(i64, String)> = sqlx::query_as("SELECT user_id, hash FROM passwords").fetch_all(connection).await?;
     for (user_id, hash) in rows {
         let user_id = sound(UserId::from_i64(user_id), "passwords", "user_id")?;
         image.apply(Change::PutPassword(user_id, hash.into()));
@@ -125,12 +109,7 @@ async fn load_sessions(connection: &mut SqliteConnection, image: &mut Image) -> 
     for (digest, user_id, created_at_ns, expires_at_ns) in rows {
         let digest = sound(SecretDigest::from_hex(&digest), TABLE, "digest")?;
         let user_id = sound(UserId::from_i64(user_id), TABLE, "user_id")?;
-        image.apply(Change::PutSession(Arc::new(Session {
-            digest,
-            user_id,
-            created_at_ns,
-            expires_at_ns,
-        })));
+        image.apply(Change::PutSession(Arc::new(Session { digest, user_id, created_at_ns, expires_at_ns })));
     }
     Ok(())
 }
@@ -170,10 +149,7 @@ async fn load_mappings(connection: &mut SqliteConnection, image: &mut Image) -> 
     for (user_id, resource_type, resource_id, role) in rows {
         let user_id = sound(UserId::from_i64(user_id), TABLE, "user_id")?;
         let resource_type = sound(resource_type.parse().ok(), TABLE, "resource_type")?;
-        let resource = MappedResource {
-            resource_type,
-            id: resource_id.cast_unsigned(),
-        };
+        let resource = MappedResource { resource_type, id: resource_id.cast_unsigned() };
         let role = sound(role.parse().ok(), TABLE, "role")?;
         image.apply(Change::PutMapping(user_id, resource, role));
     }

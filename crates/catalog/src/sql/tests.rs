@@ -19,12 +19,7 @@ async fn closed() -> (TempDir, PathBuf) {
 }
 
 async fn execute(path: &Path, statement: &'static str) {
-    let mut connection = SqliteConnectOptions::new()
-        .filename(path)
-        .foreign_keys(false)
-        .connect()
-        .await
-        .unwrap();
+    let mut connection = SqliteConnectOptions::new().filename(path).foreign_keys(false).connect().await.unwrap();
     sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 }
@@ -39,23 +34,15 @@ async fn only_the_owner_may_read_the_files() {
     let modes = || -> Vec<(String, u32)> {
         let entries = std::fs::read_dir(fixture.directory.path()).unwrap().map(Result::unwrap);
         let mode = |entry: &std::fs::DirEntry| entry.metadata().unwrap().permissions().mode() & 0o777;
-        entries
-            .map(|entry| (entry.file_name().into_string().unwrap(), mode(&entry)))
-            .collect()
+        entries.map(|entry| (entry.file_name().into_string().unwrap(), mode(&entry))).collect()
     };
     let found = modes();
-    assert!(
-        found.iter().any(|(name, _)| name == "resources.sqlite-wal"),
-        "{found:?}"
-    );
+    assert!(found.iter().any(|(name, _)| name == "resources.sqlite-wal"), "{found:?}");
     assert!(found.iter().all(|(_, mode)| *mode == 0o600), "{found:?}");
     fixture.catalog.close().await.unwrap();
     std::fs::set_permissions(fixture.path(), Permissions::from_mode(0o644)).unwrap();
     let reopened = Catalog::open(fixture.path(), Arc::new(SystemClock)).await.unwrap();
-    assert!(
-        modes().iter().all(|(_, mode)| *mode == 0o600),
-        "a mode that was widened is narrowed again"
-    );
+    assert!(modes().iter().all(|(_, mode)| *mode == 0o600), "a mode that was widened is narrowed again");
     reopened.close().await.unwrap();
 }
 
@@ -63,26 +50,11 @@ async fn only_the_owner_may_read_the_files() {
 async fn the_settings_are_the_durable_ones() {
     let directory = TempDir::new().unwrap();
     let mut opened = open(&directory.path().join("r.sqlite")).await.unwrap();
-    let journal: String = sqlx::query_scalar("PRAGMA journal_mode")
-        .fetch_one(&mut opened.connection)
-        .await
-        .unwrap();
-    let locking: String = sqlx::query_scalar("PRAGMA locking_mode")
-        .fetch_one(&mut opened.connection)
-        .await
-        .unwrap();
-    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
-        .fetch_one(&mut opened.connection)
-        .await
-        .unwrap();
-    let foreign: i64 = sqlx::query_scalar("PRAGMA foreign_keys")
-        .fetch_one(&mut opened.connection)
-        .await
-        .unwrap();
-    assert_eq!(
-        (journal.as_str(), locking.as_str(), synchronous, foreign),
-        ("wal", "exclusive", 2, 1)
-    );
+    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut opened.connection).await.unwrap();
+    let locking: String = sqlx::query_scalar("PRAGMA locking_mode").fetch_one(&mut opened.connection).await.unwrap();
+    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut opened.connection).await.unwrap();
+    let foreign: i64 = sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(&mut opened.connection).await.unwrap();
+    assert_eq!((journal.as_str(), locking.as_str(), synchronous, foreign), ("wal", "exclusive", 2, 1));
 }
 
 #[tokio::test]
@@ -91,9 +63,7 @@ async fn a_newer_format_is_refused_and_left_alone() {
     execute(&path, "UPDATE catalog_state SET format_version = 999").await;
     for _ in 0..2 {
         let error = open_error(&path).await;
-        let OpenError::NewerFormat { found, supported, .. } = &error else {
-            panic!("{error}")
-        };
+        let OpenError::NewerFormat { found, supported, .. } = &error else { panic!("{error}") };
         assert_eq!((*found, *supported), (999, 1));
         let expected = "has format version 999, and this release knows versions up to 1: start a newer release";
         assert!(error.to_string().ends_with(expected), "{error}");
@@ -113,38 +83,16 @@ async fn damaged_rows_stop_the_start() {
         let (_directory, path) = closed().await;
         execute(&path, statement).await;
         let error = open_error(&path).await;
-        let OpenError::Damaged { source, .. } = error else {
-            panic!("{statement}: {error}")
-        };
+        let OpenError::Damaged { source, .. } = error else { panic!("{statement}: {error}") };
         assert_eq!(source, DamagedRowError { table, column }, "{statement}");
     };
     check("UPDATE organisations SET id = 0", "organisations", "id").await;
-    check(
-        "UPDATE buckets SET bucket_type = 'x' WHERE name = 'b'",
-        "buckets",
-        "bucket_type",
-    )
-    .await;
-    check(
-        "UPDATE buckets SET retention_ns = -1 WHERE name = 'b'",
-        "buckets",
-        "retention_ns",
-    )
-    .await;
+    check("UPDATE buckets SET bucket_type = 'x' WHERE name = 'b'", "buckets", "bucket_type").await;
+    check("UPDATE buckets SET retention_ns = -1 WHERE name = 'b'", "buckets", "retention_ns").await;
     check("UPDATE users SET status = 'x'", "users", "status").await;
     check("UPDATE authorizations SET digest = 'x'", "authorizations", "digest").await;
-    check(
-        "UPDATE authorizations SET permissions = '{}'",
-        "authorizations",
-        "permissions",
-    )
-    .await;
-    check(
-        "UPDATE user_resource_mappings SET role = 'x'",
-        "user_resource_mappings",
-        "role",
-    )
-    .await;
+    check("UPDATE authorizations SET permissions = '{}'", "authorizations", "permissions").await;
+    check("UPDATE user_resource_mappings SET role = 'x'", "user_resource_mappings", "role").await;
 }
 
 #[tokio::test]
@@ -161,23 +109,11 @@ async fn what_is_no_database_is_not_opened() {
 fn the_migrations_are_portable() {
     for text in [STATE].iter().chain(&MIGRATIONS) {
         let text = text.to_uppercase();
-        for word in [
-            "AUTOINCREMENT",
-            " OR REPLACE",
-            " OR IGNORE",
-            "DATETIME",
-            "BLOB",
-            "PRAGMA",
-            "WITHOUT ROWID",
-            "`",
-        ] {
+        for word in ["AUTOINCREMENT", " OR REPLACE", " OR IGNORE", "DATETIME", "BLOB", "PRAGMA", "WITHOUT ROWID", "`"] {
             assert!(!text.contains(word), "{word}");
         }
         for line in text.lines().filter(|line| !line.trim_start().starts_with("--")) {
-            assert!(
-                !line.contains(" INTEGER"),
-                "SQLite's INTEGER has 64 bits, PostgreSQL's 32: {line}"
-            );
+            assert!(!line.contains(" INTEGER"), "SQLite's INTEGER has 64 bits, PostgreSQL's 32: {line}");
         }
     }
 }

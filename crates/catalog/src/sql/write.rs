@@ -121,10 +121,7 @@ fn put_session(session: &Session) -> Statement<'_> {
 }
 
 fn put_authorization(authorization: &Authorization) -> Result<Statement<'_>, sqlx::Error> {
-    let permissions = authorization
-        .permissions
-        .to_stored()
-        .map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let permissions = authorization.permissions.to_stored().map_err(|error| sqlx::Error::Encode(error.into()))?;
     let statement = sqlx::query(
         "INSERT INTO authorizations (id, digest, status, description, organisation_id, user_id, permissions, \
          created_at_ns, updated_at_ns) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \

@@ -38,9 +38,7 @@ impl Seen {
     fn text(&self) -> String {
         if self.request.content_encoding == Some(ContentEncoding::Gzip) {
             let mut text = String::new();
-            flate2::read::GzDecoder::new(self.request.body.as_ref())
-                .read_to_string(&mut text)
-                .unwrap();
+            flate2::read::GzDecoder::new(self.request.body.as_ref()).read_to_string(&mut text).unwrap();
             return text;
         }
         String::from_utf8(self.request.body.to_vec()).unwrap()
@@ -60,10 +58,7 @@ struct FakeTarget {
 impl Deliver for FakeTarget {
     async fn deliver(&self, request: &PostWriteRequest) -> Result<(), WriteError> {
         self.gate.acquire().await.unwrap().forget();
-        let seen = Seen {
-            request: request.clone(),
-            at: self.started.elapsed(),
-        };
+        let seen = Seen { request: request.clone(), at: self.started.elapsed() };
         let answer = match self.answers.lock().unwrap().pop_front() {
             _ if seen.text().lines().count() > self.lines_max => Answer::Status(413),
             answer => answer.unwrap_or(Answer::Taken),
@@ -71,13 +66,7 @@ impl Deliver for FakeTarget {
         let _ = self.seen.send(seen);
         let rejection = |status, retry_after| {
             let message = "no".to_owned();
-            RequestError::from(Rejection {
-                status,
-                code: None,
-                message,
-                retry_after,
-            })
-            .into()
+            RequestError::from(Rejection { status, code: None, message, retry_after }).into()
         };
         match answer {
             Answer::Taken => Ok(()),
@@ -121,10 +110,7 @@ impl Bench {
 }
 
 fn builder() -> BatchWriterBuilder {
-    Client::builder("http://nowhere.invalid")
-        .build()
-        .unwrap()
-        .batch_writer("b")
+    Client::builder("http://nowhere.invalid").build().unwrap().batch_writer("b")
 }
 
 fn line(number: usize) -> String {
@@ -160,10 +146,7 @@ async fn a_batch_goes_out_with_its_last_line_or_when_it_is_old() {
     }
     writer.close().await.unwrap();
     assert!(seen.recv().await.is_none(), "nothing is sent twice");
-    assert_eq!(
-        (writer.lines_written(), writer.lines_failed(), writer.lines_pending()),
-        (7, 0, 0)
-    );
+    assert_eq!((writer.lines_written(), writer.lines_failed(), writer.lines_pending()), (7, 0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,14 +154,9 @@ async fn a_batch_does_not_grow_beyond_its_bytes() {
     // Each line has 9 bytes with its line feed.
     let (writer, mut seen) = Bench::new(&[]).start(builder().batch_bytes(20).interval(seconds(1)));
     let long = format!("m f=\"{}\" 9", "x".repeat(50));
-    writer
-        .write(format!("{}\n{}\n{}\n{long}\n{}", line(1), line(2), line(3), line(4)))
-        .await
-        .unwrap();
+    writer.write(format!("{}\n{}\n{}\n{long}\n{}", line(1), line(2), line(3), line(4))).await.unwrap();
     writer.close().await.unwrap();
-    let sent: Vec<_> = std::iter::from_fn(|| seen.try_recv().ok())
-        .map(|seen| seen.text())
-        .collect();
+    let sent: Vec<_> = std::iter::from_fn(|| seen.try_recv().ok()).map(|seen| seen.text()).collect();
     let first = format!("{}\n{}\n", line(1), line(2));
     assert_eq!(sent, [first, line(3) + "\n", long + "\n", line(4) + "\n"]);
 }
@@ -197,11 +175,7 @@ async fn an_interval_without_end_waits_for_a_flush() {
 async fn the_request_carries_the_settings() {
     let settings = builder().org("o").org_id("id").precision(Precision::Seconds);
     let (writer, seen) = Bench::new(&[]).start(settings);
-    let point = Point::builder("m")
-        .field("f", 1)
-        .timestamp_ns(7_900_000_000)
-        .build()
-        .unwrap();
+    let point = Point::builder("m").field("f", 1).timestamp_ns(7_900_000_000).build().unwrap();
     writer.write(&point).await.unwrap();
     writer.close().await.unwrap();
     let expected = PostWriteRequest {
@@ -232,16 +206,10 @@ async fn a_busy_server_gets_the_time_that_it_asks_for_and_then_the_same_bytes() 
     for attempt in &seen {
         assert_eq!(attempt.text(), "m f=1i 1000\nm f=1i 5\nm f=2i 1001\n");
     }
-    let waits: Vec<_> = seen
-        .array_windows()
-        .map(|[before, after]| after.at - before.at)
-        .collect();
+    let waits: Vec<_> = seen.array_windows().map(|[before, after]| after.at - before.at).collect();
     // Up to a tenth more than asked for, and a millisecond for the granularity of tokio's timers.
     let between = |wait: Duration, least_ms: u64, most_ms: u64| {
-        assert!(
-            (Duration::from_millis(least_ms)..=Duration::from_millis(most_ms + 1)).contains(&wait),
-            "{wait:?}"
-        );
+        assert!((Duration::from_millis(least_ms)..=Duration::from_millis(most_ms + 1)).contains(&wait), "{wait:?}");
     };
     between(waits[0], 7_000, 7_700);
     between(waits[1], 20_000, 22_000);
@@ -262,10 +230,7 @@ async fn what_the_server_refuses_for_good_is_not_repeated() {
         assert_eq!(drain(seen).len(), 1, "{status}");
         assert_eq!(failures.failures.len(), 1);
         let failure = &failures.failures[0];
-        assert_eq!(
-            (failure.lines.as_str(), failure.line_count, failure.attempts),
-            ("m f=1 1\nm f=2 2\n", 2, 1)
-        );
+        assert_eq!((failure.lines.as_str(), failure.line_count, failure.attempts), ("m f=1 1\nm f=2 2\n", 2, 1));
         assert_eq!(failure.error.rejection().unwrap().status, status);
         assert_eq!(*told.lock().unwrap(), [("m f=1 1\nm f=2 2\n".to_owned(), 1)]);
         assert_eq!((writer.lines_written(), writer.lines_failed()), (0, 2));
@@ -274,29 +239,19 @@ async fn what_the_server_refuses_for_good_is_not_repeated() {
 
 #[tokio::test(start_paused = true)]
 async fn retries_end_by_number_or_by_time() {
-    let retry = RetryPolicy {
-        retries_max: 2,
-        ..RetryPolicy::default()
-    };
+    let retry = RetryPolicy { retries_max: 2, ..RetryPolicy::default() };
     let (writer, seen) = Bench::new(&[Answer::Status(503); 9]).start(builder().retry(retry));
     writer.write(line(1)).await.unwrap();
     assert_eq!(failures(writer.close().await).failures[0].attempts, 3);
     assert_eq!(drain(seen).len(), 3);
 
-    let retry = RetryPolicy {
-        retries_max: u32::MAX,
-        total_max: seconds(60),
-        ..RetryPolicy::default()
-    };
+    let retry = RetryPolicy { retries_max: u32::MAX, total_max: seconds(60), ..RetryPolicy::default() };
     let (writer, seen) = Bench::new(&[Answer::RetryAfter(503, 25); 9]).start(builder().retry(retry));
     writer.write(line(1)).await.unwrap();
     assert_eq!(failures(writer.close().await).failures[0].attempts, 4);
     let seen = drain(seen);
     let span = seen[3].at - seen[0].at;
-    assert!(
-        span >= seconds(60) && span <= Duration::from_millis(60_010),
-        "the last attempt ends the time: {span:?}"
-    );
+    assert!(span >= seconds(60) && span <= Duration::from_millis(60_010), "the last attempt ends the time: {span:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -307,11 +262,7 @@ async fn a_batch_that_is_too_large_is_halved_in_order() {
     let text: String = (0..7).map(|number| line(number) + "\n").collect();
     writer.write(text.as_str()).await.unwrap();
     writer.close().await.unwrap();
-    let sent: Vec<_> = drain(seen)
-        .iter()
-        .map(Seen::text)
-        .filter(|text| text.lines().count() <= 2)
-        .collect();
+    let sent: Vec<_> = drain(seen).iter().map(Seen::text).filter(|text| text.lines().count() <= 2).collect();
     assert_eq!(sent.concat(), text);
     assert_eq!(sent.len(), 4);
     assert_eq!(writer.lines_written(), 7);
@@ -327,10 +278,7 @@ async fn a_single_line_that_is_too_large_fails_alone() {
     assert_eq!(failures.failures.len(), 1);
     assert_eq!(failures.failures[0].lines, "m f=\"a\nb\" 1\n");
     assert!(failures.failures[0].error.is_too_large());
-    assert_eq!(
-        failures.to_string(),
-        "1 lines were not written, the first because: the server answered 413: no"
-    );
+    assert_eq!(failures.to_string(), "1 lines were not written, the first because: the server answered 413: no");
     assert_eq!(drain(seen).last().unwrap().text(), "m f=2 2\n");
 }
 
@@ -370,10 +318,7 @@ async fn failures_are_kept_within_their_limit() {
         writer.write(line(number)).await.unwrap();
     }
     let failures = failures(writer.flush().await);
-    assert_eq!(
-        (failures.failures.len(), failures.lines_not_kept, failures.line_count()),
-        (2, 3, 5)
-    );
+    assert_eq!((failures.failures.len(), failures.lines_not_kept, failures.line_count()), (2, 3, 5));
     writer.write(line(6)).await.unwrap();
     writer.close().await.unwrap();
 }
@@ -385,10 +330,7 @@ async fn close_sends_what_is_left_and_then_nothing_is_accepted() {
     writer.close().await.unwrap();
     assert_eq!(drain(seen)[0].text(), line(1) + "\n");
     let lines = Lines::from(line(2));
-    assert_eq!(
-        writer.write(lines.clone()).await,
-        Err(QueueError::Closed { lines: lines.clone() })
-    );
+    assert_eq!(writer.write(lines.clone()).await, Err(QueueError::Closed { lines: lines.clone() }));
     assert_eq!(writer.try_write(lines.clone()).unwrap_err().into_lines(), lines);
     assert!(writer.close().await.is_ok(), "closing again does nothing");
     assert!(matches!(writer.flush().await, Err(FlushError::Stopped)));
@@ -400,33 +342,22 @@ async fn a_full_queue_holds_the_writer_back() {
     let bench = Bench::new(&[]).shut();
     let gate = Arc::clone(&bench.gate);
     // Two lines of 9 bytes with the overhead of two writes.
-    let settings = builder()
-        .batch_lines(1)
-        .queue_bytes(2 * (9 + super::COMMAND_OVERHEAD_BYTES));
+    let settings = builder().batch_lines(1).queue_bytes(2 * (9 + super::COMMAND_OVERHEAD_BYTES));
     let (writer, mut seen) = bench.start(settings);
     writer.write(line(1)).await.unwrap();
     writer.try_write(line(2)).unwrap();
     let third = Lines::from(line(3));
-    assert_eq!(
-        writer.try_write(third.clone()),
-        Err(QueueError::Full { lines: third.clone() })
-    );
+    assert_eq!(writer.try_write(third.clone()), Err(QueueError::Full { lines: third.clone() }));
     let mut waiting = Box::pin(writer.write(third));
     tokio::time::sleep(seconds(60)).await;
-    assert!(
-        waiting.as_mut().now_or_never().is_none(),
-        "a line on its way still counts"
-    );
+    assert!(waiting.as_mut().now_or_never().is_none(), "a line on its way still counts");
     gate.add_permits(1);
     waiting.await.unwrap();
     assert_eq!(seen.recv().await.unwrap().text(), line(1) + "\n");
     assert_eq!(writer.lines_pending(), 2);
     gate.add_permits(2);
     writer.close().await.unwrap();
-    assert_eq!(
-        drain(seen).iter().map(Seen::text).collect::<String>(),
-        format!("{}\n{}\n", line(2), line(3))
-    );
+    assert_eq!(drain(seen).iter().map(Seen::text).collect::<String>(), format!("{}\n{}\n", line(2), line(3)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -470,10 +401,7 @@ async fn a_write_that_had_its_room_before_the_close_is_delivered() {
     let lines = Lines::from(line(1));
     let permit = Arc::clone(&writer.room).try_acquire_many_owned(1).unwrap();
     let mut closing = Box::pin(writer.close());
-    assert!(
-        closing.as_mut().now_or_never().is_none(),
-        "the command to close is in the queue"
-    );
+    assert!(closing.as_mut().now_or_never().is_none(), "the command to close is in the queue");
     writer.enqueue(writer.blocks(&lines), permit, lines).unwrap();
     closing.await.unwrap();
     assert_eq!(drain(seen).iter().map(Seen::text).collect::<String>(), line(1) + "\n");
@@ -481,20 +409,11 @@ async fn a_write_that_had_its_room_before_the_close_is_delivered() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_accepted_line_is_settled_once_and_in_order_while_the_writer_is_closed_under_load() {
-    let answers: Vec<_> = (0..40)
-        .map(|number| [Answer::Taken, Answer::Reset, Answer::Status(500)][number % 3])
-        .collect();
+    let answers: Vec<_> =
+        (0..40).map(|number| [Answer::Taken, Answer::Reset, Answer::Status(500)][number % 3]).collect();
     let delay = Duration::from_micros(10);
-    let retry = RetryPolicy {
-        delay_first: delay,
-        delay_max: delay,
-        ..RetryPolicy::default()
-    };
-    let settings = builder()
-        .batch_lines(7)
-        .queue_bytes(4_000)
-        .interval(Duration::from_millis(1))
-        .retry(retry);
+    let retry = RetryPolicy { delay_first: delay, delay_max: delay, ..RetryPolicy::default() };
+    let settings = builder().batch_lines(7).queue_bytes(4_000).interval(Duration::from_millis(1)).retry(retry);
     let (writer, mut seen) = Bench::new(&answers).start(settings);
     let writer = Arc::new(writer);
     let accepted = Arc::new(AtomicU64::new(0));

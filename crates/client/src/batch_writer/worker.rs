@@ -33,10 +33,7 @@ impl Deliver for Client {
 /// What the handle asks of the task. Commands are worked off in order.
 pub(super) enum Command {
     /// Take lines; the permit is their share of the queue, given back when they are settled.
-    Lines {
-        blocks: Vec<LineBlock>,
-        permit: OwnedSemaphorePermit,
-    },
+    Lines { blocks: Vec<LineBlock>, permit: OwnedSemaphorePermit },
     /// Settle everything before this, and answer with what failed.
     Flush(oneshot::Sender<WriteFailures>),
     /// The same, then end.
@@ -91,15 +88,7 @@ impl<D: Deliver> Worker<D> {
         counters: Arc<Counters>,
     ) -> Self {
         let (batch, failures) = (Batch::default(), WriteFailures::default());
-        Self {
-            target,
-            settings,
-            commands,
-            counters,
-            batch,
-            failures,
-            failure_bytes: 0,
-        }
+        Self { target, settings, commands, counters, batch, failures, failure_bytes: 0 }
     }
 
     /// Works until the writer is closed or dropped, and everything accepted is settled.
@@ -149,10 +138,7 @@ impl<D: Deliver> Worker<D> {
             }
             self.batch.block.append(&block);
             // An interval too long for the clock means: never.
-            self.batch.due = self
-                .batch
-                .due
-                .or_else(|| Instant::now().checked_add(self.settings.interval));
+            self.batch.due = self.batch.due.or_else(|| Instant::now().checked_add(self.settings.interval));
             if blocks.peek().is_none()
                 && let Some(permit) = permit.take()
             {
@@ -166,11 +152,7 @@ impl<D: Deliver> Worker<D> {
 
     /// Sends the batch, in halves where the server finds it too large, until each of its lines is settled.
     async fn send_batch(&mut self) {
-        let Batch {
-            mut block,
-            permit,
-            due: _,
-        } = std::mem::take(&mut self.batch);
+        let Batch { mut block, permit, due: _ } = std::mem::take(&mut self.batch);
         let text = Bytes::from(std::mem::take(&mut block.text));
         // A stack of line ranges, the first lines on top. Halving keeps it below 64 entries.
         let mut parts: Vec<Range<usize>> = Vec::new();
@@ -237,12 +219,7 @@ impl<D: Deliver> Worker<D> {
         tracing::error!(line_count, attempts, error = %WithCauses(&error), "lines were not written");
         self.counters.failed.fetch_add(line_count as u64, Ordering::Relaxed);
         let lines = String::from_utf8_lossy(lines).into_owned();
-        let failure = BatchFailure {
-            lines,
-            line_count,
-            attempts,
-            error,
-        };
+        let failure = BatchFailure { lines, line_count, attempts, error };
         if let Some(on_error) = &self.settings.on_error {
             on_error(&failure);
         }

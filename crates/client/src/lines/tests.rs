@@ -4,17 +4,10 @@ use super::{BatchLimits, LineBlock, LineScanner, Lines, scan_line};
 use crate::point::Point;
 use crate::write::Precision;
 
-const ROOMY: BatchLimits = BatchLimits {
-    lines: 100,
-    bytes: 10_000,
-};
+const ROOMY: BatchLimits = BatchLimits { lines: 100, bytes: 10_000 };
 
 fn texts(lines: &Lines, limits: BatchLimits) -> Vec<String> {
-    lines
-        .to_blocks(Precision::Nanoseconds, 7, limits)
-        .into_iter()
-        .map(|block| block.text)
-        .collect()
+    lines.to_blocks(Precision::Nanoseconds, 7, limits).into_iter().map(|block| block.text).collect()
 }
 
 #[test]

@@ -31,10 +31,7 @@ fn names_are_escaped_by_their_place() {
         ("a\0b", "a\0b", "a\0b"),
         ("温度,°C", r"温度\,°C", r"温度\,°C"),
     ] {
-        assert_eq!(
-            line(Point::builder(name).field("f", true)),
-            format!("{measurement} f=true")
-        );
+        assert_eq!(line(Point::builder(name).field("f", true)), format!("{measurement} f=true"));
         let all = Point::builder("m").tag(name, name).field(name, true);
         assert_eq!(line(all), format!("m,{other}={other} {other}=true"));
     }
@@ -68,14 +65,7 @@ fn values_have_the_form_of_their_type() {
 
 #[test]
 fn floats_read_back_as_they_were() {
-    for number in [
-        0.1 + 0.2,
-        1.0 / 3.0,
-        f64::EPSILON,
-        5e-324,
-        -123_456_789.125,
-        9_007_199_254_740_993.0,
-    ] {
+    for number in [0.1 + 0.2, 1.0 / 3.0, f64::EPSILON, 5e-324, -123_456_789.125, 9_007_199_254_740_993.0] {
         let line = line(Point::builder("m").field("f", number));
         let read: f64 = line.strip_prefix("m f=").unwrap().parse().unwrap();
         assert_eq!(read.to_bits(), number.to_bits(), "{line}");
@@ -84,23 +74,14 @@ fn floats_read_back_as_they_were() {
 
 #[test]
 fn tags_are_sorted_and_empty_ones_left_out_while_fields_keep_their_order() {
-    let point = Point::builder("m")
-        .tag("b", "1")
-        .tag("none", "")
-        .tag("a", "2")
-        .field("z", 1)
-        .field("y", 2);
+    let point = Point::builder("m").tag("b", "1").tag("none", "").tag("a", "2").field("z", 1).field("y", 2);
     assert_eq!(line(point), "m,a=2,b=1 z=1i,y=2i");
 }
 
 #[test]
 fn times_are_rounded_down_to_the_precision() {
     let check = |timestamp_ns, precision, expected: &str| {
-        let point = Point::builder("m")
-            .field("f", true)
-            .timestamp_ns(timestamp_ns)
-            .build()
-            .unwrap();
+        let point = Point::builder("m").field("f", true).timestamp_ns(timestamp_ns).build().unwrap();
         assert_eq!(point.to_line(precision), format!("m f=true {expected}"));
     };
     check(1_999_999_999, Precision::Nanoseconds, "1999999999");
@@ -134,22 +115,10 @@ fn what_line_protocol_cannot_say_is_refused() {
     let measurement = |name: &str| Point::builder(name).field("f", 1);
     let tag = |key: &str, value: &str| measurement("m").tag(key, value);
     let field = |key: &str| Point::builder("m").field(key, 1);
-    let line_feed = |kind| PointError::LineFeed {
-        kind,
-        name: "a\nb".into(),
-    };
-    let backslash = |kind| PointError::TrailingBackslash {
-        kind,
-        name: r"a\".into(),
-    };
-    let start = |kind, name: &str| PointError::IllegalStart {
-        kind,
-        name: name.into(),
-    };
-    let reserved = |kind, name: &str| PointError::Reserved {
-        kind,
-        name: name.into(),
-    };
+    let line_feed = |kind| PointError::LineFeed { kind, name: "a\nb".into() };
+    let backslash = |kind| PointError::TrailingBackslash { kind, name: r"a\".into() };
+    let start = |kind, name: &str| PointError::IllegalStart { kind, name: name.into() };
+    let reserved = |kind, name: &str| PointError::Reserved { kind, name: name.into() };
     use NameKind::{FieldKey, Measurement, TagKey, TagValue};
 
     check(measurement(""), PointError::EmptyName { kind: Measurement });
@@ -170,31 +139,13 @@ fn what_line_protocol_cannot_say_is_refused() {
     check(tag("_field", "v"), reserved(TagKey, "_field"));
     check(tag("_measurement", "v"), reserved(TagKey, "_measurement"));
     check(field("time"), reserved(FieldKey, "time"));
-    check(
-        tag("k", "1").tag("k", "2"),
-        PointError::Duplicate {
-            kind: TagKey,
-            name: "k".into(),
-        },
-    );
-    check(
-        field("f").field("f", 2),
-        PointError::Duplicate {
-            kind: FieldKey,
-            name: "f".into(),
-        },
-    );
+    check(tag("k", "1").tag("k", "2"), PointError::Duplicate { kind: TagKey, name: "k".into() });
+    check(field("f").field("f", 2), PointError::Duplicate { kind: FieldKey, name: "f".into() });
     check(Point::builder("m"), PointError::NoFields);
     check(measurement("m").timestamp_ns(i64::MAX), PointError::TimeOutOfRange);
     check(measurement("m").timestamp_ns(-i64::MAX), PointError::TimeOutOfRange);
     let infinite = Point::builder("m").field("f", f64::INFINITY);
-    check(
-        infinite,
-        PointError::NotFinite {
-            name: "f".into(),
-            value: f64::INFINITY,
-        },
-    );
+    check(infinite, PointError::NotFinite { name: "f".into(), value: f64::INFINITY });
     let nan = Point::builder("m").field("f", f64::NAN).build();
     assert!(matches!(nan, Err(PointError::NotFinite { .. })));
 }

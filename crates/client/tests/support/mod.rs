@@ -37,10 +37,7 @@ pub struct Seen {
 impl Seen {
     /// A header's value as text, or an empty text.
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("")
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
     }
 
     /// The body as text.
@@ -77,10 +74,7 @@ impl TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (sender, seen) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared {
-            answers: Mutex::new(answers),
-            seen: sender,
-        });
+        let shared = Arc::new(Shared { answers: Mutex::new(answers), seen: sender });
         let scheme = if tls.is_some() { "https" } else { "http" };
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -99,19 +93,14 @@ impl TestServer {
                 });
             }
         });
-        Self {
-            url: format!("{scheme}://localhost:{port}").replace("http://localhost", "http://127.0.0.1"),
-            seen,
-        }
+        Self { url: format!("{scheme}://localhost:{port}").replace("http://localhost", "http://127.0.0.1"), seen }
     }
 }
 
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: Arc<Shared>) {
     let service = service_fn(|request| answer(request, Arc::clone(&shared)));
     // An error is what a test asked for.
-    let _ = hyper::server::conn::http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Full<Bytes>>, io::Error> {

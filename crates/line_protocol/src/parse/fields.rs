@@ -53,13 +53,7 @@ impl Parser<'_> {
         let raw_name = self.text.get(at..equals).unwrap_or_default();
         let bytes = key.end - key.start + FIELD_KEY_SEPARATOR_BYTES + raw_name.len();
         if bytes > self.limits.key_bytes {
-            return Err(Fault::new(
-                at,
-                Cause::KeyTooLong {
-                    bytes,
-                    limit: self.limits.key_bytes,
-                },
-            ));
+            return Err(Fault::new(at, Cause::KeyTooLong { bytes, limit: self.limits.key_bytes }));
         }
         let (value, end) = value::read(self.text, equals + 1)?;
         let cells_max = self.cells_left_for(key);
@@ -76,9 +70,7 @@ impl Parser<'_> {
         {
             let length = value::unescape_string(raw).len();
             if length > self.limits.string_bytes {
-                point
-                    .too_long
-                    .get_or_insert_with(|| (key::unescape_name(raw_name), length));
+                point.too_long.get_or_insert_with(|| (key::unescape_name(raw_name), length));
                 table.skip_field(point.fields);
                 return Ok(end);
             }
@@ -118,10 +110,7 @@ impl Parser<'_> {
         let Some((time, used)) = number::decimal(rest) else {
             return Err(self.time_fault(start));
         };
-        let Some(time_ns) = time
-            .checked_mul(self.scale_ns)
-            .filter(|time_ns| TIMES_NS.contains(time_ns))
-        else {
+        let Some(time_ns) = time.checked_mul(self.scale_ns).filter(|time_ns| TIMES_NS.contains(time_ns)) else {
             return Err(self.time_fault(start));
         };
         let mut end = start + used;
@@ -131,9 +120,7 @@ impl Parser<'_> {
         while bytes.get(end) == Some(&b' ') {
             end += 1;
         }
-        end_of_line(bytes, end)
-            .map(|next| (time_ns, next))
-            .ok_or_else(|| self.time_fault(start))
+        end_of_line(bytes, end).map(|next| (time_ns, next)).ok_or_else(|| self.time_fault(start))
     }
 
     /// What is wrong with the rest of a line that begins with a bad time.

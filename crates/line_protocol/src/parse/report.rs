@@ -40,10 +40,7 @@ impl<'a> Parser<'a> {
 
     /// The measurement of a key, unescaped.
     fn measurement_of(&self, key: Key) -> String {
-        self.tables
-            .get(key.place.table as usize)
-            .map(TableBuilder::measurement)
-            .unwrap_or_default()
+        self.tables.get(key.place.table as usize).map(TableBuilder::measurement).unwrap_or_default()
     }
 
     /// Notes a bad line and returns where the next one starts. `start` is where the line starts, `begin` where its
@@ -56,21 +53,13 @@ impl<'a> Parser<'a> {
         if let Some(&position) = self.damaged.first()
             && (position as usize) < next
         {
-            fault = Fault {
-                at: position as usize,
-                cause: Cause::InvalidUtf8,
-            };
+            fault = Fault { at: position as usize, cause: Cause::InvalidUtf8 };
         }
         self.batch.error_count += 1;
         if self.batch.errors.len() < self.limits.reported_errors {
             let text = self.quote(begin, next);
             let column = (fault.at - start + 1) as u32;
-            self.batch.errors.push(LineError {
-                line,
-                column,
-                cause: fault.cause,
-                text,
-            });
+            self.batch.errors.push(LineError { line, column, cause: fault.cause, text });
         }
         next
     }

@@ -63,20 +63,8 @@ impl Parser<'_> {
             // Only keys that a space follows are in the map; one at the end of its line still lacks fields.
             Some(entry) if bytes.get(end) == Some(&b' ') => {
                 let place = entry.place;
-                let mark = self
-                    .tables
-                    .get(place.table as usize)
-                    .map(TableBuilder::mark)
-                    .unwrap_or_default();
-                Ok(Key {
-                    start: begin,
-                    end,
-                    hash,
-                    place,
-                    mark,
-                    is_new: false,
-                    is_new_table: false,
-                })
+                let mark = self.tables.get(place.table as usize).map(TableBuilder::mark).unwrap_or_default();
+                Ok(Key { start: begin, end, hash, place, mark, is_new: false, is_new_table: false })
             }
             _ => self.new_key(begin, end, hash),
         }
@@ -88,16 +76,9 @@ impl Parser<'_> {
         let bytes = self.bytes;
         // At the end of a line the `\r` of a line break is not part of the key.
         let has_fields = bytes.get(end) == Some(&b' ');
-        let end = if !has_fields && bytes.get(end.wrapping_sub(1)) == Some(&b'\r') {
-            end - 1
-        } else {
-            end
-        };
+        let end = if !has_fields && bytes.get(end.wrapping_sub(1)) == Some(&b'\r') { end - 1 } else { end };
         if end - begin > self.limits.key_bytes {
-            let cause = Cause::KeyTooLong {
-                bytes: end - begin,
-                limit: self.limits.key_bytes,
-            };
+            let cause = Cause::KeyTooLong { bytes: end - begin, limit: self.limits.key_bytes };
             return Err(Fault::new(begin, cause));
         }
         let measurement_end = key::measurement_end(bytes, begin, end);
@@ -116,19 +97,8 @@ impl Parser<'_> {
                     }
                     table.add_series(self.text, &tags, &self.hasher)
                 });
-                let place = SeriesPlace {
-                    table: index,
-                    series: *series.as_ref().unwrap_or(&0),
-                };
-                let key = Key {
-                    start: begin,
-                    end,
-                    hash,
-                    place,
-                    mark,
-                    is_new: true,
-                    is_new_table,
-                };
+                let place = SeriesPlace { table: index, series: *series.as_ref().unwrap_or(&0) };
+                let key = Key { start: begin, end, hash, place, mark, is_new: true, is_new_table };
                 series.map(|_| key).map_err(|fault| (fault, key))
             }
             // `table_of` answers with a table that exists.
@@ -145,11 +115,8 @@ impl Parser<'_> {
     #[inline(always)]
     fn table_of(&mut self, raw_measurement: &str) -> (u32, bool) {
         let tables = &self.tables;
-        let is_same = |index: u32| {
-            tables
-                .get(index as usize)
-                .is_some_and(|table| *table.raw_measurement == *raw_measurement)
-        };
+        let is_same =
+            |index: u32| tables.get(index as usize).is_some_and(|table| *table.raw_measurement == *raw_measurement);
         if is_same(self.last_table) {
             return (self.last_table, false);
         }
@@ -178,8 +145,7 @@ impl Parser<'_> {
                 let table = self.tables.get(*index as usize);
                 table.map_or(0, |table| hash_bytes(&self.hasher, table.raw_measurement.as_bytes()))
             };
-            self.table_index
-                .insert_unique(hash_of(&key.place.table), key.place.table, hash_of);
+            self.table_index.insert_unique(hash_of(&key.place.table), key.place.table, hash_of);
         }
     }
 }

@@ -55,9 +55,7 @@ pub(crate) fn parse_slowly(body: &[u8], options: &ParseOptions) -> Outcome {
             Err(cause) => {
                 outcome.errors.insert(number, cause);
             }
-            Ok(Line {
-                dropped: Some(reason), ..
-            }) => {
+            Ok(Line { dropped: Some(reason), .. }) => {
                 outcome.dropped.insert(number, reason);
             }
             Ok(Line { point, is_stripped, .. }) => {
@@ -160,10 +158,7 @@ fn unescape(raw: &str, escapable: &[char]) -> String {
     let is_escape = |index: usize| {
         characters[index] == '\\' && characters.get(index + 1).is_some_and(|next| escapable.contains(next))
     };
-    (0..characters.len())
-        .filter(|&index| !is_escape(index))
-        .map(|index| characters[index])
-        .collect()
+    (0..characters.len()).filter(|&index| !is_escape(index)).map(|index| characters[index]).collect()
 }
 
 fn parse_line(line: &str, options: &ParseOptions) -> Result<Line, Cause> {
@@ -173,10 +168,7 @@ fn parse_line(line: &str, options: &ParseOptions) -> Result<Line, Cause> {
         None => (line, None),
     };
     if key.len() > limits.key_bytes {
-        return Err(Cause::KeyTooLong {
-            bytes: key.len(),
-            limit: limits.key_bytes,
-        });
+        return Err(Cause::KeyTooLong { bytes: key.len(), limit: limits.key_bytes });
     }
     let (measurement, tags) = match find_unescaped(key, &[',']) {
         Some(comma) => (&key[..comma], Some(&key[comma + 1..])),
@@ -196,10 +188,7 @@ fn parse_line(line: &str, options: &ParseOptions) -> Result<Line, Cause> {
     let (fields, rest) = parse_fields(rest, key.len(), options)?;
     let time_ns = parse_time(rest, options)?;
     if line.len() > limits.line_bytes {
-        return Err(Cause::LineTooLong {
-            bytes: line.len(),
-            limit: limits.line_bytes,
-        });
+        return Err(Cause::LineTooLong { bytes: line.len(), limit: limits.line_bytes });
     }
 
     let mut stored = BTreeMap::new();
@@ -220,20 +209,9 @@ fn parse_line(line: &str, options: &ParseOptions) -> Result<Line, Cause> {
         }
     }
     if stored.is_empty() && dropped.is_none() {
-        dropped = Some(DropReason::OnlyFieldIsTime {
-            measurement: measurement.clone(),
-        });
+        dropped = Some(DropReason::OnlyFieldIsTime { measurement: measurement.clone() });
     }
-    Ok(Line {
-        point: Point {
-            measurement,
-            tags,
-            fields: stored,
-            time_ns,
-        },
-        dropped,
-        is_stripped,
-    })
+    Ok(Line { point: Point { measurement, tags, fields: stored, time_ns }, dropped, is_stripped })
 }
 
 fn parse_tags(text: &str) -> Result<Vec<(String, String)>, Cause> {
@@ -256,19 +234,12 @@ fn parse_tags(text: &str) -> Result<Vec<(String, String)>, Cause> {
 }
 
 fn check_tags(tags: Vec<(String, String)>) -> Result<BTreeMap<String, String>, Cause> {
-    if let Some((key, _)) = tags
-        .iter()
-        .find(|(key, _)| ["_field", "_measurement", "time", "\0"].contains(&&**key))
-    {
+    if let Some((key, _)) = tags.iter().find(|(key, _)| ["_field", "_measurement", "time", "\0"].contains(&&**key)) {
         return Err(Cause::ReservedTagKey(key.clone()));
     }
     let count = tags.len();
     let tags: BTreeMap<String, String> = tags.into_iter().collect();
-    if tags.len() == count {
-        Ok(tags)
-    } else {
-        Err(Cause::DuplicateTags)
-    }
+    if tags.len() == count { Ok(tags) } else { Err(Cause::DuplicateTags) }
 }
 
 /// Fields in the order of the line, and the rest of the line.
@@ -348,19 +319,13 @@ fn parse_number(token: &str) -> Result<Value, Cause> {
         && is_digits(number.strip_prefix('-').unwrap_or(number))
     {
         let short = number.chars().take(128).collect();
-        return number
-            .parse()
-            .map(Value::Integer)
-            .map_err(|_| Cause::IntegerOutOfRange(short));
+        return number.parse().map(Value::Integer).map_err(|_| Cause::IntegerOutOfRange(short));
     }
     if let Some(number) = token.strip_suffix('u')
         && is_digits(number)
     {
         let short = number.chars().take(128).collect();
-        return number
-            .parse()
-            .map(Value::Unsigned)
-            .map_err(|_| Cause::UnsignedOutOfRange(short));
+        return number.parse().map(Value::Unsigned).map_err(|_| Cause::UnsignedOutOfRange(short));
     }
     // InfluxDB looks at the letters first and then has the whole thing parsed.
     let mut points = 0;
@@ -411,9 +376,7 @@ fn parse_time(text: &str, options: &ParseOptions) -> Result<i64, Cause> {
     if !is_digits(digits) {
         return Err(Cause::BadTimestamp);
     }
-    let time: i64 = token
-        .parse()
-        .map_err(|_| Cause::TimestampOutOfRange(token.chars().take(128).collect()))?;
+    let time: i64 = token.parse().map_err(|_| Cause::TimestampOutOfRange(token.chars().take(128).collect()))?;
     let time_ns = i128::from(time) * i128::from(options.precision.scale_ns());
     if time_ns.abs() > 9_223_372_036_854_775_806 {
         return Err(Cause::TimeOutOfRange);
@@ -432,11 +395,7 @@ pub(crate) fn outcome_of(batch: &Batch) -> Outcome {
     let mut outcome = Outcome::default();
     let mut measurements = BTreeSet::new();
     for table in &batch.tables {
-        assert!(
-            measurements.insert(table.measurement.as_str()),
-            "two tables {:?}",
-            table.measurement
-        );
+        assert!(measurements.insert(table.measurement.as_str()), "two tables {:?}", table.measurement);
         check_table(table);
         for row in 0..table.row_count() {
             let previous = outcome.points.insert(table.lines[row], point_of(table, row));
@@ -444,17 +403,9 @@ pub(crate) fn outcome_of(batch: &Batch) -> Outcome {
         }
     }
     assert_eq!(outcome.points.len(), batch.point_count);
-    outcome.errors = batch
-        .errors
-        .iter()
-        .map(|error| (error.line, error.cause.clone()))
-        .collect();
+    outcome.errors = batch.errors.iter().map(|error| (error.line, error.cause.clone())).collect();
     assert_eq!(outcome.errors.len(), batch.error_count, "two errors of one line");
-    outcome.dropped = batch
-        .dropped
-        .iter()
-        .map(|dropped| (dropped.line, dropped.reason.clone()))
-        .collect();
+    outcome.dropped = batch.dropped.iter().map(|dropped| (dropped.line, dropped.reason.clone())).collect();
     outcome.stripped = batch.stripped.iter().map(|stripped| stripped.line).collect();
     outcome
 }
@@ -466,61 +417,34 @@ fn check_table(table: &TableBatch) {
     assert_eq!((table.row_series.len(), table.lines.len()), (rows, rows));
     assert!(table.lines.is_sorted());
     let used: BTreeSet<u32> = table.row_series.iter().copied().collect();
-    assert!(
-        used.into_iter().eq(0..table.series.len() as u32),
-        "a series without rows"
-    );
+    assert!(used.into_iter().eq(0..table.series.len() as u32), "a series without rows");
     let mut used_keys = BTreeSet::new();
     for series in 0..table.series.len() as u32 {
         let keys: Vec<u32> = table.series.tags(series).map(|(key, _)| key).collect();
         assert!(keys.is_sorted_by_key(|&key| table.tag_keys[key as usize].as_bytes()));
         used_keys.extend(keys);
     }
-    assert!(
-        used_keys.into_iter().eq(0..table.tag_keys.len() as u32),
-        "a tag key without series"
-    );
+    assert!(used_keys.into_iter().eq(0..table.tag_keys.len() as u32), "a tag key without series");
     let mut names = BTreeSet::new();
     for field in &table.fields {
-        assert!(
-            names.insert((field.name.as_str(), field.kind())),
-            "two columns {} {}",
-            field.name,
-            field.kind()
-        );
+        assert!(names.insert((field.name.as_str(), field.kind())), "two columns {} {}", field.name, field.kind());
         assert_eq!(field.values.len(), rows, "rows of {}", field.name);
-        assert_eq!(
-            (0..rows).find(|&row| field.is_valid(row)),
-            Some(field.first_row as usize),
-            "{}",
-            field.name
-        );
+        assert_eq!((0..rows).find(|&row| field.is_valid(row)), Some(field.first_row as usize), "{}", field.name);
         if let Some(bits) = &field.validity {
             assert_eq!(bits.len(), rows.div_ceil(8));
-            assert!(
-                (rows..bits.len() * 8).all(|row| !field.is_valid(row)),
-                "bits behind the last row"
-            );
-            assert!(
-                (0..rows).any(|row| !field.is_valid(row)),
-                "validity although all rows have a value"
-            );
+            assert!((rows..bits.len() * 8).all(|row| !field.is_valid(row)), "bits behind the last row");
+            assert!((0..rows).any(|row| !field.is_valid(row)), "validity although all rows have a value");
         }
         if let FieldValues::String(strings) = &field.values {
             assert_eq!(strings.offsets.first(), Some(&0));
-            assert_eq!(
-                strings.offsets.last().map(|&end| end as usize),
-                Some(strings.bytes.len())
-            );
+            assert_eq!(strings.offsets.last().map(|&end| end as usize), Some(strings.bytes.len()));
         }
     }
 }
 
 fn point_of(table: &TableBatch, row: usize) -> Point {
     let tags = table.series.tags(table.row_series[row]);
-    let tags = tags
-        .map(|(key, value)| (table.tag_keys[key as usize].clone(), value.to_owned()))
-        .collect();
+    let tags = tags.map(|(key, value)| (table.tag_keys[key as usize].clone(), value.to_owned())).collect();
     let mut fields = BTreeMap::new();
     for field in &table.fields {
         if !field.is_valid(row) {
@@ -533,18 +457,9 @@ fn point_of(table: &TableBatch, row: usize) -> Point {
             FieldValues::Boolean(values) => Value::Boolean(values[row]),
             FieldValues::String(values) => Value::String(values.value(row).to_owned()),
         };
-        assert!(
-            fields.insert(field.name.clone(), value).is_none(),
-            "two values of {} in row {row}",
-            field.name
-        );
+        assert!(fields.insert(field.name.clone(), value).is_none(), "two values of {} in row {row}", field.name);
     }
-    Point {
-        measurement: table.measurement.clone(),
-        tags,
-        fields,
-        time_ns: table.times[row],
-    }
+    Point { measurement: table.measurement.clone(), tags, fields, time_ns: table.times[row] }
 }
 
 /// Parses a body both ways and compares everything.

@@ -5,9 +5,10 @@
 //! go and the WAL is cut. A crash between any two steps leaves rows in the WAL, and perhaps files that nothing names.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use futures::StreamExt as _;
+use tokio::sync::{Notify, watch};
 
 use super::Inner;
 use super::state::Pending;
@@ -76,9 +77,13 @@ struct Written {
     table: TableId,
     measurement: String,
     new_tag_order: Option<Vec<ColumnId>>,
+    /// How many parts, from the first on, are in `files`.
     parts: usize,
+    /// The last sequence of those parts.
     flushed: Sequence,
-    files: Result<Vec<WrittenFile>, String>,
+    files: Vec<WrittenFile>,
+    /// Why the part after them could not be written.
+    failure: Option<String>,
 }
 
 impl Inner {
@@ -94,13 +99,10 @@ impl Inner {
             .buffer_unordered(limits::FLUSH_CONCURRENCY)
             .collect()
             .await;
-        let (written, failed): (Vec<Written>, Vec<Written>) = written.into_iter().partition(|table| table.files.is_ok());
-        let report = self.commit_files(written).await?;
+        let failure = self.set_aside(&written);
+        let report = self.commit_files(written.into_iter().filter(|table| table.parts > 0).collect()).await?;
         self.flush_progress.notify_waiters();
-        match self.set_aside(failed) {
-            Some(failure) => Err(failure),
-            None => Ok(report),
-        }
+        failure.map_or(Ok(report), Err)
     }
 
     /// Takes the rows of the selected tables out of the buffer and lists what is to be written.
@@ -148,25 +150,29 @@ impl Inner {
             }
         }
         let prefix = crate::lake::table_directory(work.schema.bucket, table);
-        let mut files = Vec::new();
-        let mut failure = None;
+        let mut written = Written {
+            table,
+            measurement: work.schema.measurement.clone(),
+            new_tag_order: work.new_tag_order,
+            parts: 0,
+            flushed: Sequence::ZERO,
+            files: Vec::new(),
+            failure: None,
+        };
         for part in &work.parts {
             match write_table(&self.store, &work.schema, &work.bucket, &part.rows, &prefix).await {
-                Ok(written) => files.extend(written),
+                Ok(files) => {
+                    written.files.extend(files);
+                    written.parts += 1;
+                    written.flushed = part.rows.sequences.1;
+                }
                 Err(error) => {
-                    failure = Some(error.to_string());
+                    written.failure = Some(error.to_string());
                     break;
                 }
             }
         }
-        Written {
-            table,
-            measurement: work.schema.measurement.clone(),
-            new_tag_order: work.new_tag_order,
-            parts: work.parts.len(),
-            flushed: work.parts.last().map_or(Sequence::ZERO, |part| part.rows.sequences.1),
-            files: failure.map_or(Ok(files), Err),
-        }
+        written
     }
 
     /// Commits the files of all tables in one transaction, then lets go of the rows.
@@ -178,7 +184,7 @@ impl Inner {
         for table in &written {
             commit.flushed.push((table.table, table.flushed));
             commit.tag_orders.extend(table.new_tag_order.clone().map(|order| (table.table, order)));
-            commit.files.extend(table.files.iter().flatten().map(|file| new_data_file(table.table, file)));
+            commit.files.extend(table.files.iter().map(|file| new_data_file(table.table, file)));
         }
         // Older records may still be read back while replay runs, so only its end moves the watermark.
         if self.replay_is_done() {
@@ -213,55 +219,60 @@ impl Inner {
     /// Commits, and where the database does not say how it ended, reads the watermark back before another try: a
     /// second commit of the same files would double their rows for outside readers.
     async fn commit_once(&self, commit: FlushCommit) -> Result<Vec<DataFile>, CommitError> {
-        match self.lake.commit_flush(commit.clone()).await {
+        let result = match self.lake.commit_flush(commit.clone()).await {
             Err(CommitError::Unknown(cause)) => {
                 tracing::warn!(%cause, "a flush was committed or not; the catalog is asked");
                 match self.lake.committed_files(&commit).await? {
                     Some(files) => Ok(files),
-                    None => self.lake.commit_flush(commit).await,
+                    None => self.lake.commit_flush(commit.clone()).await,
                 }
             }
             result => result,
+        };
+        if let Err(CommitError::NotCommitted(_)) = &result {
+            self.store.delete_unnamed(commit.files.iter().map(|file| file.path.as_str())).await;
         }
+        result
     }
 
-    /// Notes the tables that failed. Their rows stay pending.
-    fn set_aside(&self, failed: Vec<Written>) -> Option<FlushFailure> {
-        let count = failed.len();
+    /// Notes which tables failed and which do no longer. Rows that could not be written stay pending.
+    fn set_aside(&self, written: &[Written]) -> Option<FlushFailure> {
+        let count = written.iter().filter(|table| table.failure.is_some()).count();
         let mut failure = None;
         let mut state = self.shared.lock();
-        for table in failed {
-            let Err(cause) = table.files else { continue };
-            tracing::error!(measurement = table.measurement, cause, "a table could not be flushed");
+        for table in written {
             if let Some(live) = state.tables.get_mut(&table.table) {
-                live.flush_error = Some(cause.clone());
+                live.flush_error = table.failure.clone();
             }
-            failure = Some(FlushFailure::Tables { count, measurement: table.measurement, cause });
+            if let Some(cause) = table.failure.clone() {
+                tracing::error!(measurement = table.measurement, cause, "a table could not be flushed");
+                failure = Some(FlushFailure::Tables { count, measurement: table.measurement.clone(), cause });
+            }
         }
         failure
     }
+}
 
-    /// Flushes what is due until the engine closes.
-    pub(super) async fn flush_loop(self: Arc<Self>) {
-        let mut closing = self.closing.subscribe();
-        let mut pause = limits::FLUSH_CHECK_INTERVAL;
-        loop {
-            tokio::select! {
-                () = self.flush_wanted.notified() => {}
-                () = tokio::time::sleep(pause) => {}
-                _ = closing.wait_for(|closing| *closing) => return,
-            }
-            if !self.replay_is_done() {
-                continue;
-            }
-            pause = match self.flush_tables(Selection::Due).await {
-                Ok(_) => limits::FLUSH_CHECK_INTERVAL,
-                Err(error) => {
-                    tracing::error!(%error, "flush failed");
-                    limits::FLUSH_RETRY_INTERVAL
-                }
-            };
+/// Flushes what is due until the engine closes or is dropped.
+pub(super) async fn flush_loop(engine: Weak<Inner>, wanted: Arc<Notify>, mut closing: watch::Receiver<bool>) {
+    let mut pause = limits::FLUSH_CHECK_INTERVAL;
+    loop {
+        tokio::select! {
+            () = wanted.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+            _ = closing.wait_for(|closing| *closing) => return,
         }
+        let Some(engine) = engine.upgrade() else { return };
+        if !engine.replay_is_done() {
+            continue;
+        }
+        pause = match engine.flush_tables(Selection::Due).await {
+            Ok(_) => limits::FLUSH_CHECK_INTERVAL,
+            Err(error) => {
+                tracing::error!(%error, "flush failed");
+                limits::FLUSH_RETRY_INTERVAL
+            }
+        };
     }
 }
 

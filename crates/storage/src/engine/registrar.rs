@@ -35,7 +35,7 @@ pub(super) enum RegistrarError {
     Overloaded,
     /// The transaction failed.
     Failed(String),
-    /// The engine is closing.
+    /// The engine is closing, or the bucket was dropped.
     Closed,
 }
 
@@ -64,6 +64,8 @@ impl Registrar {
 async fn serve(mut queue: mpsc::Receiver<Waiting>, lake: Lake, shared: Arc<Shared>) {
     let mut group = Vec::new();
     while queue.recv_many(&mut group, limits::REGISTRATION_QUEUE).await > 0 {
+        let _no_drop = shared.schema_lock.lock().await;
+        group.retain(|waiting: &Waiting| !shared.registry.is_dropped(waiting.bucket.bucket));
         let registration = merge(&shared, &group);
         let result = match lake.register(registration).await {
             Ok(registered) => {

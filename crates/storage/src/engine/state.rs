@@ -135,7 +135,6 @@ impl State {
         let released: usize = state.pending.drain(..parts.min(state.pending.len())).map(|pending| pending.bytes).sum();
         self.unflushed_bytes = self.unflushed_bytes.saturating_sub(released);
         state.flushed = state.flushed.max(flushed);
-        state.flush_error = None;
         // Readers hold the old list as long as they need it.
         state.files = state.files.iter().cloned().chain(files).collect();
     }
@@ -146,6 +145,8 @@ impl State {
 pub(super) struct Shared {
     state: Mutex<State>,
     pub(super) registry: Registry,
+    /// Held while the catalog's tables come or go, so that a write that is late cannot bring back a dropped bucket.
+    pub(super) schema_lock: tokio::sync::Mutex<()>,
 }
 
 impl Shared {

@@ -127,6 +127,9 @@ impl Inner {
     fn plan(&self, batch: Batch, bucket: &BucketInfo, retention: Option<Duration>) -> Result<Step, WriteError> {
         let bound = retention.map(|retention| self.retention_bound(retention));
         let registry = &self.shared.registry;
+        if registry.is_dropped(bucket.bucket) {
+            return Err(WriteError::BucketDropped);
+        }
         let plan = schema::plan(registry, bucket.bucket, &batch, bound)?;
         if plan.kept_count == 0 {
             return Ok(Step::Nothing(outcome(&batch, plan)));
@@ -198,7 +201,7 @@ struct BatchCounts {
 
 impl BatchCounts {
     fn of(batch: &Batch) -> Self {
-        let mut dropped = PartialWrite { dropped: batch.dropped_count, ..PartialWrite::default() };
+        let mut dropped = PartialWrite::of(batch.dropped_count);
         for point in &batch.dropped {
             dropped.note(point.reason.to_string());
         }

@@ -4,7 +4,7 @@
 
 use std::io::Write;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use parquet::arrow::ArrowWriter;
@@ -27,6 +27,10 @@ pub(crate) const ROW_GROUP_ROWS: usize = 128 << 10;
 
 /// Encoded bytes after which a row group ends before it has that many rows, so that long strings stay bounded.
 const ROW_GROUP_BYTES: usize = 64 << 20;
+
+/// Text of string fields after which a row group ends. A reader's batch never crosses a row group, so whatever its
+/// number of rows, it stays far below Arrow's 2 GiB an array, even if a dictionary makes the text small in the file.
+const ROW_GROUP_TEXT_BYTES: usize = 64 << 20;
 
 /// Rows that are put together and encoded at once: with ten columns 2.5 MB, which stays in the cache.
 const BATCH_ROWS: usize = 32 << 10;
@@ -66,37 +70,43 @@ pub(crate) fn encode_rows<W: Write + Send>(
     schema: &TableSchema,
     rows: &SortedRows,
     footer: &FooterMetadata,
-    sink: W,
+    mut sink: W,
 ) -> Result<(W, Vec<ColumnStatistics>), EncodeError> {
     let arrow_schema = schema.physical_schema();
     let properties = writer_properties(schema, rows, footer)?;
-    let mut writer = ArrowWriter::try_new(sink, SchemaRef::clone(&arrow_schema), Some(properties))?;
-    let columns: Vec<ColumnId> = std::iter::once(ColumnId::TIME)
-        .chain(schema.columns.iter().map(|column| column.id))
-        .collect();
+    let mut writer = ArrowWriter::try_new(&mut sink, SchemaRef::clone(&arrow_schema), Some(properties))?;
+    let columns: Vec<ColumnId> =
+        std::iter::once(ColumnId::TIME).chain(schema.columns.iter().map(|column| column.id)).collect();
     let mut measures: Vec<ColumnMeasure> = columns.iter().copied().map(ColumnMeasure::new).collect();
+    let mut row_group_text_bytes = 0;
     for bounds in rows.batch_bounds(BATCH_ROWS, BATCH_TEXT_BYTES).windows(2) {
         let arrays = rows.columns(bounds[0]..bounds[1], &columns)?;
         for (measure, array) in measures.iter_mut().zip(&arrays) {
             measure.add(array);
         }
+        row_group_text_bytes += arrays.iter().map(text_bytes).sum::<usize>();
+        if row_group_text_bytes > ROW_GROUP_TEXT_BYTES {
+            writer.flush()?;
+            row_group_text_bytes = 0;
+        }
         writer.write(&RecordBatch::try_new(SchemaRef::clone(&arrow_schema), arrays)?)?;
     }
     let metadata = writer.finish()?;
-    let statistics = measures
-        .into_iter()
-        .enumerate()
-        .map(|(leaf, measure)| measure.finish(column_bytes(&metadata, leaf)));
+    drop(writer);
+    let statistics =
+        measures.into_iter().enumerate().map(|(leaf, measure)| measure.finish(column_bytes(&metadata, leaf)));
     let statistics = statistics.collect();
-    Ok((writer.into_inner()?, statistics))
+    Ok((sink, statistics))
+}
+
+/// Text in a string field; 0 for any other column.
+fn text_bytes(array: &ArrayRef) -> usize {
+    array.as_string_opt::<i32>().map_or(0, |text| text.value_data().len())
 }
 
 /// Compressed bytes of a column in all row groups.
 fn column_bytes(metadata: &ParquetMetaData, leaf: usize) -> u64 {
-    let sizes = metadata
-        .row_groups()
-        .iter()
-        .filter_map(|group| group.columns().get(leaf));
+    let sizes = metadata.row_groups().iter().filter_map(|group| group.columns().get(leaf));
     sizes.map(|column| column.compressed_size().unsigned_abs()).sum()
 }
 
@@ -118,9 +128,9 @@ fn writer_properties(
                 .set_column_dictionary_enabled(path, false),
             DataType::Float64 => match float_encoding(rows, column.id)? {
                 FloatEncoding::Dictionary => builder.set_column_dictionary_enabled(path, true),
-                FloatEncoding::Plain(encoding) => builder
-                    .set_column_encoding(path.clone(), encoding)
-                    .set_column_dictionary_enabled(path, false),
+                FloatEncoding::Plain(encoding) => {
+                    builder.set_column_encoding(path.clone(), encoding).set_column_dictionary_enabled(path, false)
+                }
             },
             DataType::Boolean => builder.set_column_dictionary_enabled(path, false),
             // Tags and strings: dictionaries, and plain where a dictionary outgrows its page.
@@ -147,11 +157,7 @@ fn sorting_columns(schema: &TableSchema, sort_tags: &[ColumnId]) -> Vec<SortingC
     let index = |id: &ColumnId| schema.columns.iter().position(|column| column.id == *id);
     let tags = sort_tags.iter().filter_map(index).map(|index| index as i32 + 1);
     tags.chain([0])
-        .map(|column_idx| SortingColumn {
-            column_idx,
-            descending: false,
-            nulls_first: column_idx != 0,
-        })
+        .map(|column_idx| SortingColumn { column_idx, descending: false, nulls_first: column_idx != 0 })
         .collect()
 }
 
@@ -179,11 +185,7 @@ fn float_encoding(rows: &SortedRows, column: ColumnId) -> Result<FloatEncoding, 
     if (dictionary as f64) < plain.min(split) as f64 * DICTIONARY_GAIN {
         return Ok(FloatEncoding::Dictionary);
     }
-    Ok(FloatEncoding::Plain(if split < plain {
-        Encoding::BYTE_STREAM_SPLIT
-    } else {
-        Encoding::PLAIN
-    }))
+    Ok(FloatEncoding::Plain(if split < plain { Encoding::BYTE_STREAM_SPLIT } else { Encoding::PLAIN }))
 }
 
 /// Bytes of the sample's column chunk in that encoding.
@@ -194,16 +196,13 @@ fn encoded_bytes(sample: &[ArrayRef], encoding: FloatEncoding) -> Result<u64, En
     let builder = base_properties()?.set_statistics_enabled(EnabledStatistics::None);
     let builder = match encoding {
         FloatEncoding::Dictionary => builder.set_column_dictionary_enabled(path, true),
-        FloatEncoding::Plain(encoding) => builder
-            .set_column_encoding(path.clone(), encoding)
-            .set_column_dictionary_enabled(path, false),
+        FloatEncoding::Plain(encoding) => {
+            builder.set_column_encoding(path.clone(), encoding).set_column_dictionary_enabled(path, false)
+        }
     };
     let mut writer = ArrowWriter::try_new(Vec::new(), SchemaRef::clone(&schema), Some(builder.build()))?;
     for piece in sample {
-        writer.write(&RecordBatch::try_new(
-            SchemaRef::clone(&schema),
-            vec![ArrayRef::clone(piece)],
-        )?)?;
+        writer.write(&RecordBatch::try_new(SchemaRef::clone(&schema), vec![ArrayRef::clone(piece)])?)?;
     }
     Ok(column_bytes(&writer.finish()?, 0))
 }

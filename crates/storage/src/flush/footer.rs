@@ -151,11 +151,8 @@ impl FooterColumn {
     /// The columns of `schema`.
     #[must_use]
     pub fn of_schema(schema: &TableSchema) -> Vec<Self> {
-        let column = |column: &crate::table::Column| Self {
-            id: column.id,
-            name: column.name.clone(),
-            kind: column.kind,
-        };
+        let column =
+            |column: &crate::table::Column| Self { id: column.id, name: column.name.clone(), kind: column.kind };
         schema.columns.iter().map(column).collect()
     }
 }
@@ -166,23 +163,12 @@ impl FooterMetadata {
     /// # Errors
     /// If JSON cannot be written, which these values give no cause for.
     pub fn encode(&self) -> Result<Vec<KeyValue>, FooterError> {
-        let organisation = NamedId {
-            id: self.bucket.organisation.to_string(),
-            name: self.bucket.organisation_name.clone(),
-        };
-        let bucket = NamedId {
-            id: self.bucket.bucket.to_string(),
-            name: self.bucket.name.clone(),
-        };
-        let table = Table {
-            id: self.table.0,
-            measurement: self.measurement.clone(),
-        };
-        let column = |column: &FooterColumn| JsonColumn {
-            id: column.id.0,
-            name: column.name.clone(),
-            kind: column.kind.into(),
-        };
+        let organisation =
+            NamedId { id: self.bucket.organisation.to_string(), name: self.bucket.organisation_name.clone() };
+        let bucket = NamedId { id: self.bucket.bucket.to_string(), name: self.bucket.name.clone() };
+        let table = Table { id: self.table.0, measurement: self.measurement.clone() };
+        let column =
+            |column: &FooterColumn| JsonColumn { id: column.id.0, name: column.name.clone(), kind: column.kind.into() };
         Ok(vec![
             pair(VERSION, &FOOTER_VERSION)?,
             pair(ORGANISATION, &organisation)?,
@@ -212,10 +198,8 @@ impl FooterMetadata {
         let table: Table = value(pairs, TABLE)?;
         let columns: Vec<JsonColumn> = value(pairs, COLUMNS)?;
         let sequences: (u64, u64) = value(pairs, SEQUENCES)?;
-        let organisation_id: OrganisationId = organisation
-            .id
-            .parse()
-            .map_err(|_| FooterError::Id { key: ORGANISATION })?;
+        let organisation_id: OrganisationId =
+            organisation.id.parse().map_err(|_| FooterError::Id { key: ORGANISATION })?;
         let bucket_id: BucketId = bucket.id.parse().map_err(|_| FooterError::Id { key: BUCKET })?;
         Ok(Self {
             bucket: BucketInfo {
@@ -228,11 +212,7 @@ impl FooterMetadata {
             measurement: table.measurement,
             columns: columns
                 .into_iter()
-                .map(|column| FooterColumn {
-                    id: ColumnId(column.id),
-                    name: column.name,
-                    kind: column.kind.into(),
-                })
+                .map(|column| FooterColumn { id: ColumnId(column.id), name: column.name, kind: column.kind.into() })
                 .collect(),
             sort_tags: value::<Vec<i64>>(pairs, SORT_TAGS)?.into_iter().map(ColumnId).collect(),
             sequences: (Sequence(sequences.0), Sequence(sequences.1)),
@@ -246,11 +226,7 @@ impl FooterMetadata {
 /// Refuses a file of a newer version; a reader calls it before it looks at anything else.
 pub(crate) fn check_version(file: &FileMetaData) -> Result<(), FooterError> {
     let found: u32 = value(file.key_value_metadata().map_or(&[][..], Vec::as_slice), VERSION)?;
-    if found > FOOTER_VERSION {
-        Err(FooterError::NewerVersion { found })
-    } else {
-        Ok(())
-    }
+    if found > FOOTER_VERSION { Err(FooterError::NewerVersion { found }) } else { Ok(()) }
 }
 
 fn pair<T: Serialize>(key: &'static str, value: &T) -> Result<KeyValue, FooterError> {
@@ -259,10 +235,7 @@ fn pair<T: Serialize>(key: &'static str, value: &T) -> Result<KeyValue, FooterEr
 }
 
 fn value<T: DeserializeOwned>(pairs: &[KeyValue], key: &'static str) -> Result<T, FooterError> {
-    let found = pairs
-        .iter()
-        .find(|pair| pair.key == key)
-        .and_then(|pair| pair.value.as_deref());
+    let found = pairs.iter().find(|pair| pair.key == key).and_then(|pair| pair.value.as_deref());
     serde_json::from_str(found.ok_or(FooterError::Missing { key })?)
         .map_err(|source| FooterError::Value { key, source })
 }
@@ -277,18 +250,8 @@ mod tests {
     use super::*;
 
     fn example() -> FooterMetadata {
-        let kinds = [
-            FieldKind::Float,
-            FieldKind::Integer,
-            FieldKind::Unsigned,
-            FieldKind::Boolean,
-            FieldKind::String,
-        ];
-        let mut columns = vec![FooterColumn {
-            id: ColumnId(2),
-            name: "\u{0}\u{1f}\"=".into(),
-            kind: ColumnKind::Tag,
-        }];
+        let kinds = [FieldKind::Float, FieldKind::Integer, FieldKind::Unsigned, FieldKind::Boolean, FieldKind::String];
+        let mut columns = vec![FooterColumn { id: ColumnId(2), name: "\u{0}\u{1f}\"=".into(), kind: ColumnKind::Tag }];
         columns.extend(kinds.iter().enumerate().map(|(index, kind)| FooterColumn {
             id: ColumnId(3 + index as i64),
             name: "n".repeat(65_000 + index),
@@ -314,18 +277,8 @@ mod tests {
 
     fn file(pairs: Vec<KeyValue>) -> FileMetaData {
         let column = SchemaType::primitive_type_builder("c", Type::INT32).build().unwrap();
-        let root = SchemaType::group_type_builder("r")
-            .with_fields(vec![Arc::new(column)])
-            .build()
-            .unwrap();
-        FileMetaData::new(
-            2,
-            0,
-            None,
-            Some(pairs),
-            Arc::new(SchemaDescriptor::new(Arc::new(root))),
-            None,
-        )
+        let root = SchemaType::group_type_builder("r").with_fields(vec![Arc::new(column)]).build().unwrap();
+        FileMetaData::new(2, 0, None, Some(pairs), Arc::new(SchemaDescriptor::new(Arc::new(root))), None)
     }
 
     #[test]
@@ -339,31 +292,15 @@ mod tests {
         let mut pairs = example().encode().unwrap();
         pairs[0].value = Some((FOOTER_VERSION + 1).to_string());
         let newer = file(pairs.clone());
-        assert!(matches!(
-            FooterMetadata::decode(&newer),
-            Err(FooterError::NewerVersion { found: 2 })
-        ));
-        assert!(matches!(
-            check_version(&newer),
-            Err(FooterError::NewerVersion { found: 2 })
-        ));
-        assert!(matches!(
-            check_version(&file(vec![])),
-            Err(FooterError::Missing { key: VERSION })
-        ));
+        assert!(matches!(FooterMetadata::decode(&newer), Err(FooterError::NewerVersion { found: 2 })));
+        assert!(matches!(check_version(&newer), Err(FooterError::NewerVersion { found: 2 })));
+        assert!(matches!(check_version(&file(vec![])), Err(FooterError::Missing { key: VERSION })));
         for index in 1..pairs.len() {
             let mut broken = example().encode().unwrap();
             broken[index].value = Some("{".into());
-            assert!(
-                FooterMetadata::decode(&file(broken.clone())).is_err(),
-                "key {}",
-                pairs[index].key
-            );
+            assert!(FooterMetadata::decode(&file(broken.clone())).is_err(), "key {}", pairs[index].key);
             broken.remove(index);
-            assert!(matches!(
-                FooterMetadata::decode(&file(broken)),
-                Err(FooterError::Missing { .. })
-            ));
+            assert!(matches!(FooterMetadata::decode(&file(broken)), Err(FooterError::Missing { .. })));
         }
     }
 }

@@ -18,13 +18,7 @@ pub(crate) struct ColumnMeasure {
 
 impl ColumnMeasure {
     pub(crate) fn new(column: ColumnId) -> Self {
-        Self {
-            column,
-            value_count: 0,
-            null_count: 0,
-            contains_nan: false,
-            range: None,
-        }
+        Self { column, value_count: 0, null_count: 0, contains_nan: false, range: None }
     }
 
     /// Adds the column's values in one more batch.
@@ -90,11 +84,7 @@ impl ColumnMeasure {
         self.range = Some(match self.range.take() {
             None => (least, most),
             Some((known_least, known_most)) => (
-                if is_less(&least, &known_least) {
-                    least
-                } else {
-                    known_least
-                },
+                if is_less(&least, &known_least) { least } else { known_least },
                 if is_less(&known_most, &most) { most } else { known_most },
             ),
         });
@@ -165,53 +155,25 @@ mod tests {
         batches.iter().for_each(|batch| measure.add(batch));
         let statistics = measure.finish(10);
         assert_eq!(statistics.range, range);
-        assert_eq!(
-            (statistics.null_count, statistics.contains_nan, statistics.size_bytes),
-            (nulls, nan, 10)
-        );
+        assert_eq!((statistics.null_count, statistics.contains_nan, statistics.size_bytes), (nulls, nan, 10));
         assert_eq!(statistics.value_count + nulls, total as u64);
     }
 
     #[test]
     fn ranges_cover_all_batches() {
         let int = |values: &[Option<i64>]| Arc::new(Int64Array::from(values.to_vec())) as ArrayRef;
-        check(
-            vec![int(&[Some(3), None]), int(&[Some(-9)])],
-            Some((Integer(-9), Integer(3))),
-            1,
-            false,
-        );
+        check(vec![int(&[Some(3), None]), int(&[Some(-9)])], Some((Integer(-9), Integer(3))), 1, false);
         check(vec![int(&[None, None])], None, 2, false);
         let most = Arc::new(UInt64Array::from(vec![u64::MAX, 0]));
         check(vec![most], Some((Unsigned(0), Unsigned(u64::MAX))), 0, false);
         let floats = |values: &[f64]| Arc::new(Float64Array::from(values.to_vec())) as ArrayRef;
-        check(
-            vec![floats(&[f64::NAN, 2.0]), floats(&[-1.0])],
-            Some((Float(-1.0), Float(2.0))),
-            0,
-            true,
-        );
+        check(vec![floats(&[f64::NAN, 2.0]), floats(&[-1.0])], Some((Float(-1.0), Float(2.0))), 0, true);
         check(vec![floats(&[f64::NAN])], None, 0, true);
-        check(
-            vec![Arc::new(BooleanArray::from(vec![true]))],
-            Some((Boolean(true), Boolean(true))),
-            0,
-            false,
-        );
+        check(vec![Arc::new(BooleanArray::from(vec![true]))], Some((Boolean(true), Boolean(true))), 0, false);
         let text = |values: &[Option<&str>]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
         let range = Some((Text(String::new()), Text("zz".into())));
-        check(
-            vec![text(&[Some("b"), None]), text(&[Some("")]), text(&[Some("zz")])],
-            range,
-            1,
-            false,
-        );
+        check(vec![text(&[Some("b"), None]), text(&[Some("")]), text(&[Some("zz")])], range, 1, false);
         let tags: DictionaryArray<Int32Type> = vec![Some("a"), None, Some("c")].into_iter().collect();
-        check(
-            vec![Arc::new(tags)],
-            Some((Text("a".into()), Text("c".into()))),
-            1,
-            false,
-        );
+        check(vec![Arc::new(tags)], Some((Text("a".into()), Text("c".into()))), 1, false);
     }
 }

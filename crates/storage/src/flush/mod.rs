@@ -8,6 +8,8 @@
 //! when is the engine's.
 
 mod encode;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod footer;
 mod measure;
 mod parquet;

@@ -168,22 +168,11 @@ async fn write_file(store: &Store, task: FileTask, path_prefix: &str) -> Result<
 }
 
 fn encode_file(task: FileTask, writer: PartWriter) -> Result<Encoded, FlushError> {
-    let FileTask {
-        schema,
-        bucket,
-        rows,
-        order,
-        time_range,
-    } = task;
+    let FileTask { schema, bucket, rows, order, time_range } = task;
     let sequences = rows.sequences;
     let sorted = SortedRows::sort(Arc::clone(&schema), rows, order, time_range)?;
     let times = sorted.times();
-    let bounds = times
-        .iter()
-        .copied()
-        .min()
-        .zip(times.iter().copied().max())
-        .unwrap_or(time_range);
+    let bounds = times.iter().copied().min().zip(times.iter().copied().max()).unwrap_or(time_range);
     let footer = FooterMetadata {
         bucket,
         table: schema.table,
@@ -197,12 +186,7 @@ fn encode_file(task: FileTask, writer: PartWriter) -> Result<Encoded, FlushError
     };
     let (writer, statistics) = encode::encode_rows(&schema, &sorted, &footer, writer)?;
     let size = writer.finish().map_err(ParquetError::from)?;
-    Ok(Encoded {
-        size,
-        row_count: sorted.len() as u64,
-        time_range: bounds,
-        statistics,
-    })
+    Ok(Encoded { size, row_count: sorted.len() as u64, time_range: bounds, statistics })
 }
 
 /// The time ranges (inclusive) of the files to write: one, unless there are rows for several files. Cuts are at
@@ -216,10 +200,7 @@ fn split_by_day(rows: &BufferedRows) -> Vec<(i64, i64)> {
     let mut row_counts = std::collections::BTreeMap::<i64, usize>::new();
     for chunk in &rows.chunks {
         // Rows come roughly by time: runs of one day are counted together.
-        for days in chunk
-            .times
-            .chunk_by(|left, right| left.div_euclid(DAY_NS) == right.div_euclid(DAY_NS))
-        {
+        for days in chunk.times.chunk_by(|left, right| left.div_euclid(DAY_NS) == right.div_euclid(DAY_NS)) {
             let day = days.first().map_or(0, |time| time.div_euclid(DAY_NS));
             *row_counts.entry(day).or_default() += days.len();
         }

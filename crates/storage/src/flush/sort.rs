@@ -79,19 +79,12 @@ impl SeriesOrder {
         for (rank, index) in order.iter().enumerate() {
             rank_of_series[ids[*index as usize] as usize] = rank as u32;
         }
-        let tags = sort_tags
-            .into_iter()
-            .zip(ranked)
-            .map(|(column, (values, codes))| TagColumn {
-                column,
-                values: Arc::new(StringArray::from_iter_values(values)),
-                codes: order.iter().map(|index| codes[*index as usize]).collect(),
-            });
-        Self {
-            rank_of_series,
-            series_count: ids.len(),
-            tags: tags.collect(),
-        }
+        let tags = sort_tags.into_iter().zip(ranked).map(|(column, (values, codes))| TagColumn {
+            column,
+            values: Arc::new(StringArray::from_iter_values(values)),
+            codes: order.iter().map(|index| codes[*index as usize]).collect(),
+        });
+        Self { rank_of_series, series_count: ids.len(), tags: tags.collect() }
     }
 
     /// The number of selected series.
@@ -163,13 +156,7 @@ pub fn choose_tag_order(schema: &TableSchema, rows: &BufferedRows) -> Vec<Column
     let order = SeriesOrder::new(schema, &rows.series, |_| true);
     let mut tags: Vec<_> = schema
         .tags()
-        .map(|tag| {
-            (
-                order.tag(tag.id).map_or(0, |column| column.values.len()),
-                tag.name.as_str(),
-                tag.id,
-            )
-        })
+        .map(|tag| (order.tag(tag.id).map_or(0, |column| column.values.len()), tag.name.as_str(), tag.id))
         .collect();
     tags.sort_unstable();
     tags.into_iter().map(|(_, _, id)| id).collect()
@@ -216,23 +203,10 @@ impl SortedRows {
         }
         u32::try_from(total).map_err(|_| TooManyRows(total))?;
         let distributed = distribute(&rows, &order, &chunk_starts, time_range);
-        let Distributed {
-            mut times,
-            mut positions,
-            mut runs,
-        } = distributed;
+        let Distributed { mut times, mut positions, mut runs } = distributed;
         let duplicates = sort_runs(&mut times, &mut positions, &runs);
         let groups = duplicates.then(|| group_equal_times(&mut times, &mut runs));
-        Ok(Self {
-            schema,
-            order,
-            times,
-            runs,
-            positions,
-            groups,
-            chunk_starts,
-            rows,
-        })
+        Ok(Self { schema, order, times, runs, positions, groups, chunk_starts, rows })
     }
 
     /// The number of distinct points.
@@ -251,16 +225,11 @@ impl SortedRows {
     /// What Arrow reports, for instance more than 2 GiB of text in `range`.
     pub(crate) fn columns(&self, range: Range<usize>, columns: &[ColumnId]) -> Result<Vec<ArrayRef>, ArrowError> {
         let range = range.start.min(self.len())..range.end.min(self.len());
-        let plain = if self.groups.is_none() {
-            self.locate(self.positions[range.clone()].iter().copied())
-        } else {
-            vec![]
-        };
+        let plain =
+            if self.groups.is_none() { self.locate(self.positions[range.clone()].iter().copied()) } else { vec![] };
         let column = |id: &ColumnId| -> Result<ArrayRef, ArrowError> {
             if *id == ColumnId::TIME {
-                return Ok(Arc::new(TimestampNanosecondArray::from(
-                    self.times[range.clone()].to_vec(),
-                )));
+                return Ok(Arc::new(TimestampNanosecondArray::from(self.times[range.clone()].to_vec())));
             }
             let kind = self.schema.column(*id).map(|column| column.kind);
             match kind {
@@ -274,10 +243,7 @@ impl SortedRows {
 
     /// The runs of one series within `range`: (rows of the range, rank).
     fn runs_in(&self, range: Range<usize>) -> impl Iterator<Item = (Range<usize>, u32)> {
-        let first = self
-            .runs
-            .partition_point(|(start, _)| *start as usize <= range.start)
-            .saturating_sub(1);
+        let first = self.runs.partition_point(|(start, _)| *start as usize <= range.start).saturating_sub(1);
         let rest = self.runs.get(first..).unwrap_or_default();
         let end = range.end;
         rest.iter().enumerate().map_while(move |(index, (start, rank))| {
@@ -343,13 +309,7 @@ impl SortedRows {
         let chunks = &self.rows.chunks;
         let given: Vec<Option<&ArrayRef>> = chunks
             .iter()
-            .map(|chunk| {
-                chunk
-                    .columns
-                    .iter()
-                    .find(|candidate| candidate.column == column)
-                    .map(|found| &found.array)
-            })
+            .map(|chunk| chunk.columns.iter().find(|candidate| candidate.column == column).map(|found| &found.array))
             .collect();
         if given.iter().all(Option::is_none) {
             return None;
@@ -357,12 +317,7 @@ impl SortedRows {
         let lacking = chunks.iter().zip(&given).filter(|(_, array)| array.is_none());
         let longest = lacking.map(|(chunk, _)| chunk.times.len()).max().unwrap_or(0);
         let nulls = new_null_array(&arrow_type(kind), longest);
-        Some(
-            given
-                .into_iter()
-                .map(|array| Arc::clone(array.unwrap_or(&nulls)))
-                .collect(),
-        )
+        Some(given.into_iter().map(|array| Arc::clone(array.unwrap_or(&nulls))).collect())
     }
 
     /// (Chunk, row) of each position.
@@ -423,12 +378,7 @@ impl SortedRows {
         let fields = self.schema.fields().filter(|column| is_text(column.kind));
         fields
             .filter_map(|column| self.chunk_arrays(column.id, column.kind))
-            .map(|arrays| {
-                arrays
-                    .iter()
-                    .map(|array| array.as_any().downcast_ref::<StringArray>().cloned())
-                    .collect()
-            })
+            .map(|arrays| arrays.iter().map(|array| array.as_any().downcast_ref::<StringArray>().cloned()).collect())
             .collect()
     }
 
@@ -442,9 +392,7 @@ impl SortedRows {
         let longest = |arrays: &Vec<Option<StringArray>>| {
             let length = |position: &u32| {
                 let (chunk, row) = self.locate_one(*position, 0);
-                arrays[chunk]
-                    .as_ref()
-                    .map_or(0, |array| array.value_length(row) as usize)
+                arrays[chunk].as_ref().map_or(0, |array| array.value_length(row) as usize)
             };
             positions.iter().map(length).max().unwrap_or(0)
         };
@@ -518,12 +466,7 @@ fn sort_runs(times: &mut [i64], positions: &mut [u32], runs: &[(u32, u32)]) -> b
 fn group_equal_times(times: &mut Vec<i64>, runs: &mut [(u32, u32)]) -> Vec<u32> {
     let total = times.len();
     let mut groups = Vec::with_capacity(total + 1);
-    let run_ends: Vec<usize> = runs
-        .iter()
-        .skip(1)
-        .map(|(start, _)| *start as usize)
-        .chain([total])
-        .collect();
+    let run_ends: Vec<usize> = runs.iter().skip(1).map(|(start, _)| *start as usize).chain([total]).collect();
     for ((start, _), end) in runs.iter_mut().zip(run_ends) {
         let old = *start as usize..end;
         *start = groups.len() as u32;

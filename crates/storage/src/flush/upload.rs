@@ -43,22 +43,12 @@ pub(crate) struct FileSize {
 /// The two ends of a file's way to the store.
 pub(crate) fn channel() -> (PartWriter, Parts) {
     let (parts, receiver) = mpsc::channel(PARTS_IN_FLIGHT);
-    (
-        PartWriter {
-            parts,
-            buffer: Vec::new(),
-            size_bytes: 0,
-            tail: [0; 8],
-        },
-        Parts(receiver),
-    )
+    (PartWriter { parts, buffer: Vec::new(), size_bytes: 0, tail: [0; 8] }, Parts(receiver))
 }
 
 impl PartWriter {
     fn send(&self, part: Part) -> io::Result<()> {
-        self.parts
-            .blocking_send(part)
-            .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+        self.parts.blocking_send(part).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
     }
 
     /// Hands over the last bytes: now the file becomes visible.
@@ -70,10 +60,7 @@ impl PartWriter {
         self.send(Part::Last(last.into()))?;
         // A Parquet file ends with the length of its metadata (4 bytes, little-endian) and "PAR1".
         let [length @ .., _, _, _, _] = self.tail;
-        Ok(FileSize {
-            size_bytes: self.size_bytes,
-            footer_size_bytes: u64::from(u32::from_le_bytes(length)),
-        })
+        Ok(FileSize { size_bytes: self.size_bytes, footer_size_bytes: u64::from(u32::from_le_bytes(length)) })
     }
 }
 
@@ -167,10 +154,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_footer_length_is_read_from_the_last_eight_bytes() {
-        for pieces in [
-            vec![b"xx\x07\x01\0\0PAR1".to_vec()],
-            vec![b"xx\x07".to_vec(), b"\x01\0".to_vec(), b"\0PAR1".to_vec()],
-        ] {
+        for pieces in
+            [vec![b"xx\x07\x01\0\0PAR1".to_vec()], vec![b"xx\x07".to_vec(), b"\x01\0".to_vec(), b"\0PAR1".to_vec()]]
+        {
             let (_, _, measured) = write(pieces, true).await;
             assert_eq!(measured.unwrap().footer_size_bytes, 0x107);
         }

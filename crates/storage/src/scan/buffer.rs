@@ -29,10 +29,7 @@ pub(super) fn stream(rows: BufferedRows, options: Arc<SourceOptions>) -> BoxStre
             let options = Arc::clone(&options);
             stream::iter(ranges).map(move |range| {
                 let len = range.len();
-                Ok(Rows {
-                    columns: sorted.columns(range, &options.columns)?,
-                    len,
-                })
+                Ok(Rows { columns: sorted.columns(range, &options.columns)?, len })
             })
         })
         .try_flatten()
@@ -47,10 +44,5 @@ fn sort(rows: BufferedRows, options: &SourceOptions) -> Result<SortedRows, ScanE
         })
     };
     let order = SeriesOrder::new(&options.schema, &rows.series, wanted);
-    Ok(SortedRows::sort(
-        Arc::clone(&options.schema),
-        rows,
-        Arc::new(order),
-        options.time_range,
-    )?)
+    Ok(SortedRows::sort(Arc::clone(&options.schema), rows, Arc::new(order), options.time_range)?)
 }

@@ -34,10 +34,7 @@ use crate::table::DataFile;
 
 /// Whether the rows of the file come in the order of `sort_tags`: those that the file lacks are null in every row.
 pub(super) fn has_order(file: &DataFile, sort_tags: &[ColumnId]) -> bool {
-    sort_tags
-        .iter()
-        .filter(|tag| file.sort_tags.contains(tag))
-        .eq(&file.sort_tags)
+    sort_tags.iter().filter(|tag| file.sort_tags.contains(tag)).eq(&file.sort_tags)
 }
 
 /// The wanted rows of one part of a file (part `share.0` of `share.1` of its row groups), in the file's order.
@@ -65,20 +62,12 @@ fn open(
     path: Arc<str>,
 ) -> Result<BoxStream<'static, Result<Rows, ScanError>>, ScanError> {
     let metadata = Arc::clone(footer.metadata());
-    let pruner = Pruner {
-        metadata: &metadata,
-        leaves: Leaves::new(footer.parquet_schema()),
-        options: &options,
-    };
+    let pruner = Pruner { metadata: &metadata, leaves: Leaves::new(footer.parquet_schema()), options: &options };
     let row_groups = pruner.row_groups(share);
     if row_groups.is_empty() {
         return Ok(stream::empty().boxed());
     }
-    let leaves: Vec<Option<usize>> = options
-        .columns
-        .iter()
-        .map(|column| pruner.leaves.find(*column))
-        .collect();
+    let leaves: Vec<Option<usize>> = options.columns.iter().map(|column| pruner.leaves.find(*column)).collect();
     let schema = footer.parquet_schema();
     let mask = ProjectionMask::leaves(schema, leaves.iter().copied().flatten());
     let predicates = pruner.predicates(&row_groups, schema);
@@ -93,10 +82,7 @@ fn open(
     if !predicates.is_empty() {
         builder = builder.with_row_filter(RowFilter::new(predicates));
     }
-    let failed = move |source| ScanError::File {
-        path: Arc::clone(&path),
-        source,
-    };
+    let failed = move |source| ScanError::File { path: Arc::clone(&path), source };
     let batches = builder.build().map_err(&failed)?;
     let places = places(&leaves);
     Ok(batches
@@ -110,10 +96,7 @@ fn open(
 fn places(leaves: &[Option<usize>]) -> Vec<Option<usize>> {
     let mut present: Vec<usize> = leaves.iter().copied().flatten().collect();
     present.sort_unstable();
-    leaves
-        .iter()
-        .map(|leaf| leaf.and_then(|leaf| present.binary_search(&leaf).ok()))
-        .collect()
+    leaves.iter().map(|leaf| leaf.and_then(|leaf| present.binary_search(&leaf).ok())).collect()
 }
 
 fn arrange(batch: &RecordBatch, places: &[Option<usize>], options: &SourceOptions) -> Rows {
@@ -122,10 +105,7 @@ fn arrange(batch: &RecordBatch, places: &[Option<usize>], options: &SourceOption
         Some(index) => ArrayRef::clone(batch.column(*index)),
         None => project::nulls(&options.schema, *id, len),
     };
-    Rows {
-        columns: places.iter().zip(&options.columns).map(column).collect(),
-        len,
-    }
+    Rows { columns: places.iter().zip(&options.columns).map(column).collect(), len }
 }
 
 /// The Parquet leaf of each column of a file, by field id.
@@ -143,10 +123,7 @@ impl Leaves {
     }
 
     fn find(&self, column: ColumnId) -> Option<usize> {
-        self.0
-            .binary_search_by_key(&column, |(id, _)| *id)
-            .ok()
-            .map(|index| self.0[index].1)
+        self.0.binary_search_by_key(&column, |(id, _)| *id).ok().map(|index| self.0[index].1)
     }
 }
 
@@ -169,10 +146,7 @@ impl Bounds<'_> {
             return true;
         }
         let Some((least, most)) = self.range else { return true };
-        filter
-            .values
-            .iter()
-            .any(|value| least <= value.as_bytes() && value.as_bytes() <= most)
+        filter.values.iter().any(|value| least <= value.as_bytes() && value.as_bytes() <= most)
     }
 }
 
@@ -188,22 +162,13 @@ impl Pruner<'_> {
     fn row_groups(&self, (index, count): (usize, usize)) -> Vec<usize> {
         let total = self.metadata.num_row_groups();
         let share = total * index / count..total * (index + 1) / count;
-        share
-            .filter(|group| self.may_have_rows(self.metadata.row_group(*group)))
-            .collect()
+        share.filter(|group| self.may_have_rows(self.metadata.row_group(*group))).collect()
     }
 
     fn may_have_rows(&self, group: &RowGroupMetaData) -> bool {
         let (first, last) = self.options.time_range;
-        let in_time = self
-            .time_bounds(group)
-            .is_none_or(|(least, most)| least <= last && first <= most);
-        in_time
-            && self
-                .options
-                .filters
-                .iter()
-                .all(|filter| self.tag_bounds(group, filter.column).may_match(filter))
+        let in_time = self.time_bounds(group).is_none_or(|(least, most)| least <= last && first <= most);
+        in_time && self.options.filters.iter().all(|filter| self.tag_bounds(group, filter.column).may_match(filter))
     }
 
     fn time_bounds(&self, group: &RowGroupMetaData) -> Option<(i64, i64)> {
@@ -216,18 +181,10 @@ impl Pruner<'_> {
     fn tag_bounds<'b>(&self, group: &'b RowGroupMetaData, column: ColumnId) -> Bounds<'b> {
         let Some(leaf) = self.leaves.find(column) else {
             // The file is older than the tag.
-            return Bounds {
-                range: None,
-                may_have_nulls: true,
-                only_nulls: true,
-            };
+            return Bounds { range: None, may_have_nulls: true, only_nulls: true };
         };
         let Some(statistics) = group.column(leaf).statistics() else {
-            return Bounds {
-                range: None,
-                may_have_nulls: true,
-                only_nulls: false,
-            };
+            return Bounds { range: None, may_have_nulls: true, only_nulls: false };
         };
         let nulls = statistics.null_count_opt();
         Bounds {
@@ -250,10 +207,7 @@ impl Pruner<'_> {
             for group in row_groups {
                 let rows = self.group_rows(*group);
                 let index = indexes.get(*group).and_then(|leaves| leaves.get(leaf));
-                let pages = offsets
-                    .get(*group)
-                    .and_then(|leaves| leaves.get(leaf))
-                    .map(|pages| pages.page_locations());
+                let pages = offsets.get(*group).and_then(|leaves| leaves.get(leaf)).map(|pages| pages.page_locations());
                 let (Some(index), Some(pages)) = (index, pages) else {
                     kept.push(start..start + rows);
                     start += rows;
@@ -306,24 +260,16 @@ impl Pruner<'_> {
             };
             let filter = filter.clone();
             let mask = ProjectionMask::leaves(schema, [leaf]);
-            predicates.push(Box::new(ArrowPredicateFn::new(mask, move |batch| {
-                Ok(matching(&batch, &filter))
-            })));
+            predicates.push(Box::new(ArrowPredicateFn::new(mask, move |batch| Ok(matching(&batch, &filter)))));
         }
         let (first, last) = self.options.time_range;
         let is_within = |group: &usize| {
             let bounds = self.time_bounds(self.metadata.row_group(*group));
             bounds.is_some_and(|(least, most)| first <= least && most <= last)
         };
-        if let Some(leaf) = self
-            .leaves
-            .find(ColumnId::TIME)
-            .filter(|_| !row_groups.iter().all(is_within))
-        {
+        if let Some(leaf) = self.leaves.find(ColumnId::TIME).filter(|_| !row_groups.iter().all(is_within)) {
             let mask = ProjectionMask::leaves(schema, [leaf]);
-            predicates.push(Box::new(ArrowPredicateFn::new(mask, move |batch| {
-                within(&batch, first, last)
-            })));
+            predicates.push(Box::new(ArrowPredicateFn::new(mask, move |batch| within(&batch, first, last))));
         }
         predicates
     }
@@ -350,11 +296,7 @@ fn matching(batch: &RecordBatch, filter: &SeriesFilter) -> BooleanArray {
     let null_wanted = filter.matches(None);
     let keys = dictionary.keys();
     let row = |row: usize| {
-        if keys.is_null(row) {
-            null_wanted
-        } else {
-            wanted[keys.value(row) as usize]
-        }
+        if keys.is_null(row) { null_wanted } else { wanted[keys.value(row) as usize] }
     };
     BooleanArray::new(BooleanBuffer::collect_bool(keys.len(), row), None)
 }
@@ -375,10 +317,7 @@ pub(super) struct StoreReader {
 
 impl StoreReader {
     pub(super) fn new(store: Arc<dyn ObjectStore>, path: &str) -> Self {
-        Self {
-            store,
-            path: Path::from(path),
-        }
+        Self { store, path: Path::from(path) }
     }
 }
 
@@ -400,11 +339,6 @@ impl AsyncFileReader for StoreReader {
         _options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
         // Footers come from the cache.
-        async {
-            Err(ParquetError::General(
-                "the footer of a data file is read by the footer cache".to_owned(),
-            ))
-        }
-        .boxed()
+        async { Err(ParquetError::General("the footer of a data file is read by the footer cache".to_owned())) }.boxed()
     }
 }

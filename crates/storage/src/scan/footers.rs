@@ -47,11 +47,7 @@ impl FooterCache {
     /// An empty cache that keeps at most `capacity_bytes`.
     #[must_use]
     pub fn new(capacity_bytes: u64) -> Self {
-        Self {
-            capacity_bytes,
-            clock: AtomicU64::new(0),
-            entries: Mutex::default(),
-        }
+        Self { capacity_bytes, clock: AtomicU64::new(0), entries: Mutex::default() }
     }
 
     /// Bytes of the footers in the cache.
@@ -80,11 +76,7 @@ impl FooterCache {
         let size_bytes = footer.metadata().memory_size() as u64;
         self.entries.lock().insert(
             file.file,
-            Entry {
-                footer: footer.clone(),
-                size_bytes,
-                last_used: now,
-            },
+            Entry { footer: footer.clone(), size_bytes, last_used: now },
             self.capacity_bytes,
         );
         Ok(footer)
@@ -98,11 +90,7 @@ impl Entries {
         }
         self.remove(file);
         if self.size_bytes + entry.size_bytes > capacity_bytes {
-            self.shrink(
-                capacity_bytes
-                    .saturating_sub(entry.size_bytes)
-                    .min(capacity_bytes / 4 * 3),
-            );
+            self.shrink(capacity_bytes.saturating_sub(entry.size_bytes).min(capacity_bytes / 4 * 3));
         }
         self.size_bytes += entry.size_bytes;
         self.by_file.insert(file, entry);
@@ -117,11 +105,8 @@ impl Entries {
     /// Drops the entries that were not used for longest until `size_bytes` is reached. Called once for a quarter of
     /// the cache, so that sorting does not count.
     fn shrink(&mut self, size_bytes: u64) {
-        let mut by_age: Vec<(u64, FileId)> = self
-            .by_file
-            .iter()
-            .map(|(file, entry)| (entry.last_used, *file))
-            .collect();
+        let mut by_age: Vec<(u64, FileId)> =
+            self.by_file.iter().map(|(file, entry)| (entry.last_used, *file)).collect();
         by_age.sort_unstable();
         for (_, file) in by_age {
             if self.size_bytes <= size_bytes {
@@ -134,10 +119,7 @@ impl Entries {
 
 async fn load(store: &Arc<dyn ObjectStore>, file: &DataFile) -> Result<ArrowReaderMetadata, ScanError> {
     let path: Arc<str> = file.path.as_str().into();
-    let failed = |source| ScanError::File {
-        path: Arc::clone(&path),
-        source,
-    };
+    let failed = |source| ScanError::File { path: Arc::clone(&path), source };
     let hint = (file.footer_size_bytes + 8 + PAGE_INDEX_GUESS_BYTES).min(file.size_bytes);
     let mut reader = StoreReader::new(Arc::clone(store), &file.path);
     let metadata = ParquetMetaDataReader::new()
@@ -147,9 +129,6 @@ async fn load(store: &Arc<dyn ObjectStore>, file: &DataFile) -> Result<ArrowRead
         .await
         .map_err(failed)?;
     let checked = footer::check_version(metadata.file_metadata());
-    checked.map_err(|source| ScanError::Footer {
-        path: Arc::clone(&path),
-        source,
-    })?;
+    checked.map_err(|source| ScanError::Footer { path: Arc::clone(&path), source })?;
     ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new()).map_err(failed)
 }

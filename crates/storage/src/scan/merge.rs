@@ -43,11 +43,7 @@ impl MergeColumns {
 /// Merges the sources, given by ascending sequence.
 pub(super) fn stream(sources: Vec<RowStream>, columns: MergeColumns, batch_rows: usize) -> RowStream {
     let cursors = sources.into_iter().map(Cursor::new).collect();
-    let merger = Merger {
-        cursors,
-        columns,
-        batch_rows,
-    };
+    let merger = Merger { cursors, columns, batch_rows };
     stream::try_unfold(merger, |mut merger| async move {
         let rows = merger.next_rows().await?;
         Ok((rows.len > 0).then_some((rows, merger)))
@@ -68,25 +64,12 @@ pub(super) fn sorted(source: RowStream, columns: MergeColumns, batch_rows: usize
             let pieces: Vec<&dyn Array> = batches.iter().map(|rows| &*rows.columns[index]).collect();
             concat(&pieces)
         };
-        let all = (0..columns.columns)
-            .map(column)
-            .collect::<Result<Vec<ArrayRef>, ArrowError>>()?;
-        let options = Some(SortOptions {
-            descending: false,
-            nulls_first: true,
-        });
+        let all = (0..columns.columns).map(column).collect::<Result<Vec<ArrayRef>, ArrowError>>()?;
+        let options = Some(SortOptions { descending: false, nulls_first: true });
         let key = all.iter().take(columns.time() + 1);
-        let key: Vec<SortColumn> = key
-            .map(|values| SortColumn {
-                values: ArrayRef::clone(values),
-                options,
-            })
-            .collect();
+        let key: Vec<SortColumn> = key.map(|values| SortColumn { values: ArrayRef::clone(values), options }).collect();
         let order = lexsort_to_indices(&key, None)?;
-        let sorted = all
-            .iter()
-            .map(|values| take(values, &order, None))
-            .collect::<Result<Vec<ArrayRef>, _>>()?;
+        let sorted = all.iter().map(|values| take(values, &order, None)).collect::<Result<Vec<ArrayRef>, _>>()?;
         let rows = Rows { columns: sorted, len };
         let starts = (0..len).step_by(batch_rows);
         Ok::<_, ScanError>(
@@ -144,26 +127,16 @@ impl SourceBatch {
     fn new(rows: &Rows, columns: MergeColumns) -> Self {
         let tag = |column: &ArrayRef| {
             let dictionary = column.as_dictionary::<Int32Type>();
-            TagValues {
-                keys: dictionary.keys().clone(),
-                values: dictionary.values().as_string::<i32>().clone(),
-            }
+            TagValues { keys: dictionary.keys().clone(), values: dictionary.values().as_string::<i32>().clone() }
         };
         let tags: Vec<TagValues> = rows.columns[..columns.tag_count].iter().map(tag).collect();
         let mut changes = vec![false; rows.len];
         tags.iter().for_each(|tag| tag.mark_changes(&mut changes));
-        let starts = changes
-            .iter()
-            .enumerate()
-            .skip(1)
-            .filter(|(_, change)| **change)
-            .map(|(row, _)| row);
+        let starts = changes.iter().enumerate().skip(1).filter(|(_, change)| **change).map(|(row, _)| row);
         Self {
             run_ends: starts.chain([rows.len]).collect(),
             tags,
-            times: rows.columns[columns.time()]
-                .as_primitive::<TimestampNanosecondType>()
-                .clone(),
+            times: rows.columns[columns.time()].as_primitive::<TimestampNanosecondType>().clone(),
             fields: rows.columns[columns.time() + 1..].to_vec(),
         }
     }
@@ -193,13 +166,7 @@ struct Cursor {
 
 impl Cursor {
     fn new(source: RowStream) -> Self {
-        Self {
-            source,
-            batch: None,
-            row: 0,
-            run: 0,
-            slot: None,
-        }
+        Self { source, batch: None, row: 0, run: 0, slot: None }
     }
 
     /// Loads the next batch if the present one is used up; without one the source has ended.
@@ -220,9 +187,7 @@ impl Cursor {
     /// The times from the next row to the end of its run; empty after the last batch.
     fn run_times(&self) -> &[i64] {
         let batch = self.batch.as_ref();
-        batch
-            .and_then(|batch| batch.times.values().get(self.row..*batch.run_ends.get(self.run)?))
-            .unwrap_or_default()
+        batch.and_then(|batch| batch.times.values().get(self.row..*batch.run_ends.get(self.run)?)).unwrap_or_default()
     }
 
     /// How the series of the next row stands to that of another cursor.
@@ -283,9 +248,7 @@ impl Merger {
     fn least_series(&self) -> Vec<usize> {
         let mut least: Vec<usize> = Vec::with_capacity(self.cursors.len());
         for (index, cursor) in self.cursors.iter().enumerate() {
-            let ordering = least
-                .first()
-                .map_or(Ordering::Equal, |first| cursor.compare_series(&self.cursors[*first]));
+            let ordering = least.first().map_or(Ordering::Equal, |first| cursor.compare_series(&self.cursors[*first]));
             if ordering.is_lt() {
                 least.clear();
             }
@@ -379,10 +342,7 @@ impl Output {
 
     fn finish(self, columns: MergeColumns) -> Result<Rows, ArrowError> {
         if self.batches.is_empty() {
-            return Ok(Rows {
-                columns: Vec::new(),
-                len: 0,
-            });
+            return Ok(Rows { columns: Vec::new(), len: 0 });
         }
         let mut arrays = Vec::with_capacity(columns.columns);
         for tag in 0..columns.tag_count {
@@ -405,10 +365,7 @@ impl Output {
                 arrays.push(self.field(field, &mut places)?);
             }
         }
-        Ok(Rows {
-            columns: arrays,
-            len: self.len,
-        })
+        Ok(Rows { columns: arrays, len: self.len })
     }
 
     /// A tag of all rows with a dictionary of its own, in which each value is once.
@@ -450,7 +407,3 @@ impl Output {
         interleave(&arrays, places)
     }
 }
-
-#[cfg(test)]
-#[path = "merge/tests.rs"]
-mod tests;

@@ -36,9 +36,7 @@ pub(super) struct SeriesFilter {
 impl SeriesFilter {
     /// Whether a series with that value of the tag is wanted.
     pub(super) fn matches(&self, value: Option<&str>) -> bool {
-        self.values
-            .binary_search_by(|wanted| wanted.as_str().cmp(value.unwrap_or("")))
-            .is_ok()
+        self.values.binary_search_by(|wanted| wanted.as_str().cmp(value.unwrap_or(""))).is_ok()
     }
 }
 
@@ -99,22 +97,10 @@ pub(super) fn plan(snapshot: &Arc<TableSnapshot>, request: &ScanRequest) -> Resu
     let table_schema = snapshot.schema();
     let all: Vec<usize> = (0..table_schema.fields().len()).collect();
     let indices = request.projection.as_ref().unwrap_or(&all);
-    let column = |index: usize| {
-        snapshot
-            .query_columns
-            .get(index)
-            .copied()
-            .ok_or(ScanError::NoColumn { index })
-    };
-    let projection = indices
-        .iter()
-        .map(|index| column(*index))
-        .collect::<Result<Vec<ColumnId>, ScanError>>()?;
+    let column = |index: usize| snapshot.query_columns.get(index).copied().ok_or(ScanError::NoColumn { index });
+    let projection = indices.iter().map(|index| column(*index)).collect::<Result<Vec<ColumnId>, ScanError>>()?;
     let schema: SchemaRef = Arc::new(table_schema.project(indices)?);
-    let time_range = (
-        request.time_range.0.max(snapshot.parts.visible_from),
-        request.time_range.1,
-    );
+    let time_range = (request.time_range.0.max(snapshot.parts.visible_from), request.time_range.1);
     let common = Arc::new(Common {
         snapshot: Arc::clone(snapshot),
         projection,
@@ -125,17 +111,12 @@ pub(super) fn plan(snapshot: &Arc<TableSnapshot>, request: &ScanRequest) -> Resu
         limit: request.limit,
     });
     let units = split_files(groups(snapshot, time_range), request.partitions.max(1));
-    let partitions = assign(units, request.partitions.max(1))
-        .into_iter()
-        .map(|units| ScanPartition {
-            sorted: is_sorted(&units, &snapshot.parts.schema),
-            units,
-            common: Arc::clone(&common),
-        });
-    Ok(Scan {
-        schema,
-        partitions: partitions.collect(),
-    })
+    let partitions = assign(units, request.partitions.max(1)).into_iter().map(|units| ScanPartition {
+        sorted: is_sorted(&units, &snapshot.parts.schema),
+        units,
+        common: Arc::clone(&common),
+    });
+    Ok(Scan { schema, partitions: partitions.collect() })
 }
 
 fn series_filters(snapshot: &TableSnapshot, request: &ScanRequest) -> Result<Vec<SeriesFilter>, ScanError> {
@@ -158,11 +139,7 @@ fn groups(snapshot: &TableSnapshot, time_range: (i64, i64)) -> Vec<Unit> {
     files.sort_unstable_by_key(|file| (file.sequences, file.file));
     let buffers = snapshot.parts.buffers.iter().filter(|rows| rows.row_count > 0);
     // The index in this list is the order of writing.
-    let sources = files
-        .into_iter()
-        .cloned()
-        .map(Source::File)
-        .chain(buffers.cloned().map(Source::Buffer));
+    let sources = files.into_iter().cloned().map(Source::File).chain(buffers.cloned().map(Source::Buffer));
     let clip = |source: &Source| {
         let (first, last) = source.time_range();
         (first.max(time_range.0), last.min(time_range.1))
@@ -186,11 +163,7 @@ fn groups(snapshot: &TableSnapshot, time_range: (i64, i64)) -> Vec<Unit> {
     let unit = |mut sources: Vec<(usize, Source)>| {
         sources.sort_by_key(|(order, _)| *order);
         let sources: Vec<Source> = sources.into_iter().map(|(_, source)| source).collect();
-        Unit {
-            row_count: sources.iter().map(Source::row_count).sum(),
-            sources,
-            share: (0, 1),
-        }
+        Unit { row_count: sources.iter().map(Source::row_count).sum(), sources, share: (0, 1) }
     };
     units.into_iter().map(unit).collect()
 }
@@ -203,11 +176,7 @@ fn split_files(units: Vec<Unit>, partitions: usize) -> Vec<Unit> {
         let fair = (unit.row_count as u128 * partitions as u128).div_ceil(u128::from(total.max(1))) as usize;
         let row_groups = (unit.row_count as usize).div_ceil(ROW_GROUP_ROWS);
         let count = if is_file { fair.min(row_groups).max(1) } else { 1 };
-        let part = |index| Unit {
-            share: (index, count),
-            row_count: unit.row_count / count as u64,
-            ..unit.clone()
-        };
+        let part = |index| Unit { share: (index, count), row_count: unit.row_count / count as u64, ..unit.clone() };
         (0..count).map(part).collect()
     };
     units.into_iter().flat_map(split).collect()
@@ -220,9 +189,7 @@ fn assign(units: Vec<Unit>, partitions: usize) -> Vec<Vec<Unit>> {
     by_size.sort_by_key(|(_, unit)| std::cmp::Reverse(unit.row_count));
     let mut assigned: Vec<(u64, Vec<(usize, Unit)>)> = vec![(0, Vec::new()); count];
     for (order, unit) in by_size {
-        if let Some((row_count, units)) = assigned
-            .iter_mut()
-            .min_by_key(|(row_count, units)| (*row_count, units.len()))
+        if let Some((row_count, units)) = assigned.iter_mut().min_by_key(|(row_count, units)| (*row_count, units.len()))
         {
             *row_count += unit.row_count;
             units.push((order, unit));
@@ -252,10 +219,7 @@ impl ScanPartition {
     #[must_use]
     pub fn stream(&self) -> BatchStream {
         let common = Arc::clone(&self.common);
-        let units = stream::iter(self.units.clone())
-            .map(move |unit| unit_stream(unit, &common))
-            .flatten()
-            .boxed();
+        let units = stream::iter(self.units.clone()).map(move |unit| unit_stream(unit, &common)).flatten().boxed();
         match self.common.limit {
             None => units,
             Some(limit) => limited(units, limit),
@@ -278,11 +242,7 @@ fn limited(batches: BatchStream, limit: usize) -> BatchStream {
         let Some(batch) = batches.try_next().await? else {
             return Ok(None);
         };
-        let batch = if batch.num_rows() > left {
-            batch.slice(0, left)
-        } else {
-            batch
-        };
+        let batch = if batch.num_rows() > left { batch.slice(0, left) } else { batch };
         let left = left - batch.num_rows();
         Ok(Some((batch, (batches, left))))
     })
@@ -291,21 +251,11 @@ fn limited(batches: BatchStream, limit: usize) -> BatchStream {
 
 fn unit_stream(unit: Unit, common: &Arc<Common>) -> BatchStream {
     let alone = unit.sources.len() == 1;
-    let columns = if alone {
-        distinct(&common.projection)
-    } else {
-        merge_columns(common)
-    };
-    let indices: Vec<usize> = common
-        .projection
-        .iter()
-        .filter_map(|wanted| columns.iter().position(|column| column == wanted))
-        .collect();
+    let columns = if alone { distinct(&common.projection) } else { merge_columns(common) };
+    let indices: Vec<usize> =
+        common.projection.iter().filter_map(|wanted| columns.iter().position(|column| column == wanted)).collect();
     let schema = &common.snapshot.parts.schema;
-    let merge_columns = MergeColumns {
-        tag_count: schema.tags().count(),
-        columns: columns.len(),
-    };
+    let merge_columns = MergeColumns { tag_count: schema.tags().count(), columns: columns.len() };
     let options = Arc::new(SourceOptions {
         schema: Arc::clone(schema),
         columns,
@@ -337,8 +287,7 @@ fn unit_stream(unit: Unit, common: &Arc<Common>) -> BatchStream {
         }
     };
     let schema = SchemaRef::clone(&common.schema);
-    rows.map(move |rows: Result<Rows, ScanError>| Ok(rows?.into_batch(&indices, &schema)?))
-        .boxed()
+    rows.map(move |rows: Result<Rows, ScanError>| Ok(rows?.into_batch(&indices, &schema)?)).boxed()
 }
 
 fn distinct(columns: &[ColumnId]) -> Vec<ColumnId> {

@@ -19,18 +19,12 @@ pub(super) struct Rows {
 
 impl Rows {
     pub(super) fn slice(&self, offset: usize, len: usize) -> Self {
-        Self {
-            columns: self.columns.iter().map(|column| column.slice(offset, len)).collect(),
-            len,
-        }
+        Self { columns: self.columns.iter().map(|column| column.slice(offset, len)).collect(), len }
     }
 
     /// The columns at `indices` as a batch of `schema`.
     pub(super) fn into_batch(self, indices: &[usize], schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-        let columns = indices
-            .iter()
-            .map(|index| ArrayRef::clone(&self.columns[*index]))
-            .collect();
+        let columns = indices.iter().map(|index| ArrayRef::clone(&self.columns[*index])).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(self.len));
         RecordBatch::try_new_with_options(SchemaRef::clone(schema), columns, &options)
     }
@@ -41,9 +35,7 @@ pub(super) fn column_type(schema: &TableSchema, column: ColumnId) -> DataType {
     if column == ColumnId::TIME {
         return time_type();
     }
-    schema
-        .column(column)
-        .map_or(DataType::Utf8, |column| arrow_type(column.kind))
+    schema.column(column).map_or(DataType::Utf8, |column| arrow_type(column.kind))
 }
 
 /// `len` nulls of a column's type.

@@ -23,9 +23,7 @@ impl Snapshot {
     #[must_use]
     pub fn new(tables: impl IntoIterator<Item = TableSnapshot>) -> Self {
         let named = |table: TableSnapshot| (table.parts.schema.measurement.clone(), Arc::new(table));
-        Self {
-            tables: tables.into_iter().map(named).collect(),
-        }
+        Self { tables: tables.into_iter().map(named).collect() }
     }
 
     /// All tables by name.
@@ -71,11 +69,7 @@ impl TableSnapshot {
     #[must_use]
     pub fn new(parts: TableSnapshotParts) -> Self {
         let (query_columns, query_schema) = query_schema(&parts.schema);
-        Self {
-            parts,
-            query_columns,
-            query_schema,
-        }
+        Self { parts, query_columns, query_schema }
     }
 
     /// The table: measurement and columns with their kinds.
@@ -91,6 +85,13 @@ impl TableSnapshot {
         SchemaRef::clone(&self.query_schema)
     }
 
+    /// Whether the column of [`Self::schema`] with this index is a tag.
+    #[must_use]
+    pub fn is_tag(&self, index: usize) -> bool {
+        let column = self.query_columns.get(index).and_then(|id| self.parts.schema.column(*id));
+        column.is_some_and(|column| column.kind == ColumnKind::Tag)
+    }
+
     /// The rows of all files and buffers: at least as many as a scan returns.
     #[must_use]
     pub fn row_count_bound(&self) -> u64 {
@@ -103,9 +104,7 @@ impl TableSnapshot {
     pub fn row_count_is_exact(&self) -> bool {
         let mut ranges: Vec<(i64, i64)> = self.parts.files.iter().map(|file| file.time_range).collect();
         ranges.sort_unstable();
-        let all_visible = ranges
-            .first()
-            .is_none_or(|(first, _)| *first >= self.parts.visible_from);
+        let all_visible = ranges.first().is_none_or(|(first, _)| *first >= self.parts.visible_from);
         let disjoint = ranges.windows(2).all(|pair| pair[0].1 < pair[1].0);
         let buffer_rows: usize = self.parts.buffers.iter().map(|rows| rows.row_count).sum();
         all_visible && disjoint && buffer_rows == 0

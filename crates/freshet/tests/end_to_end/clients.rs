@@ -1,0 +1,141 @@
+//! The official clients for JavaScript and Python, unmodified, and our own. Each program under `tests/clients` checks
+//! its results itself.
+
+use std::path::Path;
+use std::time::Duration;
+
+use freshet_client::{Client, Point, PostWriteRequest, Precision, SqlQuery};
+use serde_json::json;
+use testkit::{Server, node, python, run};
+use tokio::process::Command;
+
+use crate::{checkout, server};
+
+/// What each program is told about the server.
+fn tell(command: &mut Command, server: &Server) {
+    let (username, password) = server.user();
+    for (name, value) in [
+        ("FRESHET_URL", server.url()),
+        ("FRESHET_TOKEN", server.token()),
+        ("FRESHET_ORG", server.organisation()),
+        ("FRESHET_BUCKET", server.bucket()),
+        ("FRESHET_USERNAME", username),
+        ("FRESHET_PASSWORD", password),
+    ] {
+        command.env(name, value);
+    }
+}
+
+async fn run_javascript(program: &str, node_dir: &Path, server: &Server) {
+    let mut command = Command::new("node");
+    command.args(["--test", "--test-reporter=tap"]).arg(checkout().join("tests/clients/js").join(program));
+    command.env("NODE_PATH", node_dir.join("node_modules"));
+    tell(&mut command, server);
+    let printed = run(command, server.data_dir()).await;
+    assert!(printed.contains("# fail 0") && !printed.contains("# pass 0"), "{printed}");
+}
+
+async fn run_python(program: &str, python: &Path, server: &Server) {
+    let mut command = Command::new(python);
+    command.arg(checkout().join("tests/clients/python").join(program));
+    tell(&mut command, server);
+    let printed = run(command, server.data_dir()).await;
+    assert!(printed.contains(" passed"), "{printed}");
+}
+
+#[tokio::test]
+async fn javascript_apis() {
+    let Some(node_dir) = node() else { return };
+    let mut server = server().start().await;
+    run_javascript("apis.cjs", &node_dir, &server).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn javascript_setup() {
+    let Some(node_dir) = node() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().join("data");
+    let mut server = server()
+        .bare()
+        .data_dir(&data_dir)
+        .arg("--data-dir")
+        .arg(&data_dir)
+        .args(["--http-bind", "127.0.0.1:0"])
+        .start()
+        .await;
+    run_javascript("setup.cjs", &node_dir, &server).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn javascript_write_api() {
+    let Some(node_dir) = node() else { return };
+    let mut server = server().start().await;
+    run_javascript("write_api.cjs", &node_dir, &server).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn python_client() {
+    let Some(python) = python() else { return };
+    let mut server = server().start().await;
+    run_python("client.py", &python, &server).await;
+    server.stop().await;
+}
+
+fn own_client(server: &Server) -> Client {
+    let builder = Client::builder(server.url()).token(server.token()).environment_proxy(false);
+    builder.timeout(Duration::from_secs(60)).build().unwrap()
+}
+
+#[tokio::test]
+async fn our_client_posts_and_queries() {
+    let mut server = server().start().await;
+    let client = own_client(&server);
+    let request = PostWriteRequest {
+        body: "m,t=a f=1 1\nm,t=b f=2 2".into(),
+        bucket: server.bucket().to_owned(),
+        org: server.organisation().to_owned(),
+        precision: Some(Precision::Seconds),
+        ..PostWriteRequest::default()
+    };
+    client.post_write(&request).await.unwrap();
+    let query = SqlQuery::new(server.bucket(), "SELECT t, f FROM m WHERE t = $t").param("t", "b");
+    let rows = client.query_sql_rows(&query).await.unwrap();
+    assert_eq!(json!(rows), json!([{"t": "b", "f": 2.0}]));
+
+    let refused = client.post_write(&PostWriteRequest { body: "m f=".into(), ..request.clone() }).await.unwrap_err();
+    let rejection = refused.rejection().unwrap().clone();
+    assert_eq!((rejection.status, rejection.code.as_deref()), (400, Some("invalid")));
+    let refused = client.post_write(&PostWriteRequest { org_id: Some("0000000000000001".to_owned()), ..request }).await;
+    assert_eq!(refused.unwrap_err().rejection().unwrap().status, 404);
+
+    assert_eq!(client.health().await.unwrap().status, freshet_client::HealthStatus::Pass);
+    assert!(client.ping().await.unwrap().version.unwrap().starts_with("v2"));
+    assert_eq!(client.flush().await.unwrap()["rows"], 2);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn our_writer_loses_nothing() {
+    let mut server = server().start().await;
+    let writer = own_client(&server)
+        .batch_writer(server.bucket())
+        .org(server.organisation())
+        .batch_lines(500)
+        .gzip(true)
+        .start()
+        .unwrap();
+    for number in 0..5_000_i64 {
+        let point = Point::builder("load").tag("host", format!("h{}", number % 10)).field("n", number);
+        // Every other point gets its time from the writer.
+        let point = if number % 2 == 0 { point.timestamp_ns(number) } else { point.tag("unique", number.to_string()) };
+        writer.write(point.build().unwrap()).await.unwrap();
+    }
+    writer.close().await.unwrap();
+    assert_eq!(writer.lines_written(), 5_000);
+    let rows = server.sql("SELECT count(*) AS rows, count(DISTINCT n) AS numbers, sum(n) AS total FROM load").await;
+    assert_eq!(json!(rows), json!([{"rows": 5_000, "numbers": 5_000, "total": 4_999 * 5_000 / 2}]));
+    server.stop().await;
+}

@@ -1,0 +1,339 @@
+//! SQL over a real engine: what a statement answers, what it may not do, and where its limits are.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use arrow::util::pretty::pretty_format_batches;
+use catalog::{BucketId, ManualClock, OrganisationId};
+use futures::TryStreamExt as _;
+use query::{QueryEngine, QueryError, QueryOptions, SqlRequest};
+use storage::{BucketInfo, Engine, EngineOptions, Precision, WriteRequest};
+
+/// 2026-01-01T00:00:00Z.
+const NOW_NS: i64 = 1_767_225_600_000_000_000;
+
+struct Database {
+    engine: Engine,
+    queries: QueryEngine,
+    bucket: Arc<BucketInfo>,
+    folder: tempfile::TempDir,
+}
+
+fn query_options(data_dir: &Path) -> QueryOptions {
+    QueryOptions {
+        memory_limit_bytes: 64 << 20,
+        spill_dir: data_dir.join("spill"),
+        spill_limit_bytes: 1 << 30,
+        threads: 2,
+        running: 4,
+        waiting: 16,
+        timeout: Duration::from_secs(60),
+    }
+}
+
+impl Database {
+    async fn open() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut QueryOptions)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = EngineOptions::new(folder.path(), 1 << 30, Arc::new(ManualClock::new(NOW_NS)));
+        let engine = Engine::open(options).await.unwrap();
+        let bucket = BucketInfo {
+            organisation: OrganisationId::from_u64(1).unwrap(),
+            organisation_name: "o".to_owned(),
+            bucket: BucketId::from_u64(16).unwrap(),
+            name: "b".to_owned(),
+        };
+        let mut options = query_options(folder.path());
+        change(&mut options);
+        Self { engine, queries: QueryEngine::new(options).unwrap(), bucket: Arc::new(bucket), folder }
+    }
+
+    async fn write(&self, lines: &str) {
+        let request = WriteRequest {
+            bucket: Arc::clone(&self.bucket),
+            retention: None,
+            body: lines.to_owned().into(),
+            precision: Precision::Nanosecond,
+        };
+        let outcome = self.engine.write(request).await.unwrap();
+        assert_eq!(outcome.dropped, None);
+    }
+
+    async fn try_sql_with(&self, query: &str, params: serde_json::Value) -> Result<Vec<RecordBatch>, QueryError> {
+        let serde_json::Value::Object(params) = params else { panic!("parameters are an object") };
+        let snapshot = self.engine.snapshot(self.bucket.bucket, None).await.unwrap();
+        let request = SqlRequest { query: query.to_owned(), params };
+        self.queries.sql(snapshot, request).await?.try_collect().await
+    }
+
+    async fn try_sql(&self, query: &str) -> Result<Vec<RecordBatch>, QueryError> {
+        self.try_sql_with(query, serde_json::json!({})).await
+    }
+
+    /// The answer's rows, cells parted by a space and a bar, without the frame.
+    async fn sql(&self, query: &str) -> Vec<String> {
+        rows(&self.try_sql(query).await.unwrap_or_else(|error| panic!("{query}: {error}")))
+    }
+}
+
+fn rows(batches: &[RecordBatch]) -> Vec<String> {
+    let text = pretty_format_batches(batches).unwrap().to_string();
+    let cells = |line: &str| line.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>().join(" | ");
+    text.lines().filter(|line| line.starts_with('|')).skip(1).map(cells).collect()
+}
+
+async fn weather() -> Database {
+    let database = Database::open().await;
+    let base = NOW_NS;
+    let minute = 60_000_000_000;
+    let mut lines = String::new();
+    for n in 0..6 {
+        let time = base + n * minute * 10;
+        lines += &format!("weather,city=Oslo degrees={n}.5,sun={} {time}\n", n % 2 == 0);
+        lines += &format!("weather,city=Rome,country=IT degrees={} {time}\n", n + 20);
+    }
+    database.write(&lines).await;
+    database
+}
+
+#[tokio::test]
+async fn rows_and_filters() {
+    let database = weather().await;
+    assert_eq!(
+        database.sql("SELECT * FROM weather WHERE city = 'Oslo' ORDER BY time LIMIT 2").await,
+        ["2026-01-01T00:00:00 | Oslo |  | 0.5 | true", "2026-01-01T00:10:00 | Oslo |  | 1.5 | false"]
+    );
+    let where_clauses = [
+        ("city IN ('Rome', 'Paris') AND country = 'IT'", "6"),
+        ("country IS NULL", "6"),
+        ("city LIKE 'R%'", "6"),
+        ("city <> 'Rome'", "6"),
+        ("city = 'Paris'", "0"),
+        ("city = ''", "0"),
+        ("sun", "3"),
+        ("degrees > 21 AND time >= '2026-01-01T00:20:00Z'", "4"),
+        ("time > '2026-01-01T00:20:00Z' AND time <= '2026-01-01T00:40:00Z'", "4"),
+        ("time BETWEEN '2026-01-01T00:20:00' AND '2026-01-01T00:30:00'", "4"),
+        ("time = to_timestamp_nanos(1767225600000000000)", "2"),
+        ("time < now() - interval '100 years'", "0"),
+        ("time >= '2026-01-01T00:50:00Z' OR city = 'Oslo'", "7"),
+        ("false", "0"),
+    ];
+    for flushed in [false, true] {
+        for (clause, expected) in where_clauses {
+            let query = format!("SELECT count(*) FROM weather WHERE {clause}");
+            assert_eq!(database.sql(&query).await, [expected], "{clause}, flushed: {flushed}");
+        }
+        database.engine.flush().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn aggregates_windows_and_joins() {
+    let database = weather().await;
+    assert_eq!(
+        database
+            .sql(
+                "SELECT date_bin(INTERVAL '30 minutes', time) AS start, city, avg(degrees) FROM weather \
+                 GROUP BY 1, 2 ORDER BY 2, 1"
+            )
+            .await,
+        [
+            "2026-01-01T00:00:00 | Oslo | 1.5",
+            "2026-01-01T00:30:00 | Oslo | 4.5",
+            "2026-01-01T00:00:00 | Rome | 21.0",
+            "2026-01-01T00:30:00 | Rome | 24.0",
+        ]
+    );
+    assert_eq!(
+        database
+            .sql(
+                "SELECT a.degrees, b.degrees FROM weather a JOIN weather b ON a.time = b.time \
+                 WHERE a.city = 'Oslo' AND b.city = 'Rome' ORDER BY a.time DESC LIMIT 1"
+            )
+            .await,
+        ["5.5 | 25.0"]
+    );
+    assert_eq!(
+        database
+            .sql("SELECT degrees - lag(degrees) OVER (ORDER BY time) FROM weather WHERE city = 'Oslo' LIMIT 2")
+            .await,
+        ["", "1.0"]
+    );
+}
+
+#[tokio::test]
+async fn a_filter_on_a_field_sees_only_the_newest_value() {
+    let database = Database::open().await;
+    database.write("m,t=a f=1,g=1 10").await;
+    database.engine.flush().await.unwrap();
+    database.write("m,t=a f=2 10").await;
+    for _ in 0..2 {
+        assert_eq!(database.sql("SELECT f FROM m WHERE f = 1").await, [] as [&str; 0]);
+        assert_eq!(database.sql("SELECT f, g FROM m WHERE f = 2").await, ["2.0 | 1.0"]);
+        assert_eq!(database.sql("SELECT count(*) FROM m").await, ["1"]);
+        assert_eq!(database.sql("SELECT f FROM m LIMIT 1").await, ["2.0"]);
+        database.engine.flush().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn names_in_any_case_and_with_any_character() {
+    let database = Database::open().await;
+    database.write("Two\\ Words,Tag\\ =x Field=1,field=2i,Tag\\ =\"same\" 1\nselect from=true 2").await;
+    assert_eq!(
+        database.sql("SELECT \"Tag \", \"Tag ::field\", \"Field\", field FROM \"Two Words\"").await,
+        ["x | same | 1.0 | 2"]
+    );
+    assert_eq!(database.sql("SELECT \"from\" FROM \"select\"").await, ["true"]);
+}
+
+#[tokio::test]
+async fn tables_and_columns_can_be_listed() {
+    let database = weather().await;
+    database.write("air,city=Oslo co2=400i,ok=true,note=\"x\",u=1u 1").await;
+    let tables = database.sql("SHOW TABLES").await;
+    assert!(tables.contains(&"public | iox | air | BASE TABLE".to_owned()), "{tables:?}");
+    assert!(tables.contains(&"public | iox | weather | BASE TABLE".to_owned()), "{tables:?}");
+    assert!(tables.iter().any(|table| table.contains("information_schema")), "{tables:?}");
+    assert_eq!(
+        database
+            .sql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'iox' ORDER BY table_name")
+            .await,
+        ["air", "weather"]
+    );
+    assert_eq!(
+        database
+            .sql(
+                "SELECT column_name, data_type, is_nullable FROM information_schema.columns \
+                 WHERE table_name = 'air' ORDER BY ordinal_position"
+            )
+            .await,
+        [
+            "time | Timestamp(ns) | NO",
+            "city | Dictionary(Int32, Utf8) | YES",
+            "co2 | Int64 | YES",
+            "note | Utf8 | YES",
+            "ok | Boolean | YES",
+            "u | UInt64 | YES",
+        ]
+    );
+    assert_eq!(database.sql("SHOW COLUMNS FROM air").await.len(), 6);
+    assert_eq!(database.sql("SELECT count(*) FROM iox.air").await, ["1"]);
+    assert_eq!(database.sql("SELECT count(*) FROM public.iox.air").await, ["1"]);
+}
+
+#[tokio::test]
+async fn parameters_stand_for_values() {
+    let database = weather().await;
+    let query = "SELECT count(*) FROM weather WHERE city = $city AND degrees >= $least AND ($all OR sun)";
+    let answer = async |params| Ok::<_, QueryError>(rows(&database.try_sql_with(query, params).await?));
+    assert_eq!(answer(serde_json::json!({"city": "Oslo", "least": 1.5, "all": true})).await.unwrap(), ["5"]);
+    assert_eq!(answer(serde_json::json!({"city": "Oslo", "least": 2, "all": false})).await.unwrap(), ["2"]);
+    let injected = serde_json::json!({"city": "Oslo' OR '1'='1", "least": 0, "all": true});
+    assert_eq!(answer(injected).await.unwrap(), ["0"]);
+    let missing = answer(serde_json::json!({"city": "Oslo"})).await.unwrap_err();
+    assert!(matches!(&missing, QueryError::Plan(message) if message.contains("$least")), "{missing:?}");
+    let list = answer(serde_json::json!({"city": ["Oslo"], "least": 0, "all": true})).await.unwrap_err();
+    assert!(matches!(&list, QueryError::Parameter { name, .. } if name == "city"), "{list:?}");
+}
+
+#[tokio::test]
+async fn nothing_can_be_changed_and_no_file_be_read() {
+    let database = weather().await;
+    let secret = database.folder.path().join("secret.csv");
+    std::fs::write(&secret, "a,b\n1,2\n").unwrap();
+    let target = database.folder.path().join("out.csv");
+    let statements = [
+        "INSERT INTO weather (time, degrees) VALUES (now(), 1)".to_owned(),
+        "DELETE FROM weather".to_owned(),
+        "UPDATE weather SET degrees = 1".to_owned(),
+        "DROP TABLE weather".to_owned(),
+        "CREATE TABLE t AS SELECT 1".to_owned(),
+        "CREATE VIEW v AS SELECT 1".to_owned(),
+        "SET datafusion.execution.batch_size = 1".to_owned(),
+        format!("COPY weather TO '{}'", target.display()),
+        format!("CREATE EXTERNAL TABLE x STORED AS CSV LOCATION '{}'", secret.display()),
+        format!("SELECT * FROM '{}'", secret.display()),
+        "SELECT 1; SELECT 2".to_owned(),
+        "EXPLAIN ANALYZE DROP TABLE weather".to_owned(),
+    ];
+    for statement in &statements {
+        let error = database.try_sql(statement).await.unwrap_err();
+        assert!(matches!(error, QueryError::ReadOnly(_) | QueryError::Plan(_)), "{statement}: {error:?}");
+    }
+    assert!(!target.exists());
+    assert_eq!(database.sql("SELECT count(*) FROM weather").await, ["12"]);
+}
+
+#[tokio::test]
+async fn errors_name_what_is_wrong() {
+    let database = weather().await;
+    let message = async |query: &str| database.try_sql(query).await.unwrap_err();
+    let unknown_table = message("SELECT * FROM nothing").await;
+    assert!(matches!(&unknown_table, QueryError::Plan(text) if text.contains("nothing")), "{unknown_table:?}");
+    let unknown_column = message("SELECT nothing FROM weather").await;
+    assert!(matches!(&unknown_column, QueryError::Plan(text) if text.contains("nothing")), "{unknown_column:?}");
+    let syntax = message("SELEC 1").await;
+    assert!(matches!(&syntax, QueryError::Plan(_)), "{syntax:?}");
+    let division = message("SELECT 1 / 0").await;
+    assert!(matches!(&division, QueryError::Execution(_) | QueryError::Plan(_)), "{division:?}");
+    let cast = message("SELECT CAST(city AS BIGINT) FROM weather").await;
+    assert!(matches!(&cast, QueryError::Execution(_)), "{cast:?}");
+    let long = message(&format!("SELECT '{}'", "x".repeat(2 << 20))).await;
+    assert!(matches!(long, QueryError::TooLong { .. }), "{long:?}");
+    let deep = message(&format!("SELECT {}1{}", "(".repeat(5000), ")".repeat(5000))).await;
+    assert!(matches!(deep, QueryError::Plan(_)), "{deep:?}");
+}
+
+#[tokio::test]
+async fn a_query_beyond_its_memory_fails_and_the_next_one_runs() {
+    let database = Database::with(|options| {
+        options.memory_limit_bytes = 4 << 20;
+        options.spill_limit_bytes = 1 << 20;
+    })
+    .await;
+    let lines: String = (0..50_000).map(|n| format!("m,t=a f={n}i,s=\"{n}-{:0>40}\" {n}\n", n * 7)).collect();
+    database.write(&lines).await;
+    let error = database.try_sql("SELECT array_agg(s ORDER BY f DESC) FROM m").await.unwrap_err();
+    assert!(matches!(error, QueryError::Memory { limit_bytes: 4_194_304, .. }), "{error:?}");
+    assert_eq!(database.sql("SELECT count(*), max(f) FROM m").await, ["50000 | 49999"]);
+    assert_eq!(database.queries.metrics().failed, 1);
+}
+
+#[tokio::test]
+async fn a_query_that_takes_too_long_ends() {
+    let database = Database::with(|options| options.timeout = Duration::from_millis(50)).await;
+    let endless = "SELECT count(*) FROM generate_series(1, 100000000000) a";
+    let error = database.try_sql(endless).await.unwrap_err();
+    assert!(matches!(error, QueryError::Timeout(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn too_many_queries_are_refused_and_dropped_ones_make_room() {
+    let database = Database::with(|options| {
+        options.running = 1;
+        options.waiting = 0;
+    })
+    .await;
+    let snapshot = async || database.engine.snapshot(database.bucket.bucket, None).await.unwrap();
+    let request =
+        SqlRequest { query: "SELECT * FROM generate_series(1, 100000000000)".to_owned(), ..SqlRequest::default() };
+    let running = database.queries.sql(snapshot().await, request.clone()).await.unwrap();
+    let refused = database.queries.sql(snapshot().await, request.clone()).await.unwrap_err();
+    assert!(matches!(refused, QueryError::Busy { running: 1, waiting: 0 }), "{refused:?}");
+    drop(running);
+    // The place is free as soon as the query threads have seen that nobody reads any more.
+    let place = async {
+        while database.queries.sql(snapshot().await, request.clone()).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), place).await.unwrap();
+}

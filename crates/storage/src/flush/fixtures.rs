@@ -1,0 +1,257 @@
+//! For tests of `flush` and `scan`: points, an obvious model of a table, random tables, and rows read back as values.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, StringArray, UInt64Array};
+use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, TimestampNanosecondType, UInt64Type};
+use catalog::{BucketId, OrganisationId};
+use line_protocol::FieldKind;
+
+use crate::buffered::{BufferedRows, Chunk, ChunkColumn, SeriesTable};
+use crate::flush::WrittenFile;
+use crate::ids::{ColumnId, FileId, Sequence, TableId};
+use crate::rows::SeriesKeys;
+use crate::table::{BucketInfo, Column, ColumnKind, DataFile, TableSchema};
+
+/// A value of a column; floats by their bits, so that all compare.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Value {
+    Float(u64),
+    Integer(i64),
+    Unsigned(u64),
+    Boolean(bool),
+    Text(String),
+    Time(i64),
+}
+
+/// A point as it was written.
+#[derive(Debug, Clone)]
+pub(crate) struct Point {
+    pub(crate) tags: BTreeMap<ColumnId, String>,
+    pub(crate) time: i64,
+    pub(crate) fields: BTreeMap<ColumnId, Value>,
+}
+
+/// A table as a map: what every scan must agree with.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Model {
+    pub(crate) points: BTreeMap<(BTreeMap<ColumnId, String>, i64), BTreeMap<ColumnId, Value>>,
+}
+
+impl Model {
+    pub(crate) fn write(&mut self, points: &[Point]) {
+        for point in points {
+            let fields = self.points.entry((point.tags.clone(), point.time)).or_default();
+            fields.extend(point.fields.clone());
+        }
+    }
+
+    /// All rows as values of `columns`, in the order of files.
+    pub(crate) fn rows(&self, schema: &TableSchema, columns: &[ColumnId]) -> Vec<Vec<Option<Value>>> {
+        let order = schema.sort_tags();
+        let mut points: Vec<_> = self.points.iter().collect();
+        points.sort_by_key(|((tags, time), _)| {
+            (order.iter().map(|tag| tags.get(tag).cloned()).collect::<Vec<Option<String>>>(), *time)
+        });
+        let cell = |tags: &BTreeMap<ColumnId, String>, time, fields: &BTreeMap<ColumnId, Value>, id: &ColumnId| {
+            if *id == ColumnId::TIME {
+                return Some(Value::Time(time));
+            }
+            tags.get(id).map(|tag| Value::Text(tag.clone())).or_else(|| fields.get(id).cloned())
+        };
+        let row = |((tags, time), fields): (&(BTreeMap<ColumnId, String>, i64), _)| {
+            columns.iter().map(|id| cell(tags, *time, fields, id)).collect()
+        };
+        points.into_iter().map(row).collect()
+    }
+}
+
+/// The value in a row of a column.
+pub(crate) fn cell(array: &ArrayRef, row: usize) -> Option<Value> {
+    if array.is_null(row) {
+        return None;
+    }
+    Some(match array.data_type() {
+        DataType::Timestamp(..) => Value::Time(array.as_primitive::<TimestampNanosecondType>().value(row)),
+        DataType::Float64 => Value::Float(array.as_primitive::<Float64Type>().value(row).to_bits()),
+        DataType::Int64 => Value::Integer(array.as_primitive::<Int64Type>().value(row)),
+        DataType::UInt64 => Value::Unsigned(array.as_primitive::<UInt64Type>().value(row)),
+        DataType::Boolean => Value::Boolean(array.as_boolean().value(row)),
+        DataType::Utf8 => Value::Text(array.as_string::<i32>().value(row).to_owned()),
+        DataType::Dictionary(..) => {
+            let tags = array.as_dictionary::<Int32Type>();
+            Value::Text(tags.values().as_string::<i32>().value(tags.keys().value(row) as usize).to_owned())
+        }
+        other => panic!("no column is of type {other}"),
+    })
+}
+
+/// Rows of columns as values.
+pub(crate) fn values(columns: &[ArrayRef], row_count: usize) -> Vec<Vec<Option<Value>>> {
+    (0..row_count).map(|row| columns.iter().map(|column| cell(column, row)).collect()).collect()
+}
+
+pub(crate) fn schema(columns: &[(i64, &str, ColumnKind)]) -> TableSchema {
+    let column = |(id, name, kind): &(i64, &str, ColumnKind)| Column {
+        id: ColumnId(*id),
+        name: (*name).to_owned(),
+        kind: *kind,
+        physical_name: format!("{name}_{id}"),
+    };
+    TableSchema {
+        table: TableId(7),
+        bucket: BucketId::from_u64(1).unwrap(),
+        measurement: "m".to_owned(),
+        columns: columns.iter().map(column).collect(),
+        tag_order: Vec::new(),
+    }
+}
+
+pub(crate) fn bucket() -> BucketInfo {
+    BucketInfo {
+        organisation: OrganisationId::from_u64(2).unwrap(),
+        organisation_name: "o\u{0}".to_owned(),
+        bucket: BucketId::from_u64(1).unwrap(),
+        name: "b".to_owned(),
+    }
+}
+
+/// The points as a buffer holds them: in chunks of that many rows, each with the fields that occur in it.
+pub(crate) fn buffered(schema: &TableSchema, points: &[Point], chunk_rows: usize, sequence: u64) -> BufferedRows {
+    let mut ids: BTreeMap<BTreeMap<ColumnId, String>, u32> = BTreeMap::new();
+    let mut keys = SeriesKeys::default();
+    let mut chunks = Vec::new();
+    for rows in points.chunks(chunk_rows) {
+        let row_series = rows
+            .iter()
+            .map(|point| {
+                let push = || keys.push(point.tags.iter().map(|(id, value)| (*id, value.as_str())));
+                *ids.entry(point.tags.clone()).or_insert_with(push)
+            })
+            .collect();
+        let columns = schema.fields().filter(|field| rows.iter().any(|point| point.fields.contains_key(&field.id)));
+        let columns = columns.map(|field| {
+            let ColumnKind::Field(kind) = field.kind else { unreachable!("a field") };
+            ChunkColumn { column: field.id, kind, array: array(kind, rows.iter().map(|p| p.fields.get(&field.id))) }
+        });
+        chunks.push(Arc::new(Chunk {
+            row_series,
+            times: rows.iter().map(|point| point.time).collect(),
+            columns: columns.collect(),
+            sequences: vec![(0, Sequence(sequence))],
+        }));
+    }
+    let times = points.iter().map(|point| point.time);
+    BufferedRows {
+        series: SeriesTable::new([Arc::new(keys)]),
+        chunks,
+        sequences: (Sequence(sequence), Sequence(sequence)),
+        time_range: (times.clone().min().unwrap_or(0), times.max().unwrap_or(0)),
+        row_count: points.len(),
+    }
+}
+
+fn array<'a>(kind: FieldKind, cells: impl Iterator<Item = Option<&'a Value>>) -> ArrayRef {
+    macro_rules! collect {
+        ($array:ty, $variant:pat => $value:expr) => {
+            Arc::new(
+                cells
+                    .map(|cell| match cell {
+                        Some($variant) => Some($value),
+                        None => None,
+                        Some(other) => panic!("{other:?} is not a {kind:?}"),
+                    })
+                    .collect::<$array>(),
+            )
+        };
+    }
+    match kind {
+        FieldKind::Float => collect!(Float64Array, Value::Float(bits) => f64::from_bits(*bits)),
+        FieldKind::Integer => collect!(Int64Array, Value::Integer(value) => *value),
+        FieldKind::Unsigned => collect!(UInt64Array, Value::Unsigned(value) => *value),
+        FieldKind::Boolean => collect!(BooleanArray, Value::Boolean(value) => *value),
+        FieldKind::String => collect!(StringArray, Value::Text(value) => value.as_str()),
+    }
+}
+
+/// A written file as the catalog would name it.
+pub(crate) fn data_file(schema: &TableSchema, file: &WrittenFile, id: i64) -> DataFile {
+    DataFile {
+        file: FileId(id),
+        table: schema.table,
+        path: file.path.clone(),
+        row_count: file.row_count,
+        size_bytes: file.size_bytes,
+        footer_size_bytes: file.footer_size_bytes,
+        time_range: file.time_range,
+        sequences: file.sequences,
+        level: file.level,
+        sort_tags: file.sort_tags.clone(),
+    }
+}
+
+/// SplitMix64: a case is its seed.
+#[derive(Debug)]
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    /// A number below `bound`.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+
+    pub(crate) fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    pub(crate) fn value(&mut self, kind: FieldKind) -> Value {
+        match kind {
+            FieldKind::Float => Value::Float((self.below(50) as f64 / 4.0).to_bits()),
+            FieldKind::Integer => Value::Integer(self.below(1000) as i64 - 500),
+            FieldKind::Unsigned => Value::Unsigned(u64::MAX - self.below(1000)),
+            FieldKind::Boolean => Value::Boolean(self.chance(50)),
+            FieldKind::String => Value::Text("x".repeat(self.below(5) as usize)),
+        }
+    }
+
+    /// A point of few possible series, with a time in `times` and at least one field.
+    pub(crate) fn point(&mut self, schema: &TableSchema, times: (i64, i64)) -> Point {
+        const TAG_VALUES: [&str; 5] = ["", "a", "aa", "b", "ü"];
+        let tags: Vec<ColumnId> = schema.tags().map(|tag| tag.id).collect();
+        let tags = tags.into_iter().filter_map(|id| {
+            let value = TAG_VALUES[self.below(5) as usize];
+            (!value.is_empty() && self.chance(80)).then(|| (id, value.to_owned()))
+        });
+        let tags = tags.collect();
+        let time = times.0 + self.below((times.1 - times.0 + 1) as u64) as i64;
+        let fields: Vec<(ColumnId, FieldKind)> = schema
+            .fields()
+            .filter_map(|field| match field.kind {
+                ColumnKind::Field(kind) => Some((field.id, kind)),
+                ColumnKind::Tag => None,
+            })
+            .collect();
+        let always = fields[self.below(fields.len() as u64) as usize].0;
+        let given = fields
+            .into_iter()
+            .filter_map(|(id, kind)| (id == always || self.chance(60)).then(|| (id, self.value(kind))));
+        Point { tags, time, fields: given.collect() }
+    }
+}
+
+/// Columns of every kind: two tags and the five types of fields.
+pub(crate) fn every_kind() -> TableSchema {
+    schema(&[
+        (2, "host", ColumnKind::Tag),
+        (3, "f", ColumnKind::Field(FieldKind::Float)),
+        (4, "i", ColumnKind::Field(FieldKind::Integer)),
+        (5, "region", ColumnKind::Tag),
+        (6, "u", ColumnKind::Field(FieldKind::Unsigned)),
+        (7, "b", ColumnKind::Field(FieldKind::Boolean)),
+        (8, "s", ColumnKind::Field(FieldKind::String)),
+    ])
+}

@@ -1,0 +1,308 @@
+//! The engine as its users see it: what was acknowledged is there, once, with the value that was given last; across
+//! flushes, restarts and schema changes.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use catalog::{BucketId, ManualClock, OrganisationId};
+use futures::TryStreamExt as _;
+use storage::{
+    BucketInfo, Engine, EngineOptions, Health, OpenError, Precision, ScanRequest, TableSnapshot, WriteError,
+    WriteOutcome, WriteRequest,
+};
+
+/// 2026-01-01T00:00:00Z.
+const NOW_NS: i64 = 1_767_225_600_000_000_000;
+
+struct Database {
+    engine: Engine,
+    bucket: Arc<BucketInfo>,
+    clock: Arc<ManualClock>,
+}
+
+fn bucket(id: u64, name: &str) -> Arc<BucketInfo> {
+    Arc::new(BucketInfo {
+        organisation: OrganisationId::from_u64(1).unwrap(),
+        organisation_name: "o".to_owned(),
+        bucket: BucketId::from_u64(id).unwrap(),
+        name: name.to_owned(),
+    })
+}
+
+impl Database {
+    async fn open(data_dir: &Path) -> Self {
+        let clock = Arc::new(ManualClock::new(NOW_NS));
+        let options = EngineOptions::new(data_dir, 1 << 30, Arc::clone(&clock) as Arc<dyn catalog::Clock>);
+        let engine = Engine::open(options).await.unwrap();
+        Self { engine, bucket: bucket(16, "b"), clock }
+    }
+
+    async fn try_write(&self, lines: &str) -> Result<WriteOutcome, WriteError> {
+        let request = WriteRequest {
+            bucket: Arc::clone(&self.bucket),
+            retention: None,
+            body: lines.to_owned().into(),
+            precision: Precision::Nanosecond,
+        };
+        self.engine.write(request).await
+    }
+
+    async fn write(&self, lines: &str) {
+        let outcome = self.try_write(lines).await.unwrap();
+        assert_eq!(outcome.dropped, None, "{lines}");
+    }
+
+    async fn table(&self, measurement: &str) -> Option<Arc<TableSnapshot>> {
+        let snapshot = self.engine.snapshot(self.bucket.bucket, None).await.unwrap();
+        snapshot.table(measurement).map(Arc::clone)
+    }
+
+    /// All rows of a measurement as `column=value` texts without nulls, sorted.
+    async fn rows(&self, measurement: &str) -> Vec<String> {
+        match self.table(measurement).await {
+            Some(table) => rows(&table).await,
+            None => Vec::new(),
+        }
+    }
+}
+
+async fn rows(table: &Arc<TableSnapshot>) -> Vec<String> {
+    let scan = table.scan(ScanRequest { partitions: 2, ..ScanRequest::default() }).unwrap();
+    let mut rows = Vec::new();
+    for partition in &scan.partitions {
+        let batches: Vec<_> = partition.stream().try_collect().await.unwrap();
+        for batch in batches {
+            for row in 0..batch.num_rows() {
+                let mut cells = BTreeMap::new();
+                for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
+                    if array.is_valid(row) {
+                        let formatter = ArrayFormatter::try_new(array, &FormatOptions::default()).unwrap();
+                        cells.insert(field.name().clone(), formatter.value(row).to_string());
+                    }
+                }
+                let cells: Vec<String> = cells.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+                rows.push(cells.join(" "));
+            }
+        }
+    }
+    rows.sort();
+    rows
+}
+
+#[tokio::test]
+async fn a_write_is_visible_at_once_and_after_restarts() {
+    let folder = tempfile::tempdir().unwrap();
+    let expected =
+        ["f=1.5 host=a n=2 time=1970-01-01T00:00:00.000000001", "host=b s=x time=1970-01-01T00:00:00.000000002"];
+    {
+        let database = Database::open(folder.path()).await;
+        database.write("cpu,host=a f=1.5,n=2i 1\ncpu,host=b s=\"x\" 2").await;
+        assert_eq!(database.rows("cpu").await, expected);
+        // Dropped without close, as a crash would.
+    }
+    let database = Database::open(folder.path()).await;
+    assert_eq!(database.rows("cpu").await, expected);
+    let report = database.engine.flush().await.unwrap();
+    assert_eq!((report.tables, report.files, report.rows), (1, 1, 2));
+    assert_eq!(database.rows("cpu").await, expected);
+    database.engine.close().await.unwrap();
+    drop(database);
+    let database = Database::open(folder.path()).await;
+    assert_eq!(database.rows("cpu").await, expected);
+    assert_eq!(database.engine.metrics().unflushed_bytes, 0);
+}
+
+#[tokio::test]
+async fn the_last_value_that_was_given_wins_across_flushes() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await;
+    database.write("m,t=a x=1i,y=1i 10").await;
+    database.engine.flush().await.unwrap();
+    database.write("m,t=a x=2i 10").await;
+    database.engine.flush().await.unwrap();
+    database.write("m,t=a z=3i 10\nm,t=a z=4i 10").await;
+    assert_eq!(database.rows("m").await, ["t=a time=1970-01-01T00:00:00.000000010 x=2 y=1 z=4"]);
+    database.engine.flush().await.unwrap();
+    assert_eq!(database.rows("m").await, ["t=a time=1970-01-01T00:00:00.000000010 x=2 y=1 z=4"]);
+    assert_eq!(database.engine.metrics().files, 3);
+}
+
+#[tokio::test]
+async fn a_type_conflict_drops_the_point_and_keeps_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await;
+    let outcome = database.try_write("m a=1i,b=1 1\nm a=2.5 2\nm a=3i,c=t 3").await.unwrap();
+    assert_eq!(outcome.accepted, 2);
+    assert_eq!(
+        outcome.dropped.unwrap().to_string(),
+        "partial write: field type conflict: input field \"a\" on measurement \"m\" is type float, already exists as type \
+         integer dropped=1"
+    );
+    let outcome = database.try_write("m a=\"text\",d=1i 4").await.unwrap();
+    assert_eq!((outcome.accepted, outcome.dropped.unwrap().dropped), (0, 1));
+    let table = database.table("m").await.unwrap();
+    let names: Vec<_> = table.schema().fields().iter().map(|field| field.name().clone()).collect();
+    assert_eq!(names, ["time", "a", "b", "c"], "a field that only a dropped point had is not registered");
+    assert_eq!(database.rows("m").await.len(), 2);
+}
+
+#[tokio::test]
+async fn writes_that_race_for_a_new_field_agree_on_its_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Arc::new(Database::open(folder.path()).await);
+    let writes = (0..32).map(|n| {
+        let database = Arc::clone(&database);
+        tokio::spawn(async move {
+            let value = if n % 2 == 0 { "1i" } else { "1.5" };
+            database.try_write(&format!("m,n={n} f={value} 1")).await.unwrap()
+        })
+    });
+    let mut accepted = 0;
+    for write in writes.collect::<Vec<_>>() {
+        accepted += write.await.unwrap().accepted;
+    }
+    assert_eq!(accepted, 16);
+    assert_eq!(database.rows("m").await.len(), 16);
+}
+
+#[tokio::test]
+async fn points_beyond_retention_are_dropped_and_hidden() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await;
+    let hour = Duration::from_secs(3600);
+    let request = |time: i64| WriteRequest {
+        bucket: Arc::clone(&database.bucket),
+        retention: Some(hour),
+        body: format!("m f=1 {time}\nm f=2 {NOW_NS}").into(),
+        precision: Precision::Nanosecond,
+    };
+    let outcome = database.engine.write(request(NOW_NS - 3_600_000_000_001)).await.unwrap();
+    assert_eq!((outcome.accepted, outcome.dropped.unwrap().dropped), (1, 1));
+    let outcome = database.engine.write(request(NOW_NS - 3_600_000_000_000)).await.unwrap();
+    assert_eq!((outcome.accepted, outcome.dropped), (2, None));
+    database.clock.set_ns(NOW_NS + 1);
+    let snapshot = database.engine.snapshot(database.bucket.bucket, Some(hour)).await.unwrap();
+    assert_eq!(rows(snapshot.table("m").unwrap()).await.len(), 1);
+    let snapshot = database.engine.snapshot(database.bucket.bucket, None).await.unwrap();
+    assert_eq!(rows(snapshot.table("m").unwrap()).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_dropped_bucket_stays_empty_and_a_new_one_of_its_name_starts_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let database = Database::open(folder.path()).await;
+        database.write("m f=1 1").await;
+        database.engine.flush().await.unwrap();
+        database.write("m f=2 2").await;
+        let organisation = database.bucket.organisation;
+        database.engine.drop_bucket(organisation, database.bucket.bucket).await.unwrap();
+        assert_eq!(database.rows("m").await, [] as [String; 0]);
+    }
+    let database = Database::open(folder.path()).await;
+    assert_eq!(database.rows("m").await, [] as [String; 0]);
+    let again = Database { bucket: bucket(17, "b"), ..database };
+    assert_eq!(again.rows("m").await, [] as [String; 0]);
+    again.write("m f=\"now a string\" 3").await;
+    assert_eq!(again.rows("m").await.len(), 1);
+    again.engine.flush().await.unwrap();
+    assert_eq!(again.rows("m").await.len(), 1);
+}
+
+#[tokio::test]
+async fn bad_lines_store_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await;
+    let error = database.try_write("m f=1 1\nm f= 2\n,t=1 f=1 3").await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "unable to parse 'm f= 2': missing field value\nunable to parse ',t=1 f=1 3': missing measurement"
+    );
+    assert!(database.table("m").await.is_none());
+    assert_eq!(database.try_write("").await.unwrap(), WriteOutcome::default());
+    assert_eq!(database.try_write("# only a comment\n\n").await.unwrap(), WriteOutcome::default());
+}
+
+#[tokio::test]
+async fn strange_names_and_extreme_times_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = "k".repeat(60_000);
+    let lines = [
+        "a\u{0}b,\u{1}t=\u{7} f=1 1".to_owned(),
+        "CASE,Tag=1,tag=2 Field=1,field=2,tag=3 2".to_owned(),
+        "case f=1 3".to_owned(),
+        format!("{long} f=1 4"),
+        format!("m,t={long} f=1 5"),
+        "m f=1 9223372036854775806".to_owned(),
+        "m f=1 -9223372036854775806".to_owned(),
+        format!("m s=\"{}\" 6", "x".repeat(1 << 20)),
+    ];
+    let expected = {
+        let database = Database::open(folder.path()).await;
+        for line in &lines {
+            database.write(line).await;
+        }
+        let mut all = Vec::new();
+        for measurement in ["a\u{0}b", "CASE", "case", long.as_str(), "m"] {
+            all.push(database.rows(measurement).await);
+        }
+        assert_eq!(all.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 1, 1, 4]);
+        assert_eq!(all[1], ["Field=1.0 Tag=1 field=2.0 tag=2 tag::field=3.0 time=1970-01-01T00:00:00.000000002"]);
+        database.engine.close().await.unwrap();
+        all
+    };
+    let database = Database::open(folder.path()).await;
+    for (measurement, rows) in ["a\u{0}b", "CASE", "case", long.as_str(), "m"].iter().zip(expected) {
+        assert_eq!(database.rows(measurement).await, rows);
+    }
+}
+
+#[tokio::test]
+async fn a_second_process_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await;
+    let options = EngineOptions::new(folder.path(), 1 << 30, Arc::clone(&database.clock) as Arc<dyn catalog::Clock>);
+    assert!(matches!(Engine::open(options).await, Err(OpenError::InUse(_))));
+    assert_eq!(database.engine.status().health, Health::Running);
+}
+
+#[tokio::test]
+async fn a_closed_engine_takes_no_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await;
+    database.write("m f=1 1").await;
+    database.engine.close().await.unwrap();
+    assert!(matches!(database.try_write("m f=2 2").await, Err(WriteError::Closed)));
+    assert_eq!(database.engine.metrics().files, 1);
+}
+
+#[tokio::test]
+async fn ten_thousand_new_measurements_in_one_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await;
+    let lines: String = (0..10_000).map(|n| format!("m{n},t=a f={n}i,g=1 1\n")).collect();
+    database.write(&lines).await;
+    assert_eq!(database.rows("m9999").await, ["f=9999 g=1.0 t=a time=1970-01-01T00:00:00.000000001"]);
+    let snapshot = database.engine.snapshot(database.bucket.bucket, None).await.unwrap();
+    assert_eq!(snapshot.tables().count(), 10_000);
+}
+
+#[tokio::test]
+async fn old_segments_go_once_their_rows_are_in_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await;
+    for n in 0..3 {
+        let text = "y".repeat(700_000);
+        for k in 0..60 {
+            database.write(&format!("m,n={n} s=\"{text}{k}\" {k}")).await;
+        }
+        database.engine.flush().await.unwrap();
+    }
+    let metrics = database.engine.metrics();
+    assert!(metrics.wal.segments <= 1, "{} segments are left", metrics.wal.segments);
+    assert_eq!(database.rows("m").await.len(), 180);
+}
