@@ -9,9 +9,19 @@ use std::process::{Command, Stdio};
 
 use crate::error::TaskError;
 
-/// The cargo that started this task, so that the pinned toolchain is kept.
+/// Variables that cargo sets for the program that it runs: they say which package this is.
+const OWN_PACKAGE_VARIABLES: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_"];
+
+/// The cargo that started this task, so that the pinned toolchain is kept. Without the variables of this package: some
+/// build scripts depend on them, and would compile all that is above them anew whenever a person calls cargo directly.
 pub(crate) fn cargo() -> Command {
-    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(|name| OWN_PACKAGE_VARIABLES.iter().any(|prefix| name.starts_with(prefix))) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// Shows the command, runs it with our own output streams, and fails unless it succeeds.

@@ -1,11 +1,12 @@
 //! How much memory the process may use, and how it is shared out. The only place that knows all shares.
 //!
-//! | share | who | why so much |
-//! |---|---|---|
-//! | 40 % | buffered points, active and being flushed (`storage::limits::BUFFER_SHARE`) | larger files, fewer of them; a full buffer slows writers down |
-//! | 25 % | bodies of requests in flight (`server::Limits::for_memory`) | a body exists compressed, decompressed and parsed at the same time |
-//! | 20 % | operators of queries ([`QUERY_SHARE`]) | beyond it they spill to disk, so more is only faster |
-//! | 15 % | everything else: schemas, caches of footers, Parquet writers, results on their way, the allocator's slack | it is bounded in its own places, by numbers and not by bytes |
+//! - 40 %: buffered points, active and being flushed (`storage::limits::BUFFER_SHARE`). A larger buffer makes larger
+//!   files and fewer of them; a full one slows writers down.
+//! - 25 %: bodies of requests in flight (`server::Limits::for_memory`). A body exists compressed, decompressed and
+//!   parsed at the same time.
+//! - 20 %: operators of queries ([`QUERY_SHARE`]). Beyond it they spill to disk, so more is only faster.
+//! - 15 %: everything else: schemas, caches of footers, Parquet writers, results on their way, the allocator's slack.
+//!   It is bounded in its own places, by numbers and not by bytes.
 //!
 //! The storage engine and the server take their shares of the whole themselves; this module finds out how much the
 //! whole is. Nothing here measures what is in use.
@@ -24,7 +25,11 @@ const LEAST_BYTES: u64 = 128 << 20;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MemoryError {
     /// The option is below what the program needs.
-    #[error("the memory limit of {} MiB is too small: the server needs at least {} MiB", .limit_bytes >> 20, LEAST_BYTES >> 20)]
+    #[error(
+        "the memory limit of {} MiB is too small: the server needs at least {} MiB",
+        .limit_bytes >> 20,
+        LEAST_BYTES >> 20
+    )]
     TooSmall {
         /// What the option amounts to.
         limit_bytes: u64,

@@ -18,7 +18,12 @@ pub(crate) use value::{ByteSize, MemoryLimit, parse_duration};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
-#[command(name = "freshet", version, about = "A time-series database that speaks InfluxDB's protocols", long_about = None)]
+#[command(
+    name = "freshet",
+    version,
+    about = "A time-series database that speaks InfluxDB's protocols",
+    long_about = None
+)]
 pub(crate) struct CommandLine {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -71,16 +76,31 @@ pub(crate) struct ServeOptions {
     #[arg(long, env = "FRESHET_FLUSH_TABLE_BYTES", value_name = "SIZE", default_value = "64MiB")]
     pub(crate) flush_table_bytes: ByteSize,
     /// Age of a buffered point that makes its measurement a Parquet file
-    #[arg(long, env = "FRESHET_FLUSH_AGE", value_name = "DURATION", value_parser = parse_duration, default_value = "10m")]
+    #[arg(
+        long, env = "FRESHET_FLUSH_AGE",
+        value_name = "DURATION",
+        value_parser = parse_duration,
+        default_value = "10m"
+    )]
     pub(crate) flush_age: Duration,
     /// The longest time of one query
-    #[arg(long, env = "FRESHET_QUERY_TIMEOUT", value_name = "DURATION", value_parser = parse_duration, default_value = "5m")]
+    #[arg(
+        long, env = "FRESHET_QUERY_TIMEOUT",
+        value_name = "DURATION",
+        value_parser = parse_duration,
+        default_value = "5m"
+    )]
     pub(crate) query_timeout: Duration,
     /// Disk space for what queries cannot hold in memory
     #[arg(long, env = "FRESHET_QUERY_SPILL_LIMIT", value_name = "SIZE", default_value = "10GiB")]
     pub(crate) query_spill_limit: ByteSize,
     /// The longest silence within the body of a request, before it is answered 408
-    #[arg(long, env = "FRESHET_BODY_STALL", value_name = "DURATION", value_parser = parse_duration, default_value = "30s")]
+    #[arg(
+        long, env = "FRESHET_BODY_STALL",
+        value_name = "DURATION",
+        value_parser = parse_duration,
+        default_value = "30s"
+    )]
     pub(crate) body_stall: Duration,
     /// How long a stopping server waits for requests in flight
     #[arg(long, env = "FRESHET_DRAIN", value_name = "DURATION", value_parser = parse_duration, default_value = "30s")]
@@ -203,7 +223,12 @@ pub(crate) struct WriteOptions {
     )]
     pub(crate) gzip: bool,
     /// How long a batch is tried again while the server is busy or away
-    #[arg(long, env = "FRESHET_RETRY_TIME", value_name = "DURATION", value_parser = parse_duration, default_value = "3m")]
+    #[arg(
+        long, env = "FRESHET_RETRY_TIME",
+        value_name = "DURATION",
+        value_parser = parse_duration,
+        default_value = "3m"
+    )]
     pub(crate) retry_time: Duration,
     /// Print neither progress nor the summary
     #[arg(long, short, env = "FRESHET_QUIET")]

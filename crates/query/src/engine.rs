@@ -200,7 +200,9 @@ impl Job {
         let limit = self.memory_limit_bytes;
         let refuse = |error| QueryError::from_datafusion(&error, limit);
         let catalogs = catalog_list(self.snapshot).map_err(refuse)?;
-        let state = SessionStateBuilder::new_from_existing(self.base).with_catalog_list(catalogs).build();
+        let mut state = SessionStateBuilder::new_from_existing(self.base).with_catalog_list(catalogs).build();
+        // `now()` is one moment for the whole query: this one.
+        state.mark_start_execution();
         let logical = sql::plan(&state, &self.request, limit).await?;
         let physical = state.create_physical_plan(&logical).await.map_err(refuse)?;
         let mut batches = execute_stream(physical, state.task_ctx()).map_err(refuse)?;

@@ -285,12 +285,16 @@ fn expected_length(encoding: ContentEncoding, wire: &[u8]) -> u64 {
     }
 }
 
+/// The first two bytes of every gzip member (RFC 1952, 2.3.1).
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
 /// Member by member, so that what follows the last one can be told from what it holds.
 fn gunzip(wire: &[u8], output: &mut Output<'_>) -> Result<(), BodyError> {
     let mut rest = wire;
     let mut is_first = true;
     loop {
-        if !rest.starts_with(&[0x1f, 0x8b]) && !(rest.len() < 2 && [0x1f_u8, 0x8b].starts_with(rest)) {
+        let may_be_cut = rest.len() < GZIP_MAGIC.len() && GZIP_MAGIC.starts_with(rest);
+        if !rest.starts_with(&GZIP_MAGIC) && !may_be_cut {
             let error = if is_first { DecompressError::Header } else { DecompressError::TrailingGarbage };
             return Err(error("gzip").into());
         }

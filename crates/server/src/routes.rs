@@ -30,7 +30,6 @@ use crate::middleware::{answer_panic, observe, path_not_found, strip_trailing_sl
 use crate::state::AppState;
 
 /// The whole server as one router.
-#[must_use]
 pub fn app(state: AppState) -> Router {
     let routes = protected_routes()
         .route_layer(from_fn_with_state(state.clone(), authenticate))

@@ -140,6 +140,21 @@ async fn scan(snapshot: &Arc<TableSnapshot>, projection: Option<Vec<usize>>) -> 
     row_count
 }
 
+fn data_file(table: TableId, file: &storage::flush::WrittenFile) -> DataFile {
+    DataFile {
+        file: FileId(1),
+        table,
+        path: file.path.clone(),
+        row_count: file.row_count,
+        size_bytes: file.size_bytes,
+        footer_size_bytes: file.footer_size_bytes,
+        time_range: file.time_range,
+        sequences: file.sequences,
+        level: file.level,
+        sort_tags: file.sort_tags.clone(),
+    }
+}
+
 #[tokio::main]
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -177,23 +192,12 @@ async fn main() {
         let (written, write) = measure(write_table(&store, &schema, &bucket, &rows, "1/1")).await;
         let written = written.unwrap();
         let bytes: u64 = written.iter().map(|file| file.size_bytes).sum();
-        let data_file = |file: &storage::flush::WrittenFile| DataFile {
-            file: FileId(1),
-            table: schema.table,
-            path: file.path.clone(),
-            row_count: file.row_count,
-            size_bytes: file.size_bytes,
-            footer_size_bytes: file.footer_size_bytes,
-            time_range: file.time_range,
-            sequences: file.sequences,
-            level: file.level,
-            sort_tags: file.sort_tags.clone(),
-        };
-        let files: Vec<DataFile> = written.iter().map(data_file).collect();
+        let files: Vec<DataFile> = written.iter().map(|file| data_file(schema.table, file)).collect();
         let (read_rows, read) = measure(scan(&snapshot(files.clone(), Vec::new()), None)).await;
         let (merged_rows, merge) = measure(scan(&snapshot(files, vec![rows.clone()]), None)).await;
         println!(
-            "sort {:.3}, sort + columns {:.3}, sort + write {:.3}; {} files, {:.2} bytes a row; read {:.3} ({read_rows}), merge with itself {:.3} ({merged_rows})",
+            "sort {:.3}, sort + columns {:.3}, sort + write {:.3}; {} files, {:.2} bytes a row; \
+             read {:.3} ({read_rows}), merge with itself {:.3} ({merged_rows})",
             per_row(sort),
             per_row(columns),
             per_row(write),

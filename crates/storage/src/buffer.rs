@@ -40,8 +40,8 @@ pub(crate) struct PreparedRows {
 }
 
 impl PreparedRows {
-    /// Turns rows into arrays; numbers and strings are moved, not copied. Fails if a column is not as long as the rows or its text
-    /// is longer than an Arrow string array can be, which the parser's and the WAL's checks rule out.
+    /// Turns rows into arrays; numbers and strings are moved, not copied. Fails if a column is not as long as the rows
+    /// or its text is longer than an Arrow string array can be, which the parser's and the WAL's checks rule out.
     pub(crate) fn new(rows: TableRows) -> Result<Self, ArrowError> {
         let row_count = rows.times.len();
         let columns = rows

@@ -195,7 +195,8 @@ impl Engine {
             .await
             .map_err(|error| OpenError::Internal(error.to_string()))??;
         if let Some(tail) = recovery.log.torn_tail() {
-            tracing::warn!(segment = %tail.path.display(), offset = tail.offset, "a torn tail was cut off the write-ahead log");
+            let (segment, offset) = (tail.path.display(), tail.offset);
+            tracing::warn!(%segment, offset, "a torn tail was cut off the write-ahead log");
         }
         shared.lock().applied = Sequence(recovery.log.next_sequence().0.saturating_sub(1));
         let flush_wanted = Arc::new(Notify::new());

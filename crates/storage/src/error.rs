@@ -25,8 +25,8 @@ pub enum WriteError {
         /// When to try again.
         retry_after_s: u32,
     },
-    /// The disk of the WAL is full. Writing goes on by itself when there is space.
-    #[error("no space left on the device of the write-ahead log")]
+    /// The disk of the WAL or of the catalog is full. Writing goes on by itself when there is space.
+    #[error("no space left on the device of the data directory")]
     OutOfSpace,
     /// A write or sync of the WAL failed: what the disk holds is not known, so nothing is accepted until a restart.
     #[error("writes are refused until a restart, because the write-ahead log failed: {cause}")]
@@ -256,8 +256,8 @@ mod tests {
         });
         assert_eq!(
             partial.to_string(),
-            "partial write: field type conflict: input field \"f\" on measurement \"m\" is type float, already exists as \
-             type integer dropped=1"
+            "partial write: field type conflict: input field \"f\" on measurement \"m\" is type float, already exists \
+             as type integer dropped=1"
         );
     }
 
@@ -272,8 +272,8 @@ mod tests {
             partial.to_string(),
             "partial write: dropped 2 points outside retention policy of duration 1h0m0s - oldest point m,t=a at \
              2020-01-01T00:00:00Z dropped because it violates a Retention Policy Lower Bound at \
-             2020-01-01T01:00:00.5Z, newest point m,t=b at 2020-01-01T00:00:01Z dropped because it violates a Retention \
-             Policy Lower Bound at 2020-01-01T01:00:00.5Z dropped=2"
+             2020-01-01T01:00:00.5Z, newest point m,t=b at 2020-01-01T00:00:01Z dropped because it violates a \
+             Retention Policy Lower Bound at 2020-01-01T01:00:00.5Z dropped=2"
         );
     }
 }

@@ -1,9 +1,9 @@
 //! The storage engine: it takes batches of points, makes them durable, and gives back consistent snapshots of them.
 //!
 //! ```text
-//! Engine::write ── schema (types decided, committed) ── wal (one fdatasync for all who wait) ── buffer (visible)
-//!                                                                                          │ size, age, close
-//!                                                                                        flush ── Parquet ── lake (one SQL transaction)
+//! Engine::write ── schema (types decided, committed) ── wal (one fdatasync for all) ── buffer (visible)
+//!                                                       │ size, age, close
+//!                                                       └─ flush ── Parquet ── lake (one SQL transaction)
 //! Engine::snapshot ── buffer + files ── scan (merged, last value that was given wins)
 //! ```
 //!

@@ -106,7 +106,7 @@ impl DurableLocalStore {
         let store = self.clone();
         let path = self.files.path_to_filesystem(location)?;
         let joined = tokio::task::spawn_blocking(move || store.sync_file_and_directories(&path)).await;
-        joined.map_err(std::io::Error::other).flatten().map_err(|source| sync_error(source))
+        joined.map_err(std::io::Error::other).flatten().map_err(sync_error)
     }
 
     /// Makes the file at `path` and every directory entry on the way to it durable.

@@ -139,8 +139,8 @@ async fn a_type_conflict_drops_the_point_and_keeps_the_others() {
     assert_eq!(outcome.accepted, 2);
     assert_eq!(
         outcome.dropped.unwrap().to_string(),
-        "partial write: field type conflict: input field \"a\" on measurement \"m\" is type float, already exists as type \
-         integer dropped=1"
+        "partial write: field type conflict: input field \"a\" on measurement \"m\" is type float, already exists \
+         as type integer dropped=1"
     );
     let outcome = database.try_write("m a=\"text\",d=1i 4").await.unwrap();
     assert_eq!((outcome.accepted, outcome.dropped.unwrap().dropped), (0, 1));
@@ -267,6 +267,7 @@ async fn a_second_process_is_refused() {
     let database = Database::open(folder.path()).await;
     let options = EngineOptions::new(folder.path(), 1 << 30, Arc::clone(&database.clock) as Arc<dyn catalog::Clock>);
     assert!(matches!(Engine::open(options).await, Err(OpenError::InUse(_))));
+    database.engine.replayed().await.unwrap();
     assert_eq!(database.engine.status().health, Health::Running);
 }
 

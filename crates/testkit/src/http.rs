@@ -56,7 +56,6 @@ pub(crate) async fn exchange(request: RequestBuilder) -> reqwest::Result<Answer>
 
 impl Server {
     /// A request with the operator token.
-    #[must_use]
     pub fn request(&self, method: Method, path_and_query: &str) -> RequestBuilder {
         let url = format!("{}{path_and_query}", self.url());
         self.http().request(method, url).header("authorization", format!("Token {}", self.token()))

@@ -7,7 +7,7 @@ use super::tree::Tree;
 const LINE_CHARACTERS_MAX: usize = 120;
 
 /// Files whose lines people read as code. Papers wrap by themselves, and data is as long as it is.
-const CODE_ENDINGS: [&str; 6] = [".rs", ".toml", ".py", ".js", ".cjs", ".mjs"];
+const CODE_ENDINGS: [&str; 5] = [".rs", ".py", ".js", ".cjs", ".mjs"];
 
 /// Words that stand for code still to be written, or that only help while writing it. With what to do instead.
 const UNFINISHED: [(&str, &str); 3] = [

@@ -192,7 +192,8 @@ impl<D: Deliver> Worker<D> {
             let Some(wait) = wait.filter(|_| error.is_retryable()) else {
                 return Err((error, attempts));
             };
-            tracing::warn!(attempts, wait_ms = wait.as_millis(), error = %WithCauses(&error), "a write failed and will be repeated");
+            let wait_ms = wait.as_millis();
+            tracing::warn!(attempts, wait_ms, error = %WithCauses(&error), "a write failed and will be repeated");
             sleep(wait).await;
         }
     }

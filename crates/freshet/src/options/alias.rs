@@ -137,18 +137,18 @@ impl TargetOptions {
 
 impl WriteOptions {
     /// As [`ConnectionOptions::with_aliases`].
-    pub(crate) fn with_aliases(self: Box<Self>, environment: Environment<'_>) -> Result<Self, AliasError> {
+    pub(crate) fn with_aliases(self, environment: Environment<'_>) -> Result<Self, AliasError> {
         let connection = self.connection.with_aliases(environment)?;
         let target = self.target.with_aliases(environment)?;
-        Ok(Self { connection, target, ..*self })
+        Ok(Self { connection, target, ..self })
     }
 }
 
 impl QueryOptions {
     /// As [`ConnectionOptions::with_aliases`].
-    pub(crate) fn with_aliases(self: Box<Self>, environment: Environment<'_>) -> Result<Self, AliasError> {
+    pub(crate) fn with_aliases(self, environment: Environment<'_>) -> Result<Self, AliasError> {
         let connection = self.connection.with_aliases(environment)?;
         let target = self.target.with_aliases(environment)?;
-        Ok(Self { connection, target, ..*self })
+        Ok(Self { connection, target, ..self })
     }
 }

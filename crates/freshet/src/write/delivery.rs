@@ -46,7 +46,7 @@ enum Verdict {
 impl Delivery<'_> {
     /// Sends all lines of a batch. `Ok` means that each is stored or reported.
     pub(super) async fn deliver(&self, origin: &str, batch: &Batch) -> Result<(), DeliveryError> {
-        let mut waiting = vec![0..batch.len()];
+        let mut waiting: Vec<_> = std::iter::once(0..batch.len()).collect();
         while let Some(lines) = waiting.pop() {
             let (first, last) = (batch.number(lines.start), batch.number(lines.end - 1));
             match self.send(origin, batch, lines.clone()).await? {

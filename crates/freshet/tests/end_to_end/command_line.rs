@@ -1,4 +1,4 @@
-//! `freshet write`, `query`, `flush`, `health` and `ping` as a person or a script uses them: output, errors, exit codes.
+//! `freshet write`, `query`, `flush`, `health` and `ping` as a person or a script uses them: output, errors, codes.
 
 use std::io::Write as _;
 use std::process::Stdio;

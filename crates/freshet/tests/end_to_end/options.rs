@@ -163,7 +163,8 @@ async fn a_second_signal_ends_the_server_at_once() {
     // A request whose body never comes holds the server up.
     let mut slow = tokio::net::TcpStream::connect(server.address()).await.unwrap();
     let head = format!(
-        "POST /api/v2/write?org={}&bucket={} HTTP/1.1\r\nHost: x\r\nAuthorization: Token {}\r\nContent-Length: 10\r\n\r\nm",
+        "POST /api/v2/write?org={}&bucket={} HTTP/1.1\r\n\
+         Host: x\r\nAuthorization: Token {}\r\nContent-Length: 10\r\n\r\nm",
         server.organisation(),
         server.bucket(),
         server.token()

@@ -25,6 +25,8 @@
 //! Requests may use the same placeholders. `FRESHET_UPDATE_GOLDEN=1` writes the answers into the files instead of
 //! comparing them.
 
+#![allow(clippy::expect_used, reason = "tests")]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 

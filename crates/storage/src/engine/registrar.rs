@@ -19,7 +19,16 @@ use crate::table::{BucketInfo, ColumnKind};
 struct Waiting {
     bucket: Arc<BucketInfo>,
     columns: Vec<NewTable>,
-    done: oneshot::Sender<Result<(), String>>,
+    done: oneshot::Sender<Result<(), Failure>>,
+}
+
+/// Why a transaction failed, for each of those who waited for it.
+#[derive(Debug, Clone)]
+pub(super) enum Failure {
+    /// The catalog's disk is full.
+    OutOfSpace,
+    /// Anything else, in the catalog's words.
+    Catalog(String),
 }
 
 /// The door to the registering task.
@@ -34,7 +43,7 @@ pub(super) enum RegistrarError {
     /// The queue is full.
     Overloaded,
     /// The transaction failed.
-    Failed(String),
+    Failed(Failure),
     /// The engine is closing, or the bucket was dropped.
     Closed,
 }
@@ -75,7 +84,7 @@ async fn serve(mut queue: mpsc::Receiver<Waiting>, lake: Lake, shared: Arc<Share
             }
             Err(error) => {
                 tracing::error!(%error, writes = group.len(), "new tables or columns could not be registered");
-                Err(error.to_string())
+                Err(if error.is_out_of_space() { Failure::OutOfSpace } else { Failure::Catalog(error.to_string()) })
             }
         };
         for waiting in group.drain(..) {

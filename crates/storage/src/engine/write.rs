@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use line_protocol::{Batch, ParseOptions, Precision};
 
-use super::registrar::RegistrarError;
+use super::registrar::{Failure, RegistrarError};
 use super::{Durable, Inner};
 use crate::buffer::PreparedRows;
 use crate::error::{ParseErrors, PartialWrite, RetentionBound, WriteError};
@@ -162,7 +162,8 @@ impl Inner {
                 what: "too many writes wait for new columns",
                 retry_after_s: limits::RETRY_AFTER_S,
             },
-            RegistrarError::Failed(cause) => WriteError::Catalog(cause),
+            RegistrarError::Failed(Failure::OutOfSpace) => WriteError::OutOfSpace,
+            RegistrarError::Failed(Failure::Catalog(cause)) => WriteError::Catalog(cause),
             RegistrarError::Closed => WriteError::Closed,
         })
     }

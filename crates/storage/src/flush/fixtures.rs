@@ -236,10 +236,13 @@ impl Random {
             })
             .collect();
         let always = fields[self.below(fields.len() as u64) as usize].0;
-        let given = fields
-            .into_iter()
-            .filter_map(|(id, kind)| (id == always || self.chance(60)).then(|| (id, self.value(kind))));
-        Point { tags, time, fields: given.collect() }
+        let mut given = Vec::new();
+        for (id, kind) in fields {
+            if id == always || self.chance(60) {
+                given.push((id, self.value(kind)));
+            }
+        }
+        Point { tags, time, fields: given.into_iter().collect() }
     }
 }
 

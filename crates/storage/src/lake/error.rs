@@ -87,6 +87,35 @@ impl LakeError {
     pub(super) fn database(operation: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Database { operation, source }
     }
+
+    /// Whether the catalog's disk is full: the same operation succeeds when there is space again.
+    pub(crate) fn is_out_of_space(&self) -> bool {
+        let Self::Database { source: sqlx::Error::Database(error), .. } = self else { return false };
+        // SQLITE_FULL, also in the low byte of extended codes; PostgreSQL's disk_full.
+        error.code().is_some_and(|code| code == "53100" || code.parse::<u32>().is_ok_and(|code| code & 0xff == 13))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_from_other_failures() {
+        let options = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);
+        let pool = options.connect("sqlite::memory:").await.unwrap();
+        for statement in ["CREATE TABLE t (bytes BLOB)", "PRAGMA max_page_count = 4"] {
+            sqlx::query(statement).execute(&pool).await.unwrap();
+        }
+        let failure = async |statement: &'static str| {
+            LakeError::database("test")(sqlx::query(statement).execute(&pool).await.unwrap_err())
+        };
+        let full = failure("INSERT INTO t VALUES (zeroblob(1000000))").await;
+        assert!(full.is_out_of_space(), "{full:?}");
+        let unknown = failure("INSERT INTO nothing VALUES (1)").await;
+        assert!(!unknown.is_out_of_space(), "{unknown:?}");
+    }
 }
 
 /// Why a commit did not succeed, and whether it may have happened all the same.

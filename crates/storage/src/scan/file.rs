@@ -198,7 +198,7 @@ impl Pruner<'_> {
     fn page_selection(&self, row_groups: &[usize]) -> Option<RowSelection> {
         let (indexes, offsets) = (self.metadata.column_index()?, self.metadata.offset_index()?);
         let total: usize = row_groups.iter().map(|group| self.group_rows(*group)).sum();
-        let mut wanted: Vec<Range<usize>> = vec![0..total];
+        let mut wanted: Vec<Range<usize>> = std::iter::once(0..total).collect();
         let filters = self.options.filters.iter().map(|filter| (filter.column, Some(filter)));
         for (column, filter) in filters.chain([(ColumnId::TIME, None)]) {
             let Some(leaf) = self.leaves.find(column) else { continue };

@@ -68,6 +68,7 @@ struct Unit {
     sources: Vec<Source>,
     /// Of a single file: which part of its row groups, and of how many parts.
     share: (usize, usize),
+    /// About how many rows it has, to spread the work by.
     row_count: u64,
 }
 
@@ -226,10 +227,11 @@ impl ScanPartition {
         }
     }
 
-    /// The rows of its sources: at least as many as its stream returns.
+    /// The rows of its sources: at least as many as its stream returns. A part of a file counts as the whole file,
+    /// since which rows its row groups hold is known only when it is opened.
     #[must_use]
     pub fn row_count_bound(&self) -> u64 {
-        self.units.iter().map(|unit| unit.row_count).sum()
+        self.units.iter().flat_map(|unit| &unit.sources).map(Source::row_count).sum()
     }
 }
 

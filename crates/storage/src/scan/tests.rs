@@ -1,3 +1,4 @@
+//! Scans over files and buffers against a slow, obvious model.
 use std::collections::BTreeSet;
 
 use futures::TryStreamExt;

@@ -1,3 +1,4 @@
+//! Files that are written and read back: every kind of column, sizes, footers.
 use std::collections::BTreeMap;
 
 use bytes::Bytes;

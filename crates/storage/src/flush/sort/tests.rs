@@ -1,3 +1,4 @@
+//! Sorting and merging of duplicates against a slow, obvious model.
 use crate::flush::fixtures::{Model, Point, Random, Value, buffered, every_kind, schema, values};
 use crate::table::ColumnKind;
 use line_protocol::FieldKind;
