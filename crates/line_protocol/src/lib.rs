@@ -14,7 +14,7 @@
 //!    fields      usage: Integer [58, …]   idle: Float [1.5, …]
 //! ```
 //!
-//! [`parse`] never fails. A line that is not a point becomes a [`LineError`] in the [`Batch`] and leaves no other
+//! [`parse()`] never fails. A line that is not a point becomes a [`LineError`] in the [`Batch`] and leaves no other
 //! trace: no table, column, series or tag key exists that no good line uses. Whether one bad line rejects the body
 //! (as the v2 API does) or not is for the caller to decide.
 //!

@@ -26,7 +26,7 @@ pub struct Limits {
     /// each other. Twice the cores keeps all of them busy while some pieces wait for memory.
     pub cpu_tasks: usize,
     /// Connections at the same time; the accept queue of the kernel holds the rest. Each costs a file descriptor, a few
-    /// tens of KiB while it is honest, and at worst [`CONNECTION_BUFFER_BYTES`].
+    /// tens of KiB while it is honest, and at worst `CONNECTION_BUFFER_BYTES`.
     pub connections: usize,
     /// Streams of one HTTP/2 connection: as many requests as a client library keeps in flight, not more.
     pub http2_streams: u32,

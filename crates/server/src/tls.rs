@@ -21,7 +21,7 @@ impl TlsFiles {
     /// Whether a server can begin with these files, without beginning.
     ///
     /// # Errors
-    /// As [`serve`](crate::serve) would fail.
+    /// As [`serve`](crate::serve()) would fail.
     pub fn check(&self) -> Result<(), TlsError> {
         acceptor(self).map(drop)
     }
