@@ -106,8 +106,10 @@ async fn a_write_is_visible_at_once_and_after_restarts() {
     }
     let database = Database::open(folder.path()).await;
     assert_eq!(database.rows("cpu").await, expected);
-    let report = database.engine.flush().await.unwrap();
-    assert_eq!((report.tables, report.files, report.rows), (1, 1, 2));
+    // What a replay brought back is flushed without being asked for too, and whichever comes first has it to report.
+    database.engine.flush().await.unwrap();
+    let metrics = database.engine.metrics();
+    assert_eq!((metrics.files, metrics.unflushed_bytes), (1, 0));
     assert_eq!(database.rows("cpu").await, expected);
     database.engine.close().await.unwrap();
     drop(database);
