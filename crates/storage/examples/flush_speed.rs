@@ -15,6 +15,7 @@ use line_protocol::FieldKind;
 use storage::buffered::{BufferedRows, Chunk, ChunkColumn, SeriesTable};
 use storage::flush::{choose_tag_order, write_table};
 use storage::ids::{ColumnId, FileId, Sequence, TableId};
+use storage::lake::NewDataFile;
 use storage::rows::SeriesKeys;
 use storage::scan::{FOOTER_CACHE_BYTES, FooterCache, ScanRequest, TableSnapshot, TableSnapshotParts};
 use storage::store::Store;
@@ -140,21 +141,6 @@ async fn scan(snapshot: &Arc<TableSnapshot>, projection: Option<Vec<usize>>) -> 
     row_count
 }
 
-fn data_file(table: TableId, file: &storage::flush::WrittenFile) -> DataFile {
-    DataFile {
-        file: FileId(1),
-        table,
-        path: file.path.clone(),
-        row_count: file.row_count,
-        size_bytes: file.size_bytes,
-        footer_size_bytes: file.footer_size_bytes,
-        time_range: file.time_range,
-        sequences: file.sequences,
-        level: file.level,
-        sort_tags: file.sort_tags.clone(),
-    }
-}
-
 #[tokio::main]
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -192,7 +178,8 @@ async fn main() {
         let (written, write) = measure(write_table(&store, &schema, &bucket, &rows, "1/1")).await;
         let written = written.unwrap();
         let bytes: u64 = written.iter().map(|file| file.size_bytes).sum();
-        let files: Vec<DataFile> = written.iter().map(|file| data_file(schema.table, file)).collect();
+        let files: Vec<DataFile> =
+            written.iter().map(|file| NewDataFile::of(schema.table, file).named(FileId(1))).collect();
         let (read_rows, read) = measure(scan(&snapshot(files.clone(), Vec::new()), None)).await;
         let (merged_rows, merge) = measure(scan(&snapshot(files, vec![rows.clone()]), None)).await;
         println!(

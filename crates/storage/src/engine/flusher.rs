@@ -184,15 +184,14 @@ impl Inner {
         for table in &written {
             commit.flushed.push((table.table, table.flushed));
             commit.tag_orders.extend(table.new_tag_order.clone().map(|order| (table.table, order)));
-            commit.files.extend(table.files.iter().map(|file| new_data_file(table.table, file)));
+            commit.files.extend(table.files.iter().map(|file| NewDataFile::of(table.table, file)));
         }
         // Older records may still be read back while replay runs, so only its end moves the watermark.
         if self.replay_is_done() {
             let flushing = written.iter().map(|table| (table.table, table.parts)).collect();
             commit.watermark = self.shared.lock().watermark(&flushing);
         }
-        let watermark = commit.watermark;
-        let files = self.commit_once(commit).await?;
+        let files = self.commit_once(&commit).await?;
         let mut report = FlushReport { tables: written.len(), files: files.len(), ..FlushReport::default() };
         let mut by_table: HashMap<TableId, Vec<DataFile>> = HashMap::new();
         for file in files {
@@ -210,7 +209,7 @@ impl Inner {
         }
         drop(state);
         self.counters.flushed(&report);
-        if let Err(error) = self.wal.delete_through(watermark) {
+        if let Err(error) = self.wal.delete_through(commit.watermark) {
             tracing::warn!(%error, "segments of the write-ahead log could not be deleted");
         }
         Ok(report)
@@ -218,13 +217,13 @@ impl Inner {
 
     /// Commits, and where the database does not say how it ended, reads the watermark back before another try: a
     /// second commit of the same files would double their rows for outside readers.
-    async fn commit_once(&self, commit: FlushCommit) -> Result<Vec<DataFile>, CommitError> {
-        let result = match self.lake.commit_flush(commit.clone()).await {
+    async fn commit_once(&self, commit: &FlushCommit) -> Result<Vec<DataFile>, CommitError> {
+        let result = match self.lake.commit_flush(commit).await {
             Err(CommitError::Unknown(cause)) => {
                 tracing::warn!(%cause, "a flush was committed or not; the catalog is asked");
-                match self.lake.committed_files(&commit).await? {
+                match self.lake.committed_files(commit).await? {
                     Some(files) => Ok(files),
-                    None => self.lake.commit_flush(commit.clone()).await,
+                    None => self.lake.commit_flush(commit).await,
                 }
             }
             result => result,
@@ -273,20 +272,5 @@ pub(super) async fn flush_loop(engine: Weak<Inner>, wanted: Arc<Notify>, mut clo
                 limits::FLUSH_RETRY_INTERVAL
             }
         };
-    }
-}
-
-fn new_data_file(table: TableId, file: &WrittenFile) -> NewDataFile {
-    NewDataFile {
-        table,
-        path: file.path.clone(),
-        row_count: file.row_count,
-        size_bytes: file.size_bytes,
-        footer_size_bytes: file.footer_size_bytes,
-        time_range: file.time_range,
-        sequences: file.sequences,
-        level: file.level,
-        sort_tags: file.sort_tags.clone(),
-        statistics: file.statistics.clone(),
     }
 }

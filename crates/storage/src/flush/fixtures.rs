@@ -11,6 +11,7 @@ use line_protocol::FieldKind;
 use crate::buffered::{BufferedRows, Chunk, ChunkColumn, SeriesTable};
 use crate::flush::WrittenFile;
 use crate::ids::{ColumnId, FileId, Sequence, TableId};
+use crate::lake::NewDataFile;
 use crate::rows::SeriesKeys;
 use crate::table::{BucketInfo, Column, ColumnKind, DataFile, TableSchema};
 
@@ -177,18 +178,7 @@ fn array<'a>(kind: FieldKind, cells: impl Iterator<Item = Option<&'a Value>>) ->
 
 /// A written file as the catalog would name it.
 pub(crate) fn data_file(schema: &TableSchema, file: &WrittenFile, id: i64) -> DataFile {
-    DataFile {
-        file: FileId(id),
-        table: schema.table,
-        path: file.path.clone(),
-        row_count: file.row_count,
-        size_bytes: file.size_bytes,
-        footer_size_bytes: file.footer_size_bytes,
-        time_range: file.time_range,
-        sequences: file.sequences,
-        level: file.level,
-        sort_tags: file.sort_tags.clone(),
-    }
+    NewDataFile::of(schema.table, file).named(FileId(id))
 }
 
 /// SplitMix64: a case is its seed.

@@ -9,6 +9,7 @@ use super::load::parse_kind;
 use super::sql::{self, NewSnapshot, Transaction, big_int};
 use super::statistics::Bounds;
 use super::{CommitError, Lake, LakeError, names};
+use crate::flush::WrittenFile;
 use crate::ids::{ColumnId, FileId, Sequence, TableId};
 use crate::table::{ColumnKind, ColumnStatistics, DataFile, StatisticsValue};
 
@@ -52,7 +53,26 @@ pub struct NewDataFile {
 }
 
 impl NewDataFile {
-    fn named(&self, file: FileId) -> DataFile {
+    /// What a flush wrote of a table.
+    #[must_use]
+    pub fn of(table: TableId, file: &WrittenFile) -> Self {
+        Self {
+            table,
+            path: file.path.clone(),
+            row_count: file.row_count,
+            size_bytes: file.size_bytes,
+            footer_size_bytes: file.footer_size_bytes,
+            time_range: file.time_range,
+            sequences: file.sequences,
+            level: file.level,
+            sort_tags: file.sort_tags.clone(),
+            statistics: file.statistics.clone(),
+        }
+    }
+
+    /// The file under the id that the catalog gives it.
+    #[must_use]
+    pub fn named(&self, file: FileId) -> DataFile {
         DataFile {
             file,
             table: self.table,
@@ -111,9 +131,9 @@ impl Lake {
     /// # Errors
     /// [`CommitError::NotCommitted`], among others with [`LakeError::UnknownTable`] when a bucket was dropped in the
     /// meantime; [`CommitError::Unknown`] if the answer to the commit was lost.
-    pub async fn commit_flush(&self, commit: FlushCommit) -> Result<Vec<DataFile>, CommitError> {
+    pub async fn commit_flush(&self, commit: &FlushCommit) -> Result<Vec<DataFile>, CommitError> {
         let mut transaction = self.begin().await?;
-        let files = self.write_flush(&mut transaction, &commit).await?;
+        let files = self.write_flush(&mut transaction, commit).await?;
         transaction.commit().await.map_err(CommitError::Unknown)?;
         Ok(files)
     }

@@ -184,12 +184,12 @@ async fn what_was_committed_is_there_after_a_restart() {
         tag_orders: vec![(cpu.table, vec![ColumnId(3), ColumnId(2)])],
         watermark: Sequence(8),
     };
-    let files = test.lake.commit_flush(commit).await.unwrap();
+    let files = test.lake.commit_flush(&commit).await.unwrap();
     assert_eq!(files.iter().map(|file| file.file).collect::<Vec<_>>(), [0, 1, 2].map(FileId));
     // A watermark never goes back.
     let stale =
         FlushCommit { flushed: vec![(cpu.table, Sequence(3))], watermark: Sequence(7), ..FlushCommit::default() };
-    assert_eq!(test.lake.commit_flush(stale).await.unwrap(), []);
+    assert_eq!(test.lake.commit_flush(&stale).await.unwrap(), []);
     let watermarks = [(cpu.table, Sequence(9)), (mem.table, Sequence(8))];
     assert_eq!(test.lake.flushed_sequences().await.unwrap(), watermarks);
 
@@ -249,7 +249,7 @@ async fn a_commit_that_fails_leaves_nothing() {
         flushed: vec![(cpu.table, Sequence(2))],
         ..FlushCommit::default()
     };
-    test.lake.commit_flush(committed.clone()).await.unwrap();
+    test.lake.commit_flush(&committed).await.unwrap();
     let before = dump(&test.lake).await;
     let dropped = TableSchema { table: TableId(99), ..mem.clone() };
     let mut misplaced = file(&cpu, "c.parquet", 1, (3, 3));
@@ -265,13 +265,13 @@ async fn a_commit_that_fails_leaves_nothing() {
         let tag_orders = vec![(cpu.table, vec![ColumnId(2)])];
         let flushed = vec![(cpu.table, Sequence(3))];
         let commit = FlushCommit { files, flushed, tag_orders, watermark: Sequence(3) };
-        let error = test.lake.commit_flush(commit).await.unwrap_err();
+        let error = test.lake.commit_flush(&commit).await.unwrap_err();
         assert!(matches!(error, CommitError::NotCommitted(_)), "{error}");
         assert!(error.to_string().contains(message), "{error}");
         assert_eq!(dump(&test.lake).await, before);
     }
     let commit = FlushCommit { files: vec![file(&mem, "b.parquet", 1, (3, 3))], ..FlushCommit::default() };
-    test.lake.commit_flush(commit).await.unwrap();
+    test.lake.commit_flush(&commit).await.unwrap();
 }
 
 /// A file's statistics of one column: its values, `None` for null.
@@ -336,7 +336,7 @@ async fn statistics_of_a_table_are_those_of_all_its_values() {
         for (of_all, values) in whole.iter_mut().zip(columns) {
             of_all.extend(values.iter().cloned());
         }
-        test.lake.commit_flush(FlushCommit { files: vec![new], ..FlushCommit::default() }).await.unwrap();
+        test.lake.commit_flush(&FlushCommit { files: vec![new], ..FlushCommit::default() }).await.unwrap();
         let rows = column_statistics(&test.lake).await;
         let expected: Vec<_> = whole
             .iter()
@@ -368,7 +368,7 @@ async fn a_bound_that_cannot_be_said_stays_unsaid() {
     for (number, (time, tag)) in [(5, "a"), (i64::MIN + 2, unsayable.as_str()), (7, "b")].into_iter().enumerate() {
         let mut new = file(&schema, &format!("{number}.parquet"), 1, (1, 1));
         new.statistics = vec![measured(1, &[Some(Time(time))]), measured(2, &[Some(Text(tag.to_owned()))])];
-        test.lake.commit_flush(FlushCommit { files: vec![new], ..FlushCommit::default() }).await.unwrap();
+        test.lake.commit_flush(&FlushCommit { files: vec![new], ..FlushCommit::default() }).await.unwrap();
     }
     let statement = "SELECT coalesce(min_value, '?') || ' ' || coalesce(max_value, '?') \
                      FROM ducklake_table_column_stats ORDER BY column_id";
@@ -386,7 +386,7 @@ async fn a_dropped_bucket_begins_empty_again() {
     let kept = test.lake.register(kept).await.unwrap().tables;
     let cpu = test.table("cpu", &[("host", TAG)]).await;
     let files = vec![file(&cpu, "a.parquet", 1, (1, 1)), file(&kept[0], "a.parquet", 1, (1, 1))];
-    let files = test.lake.commit_flush(FlushCommit { files, ..FlushCommit::default() }).await.unwrap();
+    let files = test.lake.commit_flush(&FlushCommit { files, ..FlushCommit::default() }).await.unwrap();
     test.lake.drop_bucket(cpu.bucket).await.unwrap();
     // Again, and one that never was: nothing to do.
     let before = dump(&test.lake).await;
@@ -404,7 +404,7 @@ async fn a_dropped_bucket_begins_empty_again() {
         ["schema main", "schema kept", "table 2", "column of 2", "tags of 2", "file 1"]
     );
     let late = FlushCommit { files: vec![file(&cpu, "b.parquet", 1, (2, 2))], ..FlushCommit::default() };
-    let error = test.lake.commit_flush(late).await.unwrap_err();
+    let error = test.lake.commit_flush(&late).await.unwrap_err();
     assert!(matches!(error, CommitError::NotCommitted(LakeError::UnknownTable(table)) if table == cpu.table));
 
     // The same name under another id: a new schema and a new table, without files.
@@ -466,7 +466,7 @@ async fn ten_thousand_measurements_fit_in_one_registration() {
         tag_orders: registered.iter().map(|schema| (schema.table, vec![ColumnId(2)])).collect(),
         watermark: Sequence(1),
     };
-    let files = test.lake.commit_flush(commit).await.unwrap();
+    let files = test.lake.commit_flush(&commit).await.unwrap();
     let (_lake, state) = test.reopen().await;
     assert_eq!((state.tables.len(), &state.files), (10_000, &files));
     assert!(state.tables.iter().all(|(schema, flushed)| *flushed == Sequence(1) && schema.tag_order.len() == 1));

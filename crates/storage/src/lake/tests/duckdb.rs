@@ -171,7 +171,7 @@ async fn commit(test: &TestLake, schema: &TableSchema, prefix: &str, files: &[Ro
         .map(|(number, rows)| write_file(&test.files_root(), schema, &format!("{prefix}{number}.parquet"), rows))
         .collect();
     let commit = FlushCommit { files, ..FlushCommit::default() };
-    test.lake.commit_flush(commit).await.unwrap();
+    test.lake.commit_flush(&commit).await.unwrap();
 }
 
 /// Times at and near every limit.
