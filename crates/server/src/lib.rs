@@ -20,6 +20,7 @@ mod extract;
 mod format;
 mod json;
 pub mod limits;
+mod lingering;
 mod metrics;
 mod middleware;
 mod paging;

@@ -19,7 +19,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use crate::limits::{CONNECTION_BUFFER_BYTES, HTTP2_PING, Limits};
+use crate::limits::{CONNECTION_BUFFER_BYTES, HTTP2_PING, LINGER_SILENCE, LINGER_TOTAL, Limits};
+use crate::lingering::Linger;
 use crate::state::AppState;
 use crate::tls::{self, TlsError, TlsFiles};
 
@@ -69,6 +70,7 @@ pub async fn serve(
         builder: Arc::new(builder(&limits)),
         handshake: limits.tls_handshake,
         first_request: limits.first_request,
+        linger: Linger { silence: limits.body_stall.min(LINGER_SILENCE), total: limits.body_total.min(LINGER_TOTAL) },
         cut: CancellationToken::new(),
     };
     let graceful = GracefulShutdown::new();
@@ -128,6 +130,7 @@ struct Acceptor {
     builder: Arc<Builder<TokioExecutor>>,
     handshake: Duration,
     first_request: Duration,
+    linger: Linger,
     /// Ends all connections at once.
     cut: CancellationToken,
 }
@@ -142,6 +145,7 @@ impl Acceptor {
             over_tls: OverTls(self.tls.is_some()),
             watcher,
             first_request: self.first_request,
+            linger: self.linger,
         };
         let (tls, handshake, state) = (self.tls.clone(), self.handshake, self.state.clone());
         let cut = self.cut.clone();
@@ -177,18 +181,19 @@ struct Connection {
     over_tls: OverTls,
     watcher: Watcher,
     first_request: Duration,
+    linger: Linger,
 }
 
 impl Connection {
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let (peer, over_tls) = (self.peer, self.over_tls);
+        let (peer, over_tls, linger) = (self.peer, self.over_tls, self.linger);
         let has_begun = CancellationToken::new();
         let begun = has_begun.clone();
         let service = self.router.map_request(move |mut request: http::Request<Incoming>| {
             begun.cancel();
             request.extensions_mut().insert(peer);
             request.extensions_mut().insert(over_tls);
-            request.map(axum::body::Body::new)
+            linger.on(request)
         });
         let connection = self.builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
         // hyper's timers begin with the protocol, which it tells by the first bytes: they may never come.

@@ -114,6 +114,38 @@ async fn a_client_that_expects_a_refusal_need_not_send_its_body() {
     assert!(exchange(stream, "m f=1 1").await.starts_with("HTTP/1.1 204"));
 }
 
+/// The head of a write without a token.
+fn refused_head(content_length: usize) -> String {
+    format!("POST /api/v2/write?org=o&bucket=b HTTP/1.1\r\nHost: x\r\nContent-Length: {content_length}\r\n\r\n")
+}
+
+/// The server once closed such connections, and the reset threw the answer away.
+#[tokio::test]
+async fn a_client_that_sends_on_reads_its_refusal() {
+    let listening = Listening::start(Limits::default(), None).await;
+    let mut stream = listening.connect().await;
+    let body = vec![b'\n'; 16 << 20];
+    for _ in 0..2 {
+        stream.write_all(refused_head(body.len()).as_bytes()).await.unwrap();
+        stream.write_all(&body).await.unwrap();
+        let answer = read_until(&mut stream, "}").await;
+        assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    }
+    // The connection is as good as before.
+    let answer = exchange(stream, &head("GET", "/ping", "Connection: close\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_refused_client_that_never_ends_is_cut() {
+    let limits = Limits { body_total: Duration::from_millis(50), ..Limits::default() };
+    let listening = Listening::start(limits, None).await;
+    let mut stream = listening.connect().await;
+    stream.write_all(refused_head(1 << 40).as_bytes()).await.unwrap();
+    let endless = async { while stream.write_all(&[b'\n'; 1 << 16]).await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(20), endless).await.expect("the server reads for ever");
+}
+
 #[tokio::test]
 async fn a_body_that_is_announced_too_large_is_refused_at_once() {
     let listening = Listening::start(Limits::default(), None).await;
