@@ -196,7 +196,26 @@ impl Catalog {
             }
             let mut changes = unmap(image, MappedResource::bucket(id));
             changes.push(Change::RemoveBucket(id));
+            changes.push(Change::PutDroppedBucket(id, bucket.organisation_id));
             Ok((changes, ()))
+        })
+        .await
+    }
+
+    /// Deleted buckets whose points were not dropped yet, as far as [`Self::forget_dropped_bucket`] was told.
+    #[must_use]
+    pub fn dropped_buckets(&self) -> Vec<(OrganisationId, BucketId)> {
+        self.image().dropped_buckets.iter().map(|(bucket, organisation)| (*organisation, *bucket)).collect()
+    }
+
+    /// Notes that the points of a deleted bucket are gone for good. Nothing happens if that is known.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`].
+    pub async fn forget_dropped_bucket(&self, id: BucketId) -> Result<(), CatalogError> {
+        self.commit(|image| {
+            let known = image.dropped_buckets.contains_key(&id);
+            Ok((known.then_some(Change::RemoveDroppedBucket(id)).into_iter().collect(), ()))
         })
         .await
     }

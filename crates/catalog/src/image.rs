@@ -23,6 +23,9 @@ pub(crate) enum Change {
     RemoveOrganisation(OrganisationId),
     PutBucket(Arc<Bucket>),
     RemoveBucket(BucketId),
+    /// The storage engine has yet to drop the points of a bucket that is removed.
+    PutDroppedBucket(BucketId, OrganisationId),
+    RemoveDroppedBucket(BucketId),
     PutUser(Arc<User>),
     RemoveUser(UserId),
     /// The PHC string of an argon2id hash.
@@ -47,6 +50,7 @@ pub(crate) struct Image {
     pub(crate) buckets: BTreeMap<BucketId, Arc<Bucket>>,
     /// Nested, so that a look-up by name allocates nothing.
     pub(crate) bucket_names: HashMap<OrganisationId, HashMap<String, BucketId>>,
+    pub(crate) dropped_buckets: BTreeMap<BucketId, OrganisationId>,
     pub(crate) users: BTreeMap<UserId, Arc<User>>,
     pub(crate) user_names: HashMap<String, UserId>,
     pub(crate) passwords: HashMap<UserId, Arc<str>>,
@@ -98,6 +102,12 @@ impl Image {
                 if let Some(bucket) = self.buckets.remove(&id) {
                     self.forget_bucket_name(&bucket);
                 }
+            }
+            Change::PutDroppedBucket(id, organisation_id) => {
+                self.dropped_buckets.insert(id, organisation_id);
+            }
+            Change::RemoveDroppedBucket(id) => {
+                self.dropped_buckets.remove(&id);
             }
             Change::PutUser(user) => self.put_user(user),
             Change::RemoveUser(id) => {

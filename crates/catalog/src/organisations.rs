@@ -166,6 +166,7 @@ impl Catalog {
             for &bucket in &buckets {
                 changes.extend(unmap(image, MappedResource::bucket(bucket)));
                 changes.push(Change::RemoveBucket(bucket));
+                changes.push(Change::PutDroppedBucket(bucket, id));
             }
             let tokens = image.authorizations.values().filter(|token| token.organisation_id == id);
             changes.extend(tokens.map(|token| Change::RemoveAuthorization(token.id)));

@@ -24,7 +24,8 @@ pub(crate) use write::write;
 /// The row of state that says how far the migrations went.
 const STATE: &str = include_str!("../migrations/0000_state.sql");
 /// The migrations by number, starting with 1. The format version of a database is the number of the last one in it.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_resources.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/0001_resources.sql"), include_str!("../migrations/0002_dropped_buckets.sql")];
 /// How long to wait for another process that is just closing the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Only the owner may read password hashes and token digests.

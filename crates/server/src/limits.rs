@@ -101,8 +101,8 @@ const CONNECTIONS: usize = 4096;
 /// longest address that the parser of addresses takes is 64 KiB, and headers come on top.
 pub(crate) const CONNECTION_BUFFER_BYTES: usize = 128 * 1024;
 
-/// The longest silence of a client whose request was answered before its body was read: longer than a packet takes to be
-/// sent again, and a client that has read the answer stops sending at once.
+/// The longest silence of a client whose request was answered before its body was read: longer than a packet takes to
+/// be sent again, and a client that has read the answer stops sending at once.
 pub(crate) const LINGER_SILENCE: Duration = Duration::from_secs(2);
 
 /// How long the body of a request that was answered early is read to be thrown away: 50 MiB at 14 Mbit/s. Whoever is

@@ -29,6 +29,8 @@ use crate::auth::authenticate;
 use crate::middleware::{answer_panic, observe, path_not_found, strip_trailing_slashes, with_body_for_405};
 use crate::state::AppState;
 
+pub(crate) use self::buckets::finish_drops;
+
 /// The whole server as one router.
 pub fn app(state: AppState) -> Router {
     let routes = protected_routes()

@@ -21,6 +21,7 @@ use tower::ServiceExt as _;
 
 use crate::limits::{CONNECTION_BUFFER_BYTES, HTTP2_PING, LINGER_SILENCE, LINGER_TOTAL, Limits};
 use crate::lingering::Linger;
+use crate::routes;
 use crate::state::AppState;
 use crate::tls::{self, TlsError, TlsFiles};
 
@@ -73,6 +74,8 @@ pub async fn serve(
         linger: Linger { silence: limits.body_stall.min(LINGER_SILENCE), total: limits.body_total.min(LINGER_TOTAL) },
         cut: CancellationToken::new(),
     };
+    // It waits for the engine's replay, and nobody waits for it.
+    tokio::spawn(routes::finish_drops(acceptor.state.clone()));
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut shutdown = std::pin::pin!(shutdown);

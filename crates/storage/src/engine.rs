@@ -294,12 +294,14 @@ impl Engine {
     /// gone, and the next start finishes the drop.
     pub async fn drop_bucket(&self, organisation: OrganisationId, bucket: BucketId) -> Result<(), BucketError> {
         self.inner.replayed().await.map_err(WriteError::Internal)?;
-        if self.inner.shared.registry.bucket(bucket).is_none() {
-            return Ok(());
-        }
         // Not beside a flush: it could commit files of the tables that are about to go.
         let _no_flush = self.inner.flush_lock.lock().await;
         let _no_registration = self.inner.shared.schema_lock.lock().await;
+        if self.inner.shared.registry.bucket(bucket).is_none() {
+            // Nothing was written to it, and a write that is on its way finds that it comes too late.
+            self.inner.shared.registry.remove_bucket(bucket);
+            return Ok(());
+        }
         let record = EncodedRecord::bucket_drop(organisation, bucket);
         let appended = self.inner.wal.append(record, Durable::BucketDrop(bucket)).map_err(write::write_error)?;
         let sequence = appended.await.map_err(write::write_error)?;

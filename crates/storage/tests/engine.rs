@@ -215,6 +215,17 @@ async fn a_dropped_bucket_stays_empty_and_a_new_one_of_its_name_starts_empty() {
     assert_eq!(again.rows("m").await.len(), 1);
 }
 
+/// The write had looked the bucket up before it was deleted.
+#[tokio::test]
+async fn a_write_that_comes_after_the_drop_of_an_empty_bucket_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await;
+    database.engine.drop_bucket(database.bucket.organisation, database.bucket.bucket).await.unwrap();
+    let error = database.try_write("m f=1 1").await.unwrap_err();
+    assert!(matches!(error, WriteError::BucketDropped), "{error}");
+    assert!(database.table("m").await.is_none());
+}
+
 #[tokio::test]
 async fn bad_lines_store_nothing() {
     let folder = tempfile::tempdir().unwrap();

@@ -204,3 +204,23 @@ async fn what_is_absent_or_hidden_is_not_found_by_a_list() {
     assert_refused(list(&|filter| filter.id = Some(id)), Class::NotFound, "bucket not found");
     assert_refused(list(&|filter| filter.id = BucketId::from_u64(1)), Class::NotFound, "bucket not found");
 }
+
+#[tokio::test]
+async fn a_deleted_bucket_is_remembered_until_its_points_are_dropped() {
+    let (mut fixture, result) = Fixture::onboarded().await;
+    let organisation = fixture.organisation("other").await;
+    let id = result.bucket.id;
+    fixture.catalog.delete_bucket(id).await.unwrap();
+    let mut expected = vec![(result.organisation.id, id)];
+    assert_eq!(fixture.catalog.dropped_buckets(), expected);
+    let of_organisation = fixture.catalog.delete_organisation(organisation.id).await.unwrap();
+    expected.extend(of_organisation.iter().map(|bucket| (organisation.id, *bucket)));
+    fixture.reopen().await;
+    assert_eq!(fixture.catalog.dropped_buckets(), expected);
+    for (_, bucket) in expected {
+        fixture.catalog.forget_dropped_bucket(bucket).await.unwrap();
+        fixture.catalog.forget_dropped_bucket(bucket).await.unwrap();
+    }
+    fixture.reopen().await;
+    assert_eq!(fixture.catalog.dropped_buckets(), []);
+}

@@ -23,6 +23,7 @@ pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<(Image, u6
     let mut image = Image::default();
     load_organisations(connection, &mut image).await?;
     load_buckets(connection, &mut image).await?;
+    load_dropped_buckets(connection, &mut image).await?;
     load_users(connection, &mut image).await?;
     load_sessions(connection, &mut image).await?;
     load_authorizations(connection, &mut image).await?;
@@ -78,6 +79,18 @@ async fn load_buckets(connection: &mut SqliteConnection, image: &mut Image) -> R
             updated_at_ns: row.8,
         };
         image.apply(Change::PutBucket(Arc::new(bucket)));
+    }
+    Ok(())
+}
+
+async fn load_dropped_buckets(connection: &mut SqliteConnection, image: &mut Image) -> Result<(), LoadError> {
+    const TABLE: &str = "dropped_buckets";
+    let rows: Vec<(i64, i64)> =
+        sqlx::query_as("SELECT bucket_id, organisation_id FROM dropped_buckets").fetch_all(connection).await?;
+    for (id, organisation_id) in rows {
+        let id = sound(BucketId::from_i64(id), TABLE, "bucket_id")?;
+        let organisation_id = sound(OrganisationId::from_i64(organisation_id), TABLE, "organisation_id")?;
+        image.apply(Change::PutDroppedBucket(id, organisation_id));
     }
     Ok(())
 }

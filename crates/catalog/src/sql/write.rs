@@ -38,6 +38,15 @@ fn statement(change: &Change) -> Result<Statement<'_>, sqlx::Error> {
         Change::RemoveOrganisation(id) => sqlx::query("DELETE FROM organisations WHERE id = $1").bind(id.to_i64()),
         Change::PutBucket(bucket) => put_bucket(bucket),
         Change::RemoveBucket(id) => sqlx::query("DELETE FROM buckets WHERE id = $1").bind(id.to_i64()),
+        Change::PutDroppedBucket(id, organisation_id) => sqlx::query(
+            "INSERT INTO dropped_buckets (bucket_id, organisation_id) VALUES ($1, $2) \
+             ON CONFLICT (bucket_id) DO NOTHING",
+        )
+        .bind(id.to_i64())
+        .bind(organisation_id.to_i64()),
+        Change::RemoveDroppedBucket(id) => {
+            sqlx::query("DELETE FROM dropped_buckets WHERE bucket_id = $1").bind(id.to_i64())
+        }
         Change::PutUser(user) => put_user(user),
         Change::RemoveUser(id) => sqlx::query("DELETE FROM users WHERE id = $1").bind(id.to_i64()),
         Change::PutPassword(user_id, hash) => sqlx::query(

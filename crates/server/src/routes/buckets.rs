@@ -256,13 +256,24 @@ pub(super) async fn labels(
 
 /// Drops the points of a bucket that the catalog does not have any more.
 ///
-/// The catalog goes first. A crash in between then leaves points that nothing names: the client asked for their end,
-/// they cost space and nobody can read them, and bucket ids are never given out again. The other way round a crash
-/// would leave a bucket that still exists, whose deletion nobody was told of, without its points. For the same reason
-/// a failure here does not turn the answer into an error: the bucket is gone.
+/// The catalog goes first, and remembers the bucket until the points are gone too: after a crash in between
+/// [`finish_drops`] goes on. The other way round a crash would leave a bucket that still exists, whose deletion nobody
+/// was told of, without its points. For the same reason a failure here does not turn the answer into an error: the
+/// bucket is gone, and the next start tries again.
 pub(super) async fn drop_points(state: &AppState, organisation: OrganisationId, bucket: BucketId) {
     if let Err(error) = state.engine().drop_bucket(organisation, bucket).await {
         tracing::error!(%organisation, %bucket, %error, "the points of a deleted bucket could not be dropped");
+        return;
+    }
+    if let Err(error) = state.catalog().forget_dropped_bucket(bucket).await {
+        tracing::warn!(%bucket, %error, "a dropped bucket is still remembered");
+    }
+}
+
+/// Drops the points of buckets that were deleted when the server last ended.
+pub(crate) async fn finish_drops(state: AppState) {
+    for (organisation, bucket) in state.catalog().dropped_buckets() {
+        drop_points(&state, organisation, bucket).await;
     }
 }
 

@@ -30,7 +30,10 @@ struct Listening {
 
 impl Listening {
     async fn start(limits: Limits, tls: Option<TlsFiles>) -> Self {
-        let server = TestServer::with(Setup { limits, ..Setup::default() }).await;
+        Self::over(TestServer::with(Setup { limits, ..Setup::default() }).await, tls).await
+    }
+
+    async fn over(server: TestServer, tls: Option<TlsFiles>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -281,6 +284,22 @@ async fn a_stop_does_not_wait_for_ever() {
     listening.stop();
     listening.ended.await.unwrap();
     assert_eq!(read_to_end(stuck).await, "");
+}
+
+/// A crash may come between the two.
+#[tokio::test]
+async fn points_of_a_bucket_that_was_deleted_before_the_start_are_dropped() {
+    let server = TestServer::start(&[]).await;
+    assert_eq!(server.write("m f=1 1").await.status, 204);
+    let bucket = server.named("bucket").parse().unwrap();
+    server.state.catalog().delete_bucket(bucket).await.unwrap();
+    let tables = async |state: &server::AppState| state.engine().snapshot(bucket, None).await.unwrap().tables().count();
+    assert_eq!(tables(&server.state).await, 1);
+    let listening = Listening::over(server, None).await;
+    while !listening.server.state.catalog().dropped_buckets().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(tables(&listening.server.state).await, 0);
 }
 
 #[tokio::test]
