@@ -9,8 +9,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, DictionaryArray, Int32Array, StringArray, TimestampNanosecondArray, new_null_array,
+    Array, ArrayRef, BooleanBufferBuilder, DictionaryArray, Int32Array, StringArray, TimestampNanosecondArray,
+    new_null_array,
 };
+use arrow::buffer::NullBuffer;
 use arrow::compute::interleave;
 use arrow::datatypes::Int32Type;
 use arrow::error::ArrowError;
@@ -47,6 +49,39 @@ pub(crate) struct TagColumn {
 impl TagColumn {
     fn code(&self, rank: u32) -> u32 {
         self.codes.get(rank as usize).copied().unwrap_or(0)
+    }
+
+    /// The tag of consecutive runs of rows, given as (rows, rank of their series); `row_count` is their sum.
+    fn rows(&self, runs: impl Iterator<Item = (usize, u32)>, row_count: usize) -> Result<ArrayRef, ArrowError> {
+        let runs: Vec<(usize, u32)> = runs.map(|(rows, rank)| (rows, self.code(rank))).collect();
+        // Whoever groups or encodes a batch looks at every value of its dictionary, so a batch of a tag with very many
+        // values gets only those that its rows have.
+        let used = (self.values.len() > row_count).then(|| {
+            let mut used: Vec<u32> = runs.iter().map(|(_, code)| *code).filter(|code| *code > 0).collect();
+            used.sort_unstable();
+            used.dedup();
+            used
+        });
+        let key = |code: u32| match &used {
+            None => code.saturating_sub(1) as i32,
+            Some(used) => used.binary_search(&code).map_or(0, |index| index as i32),
+        };
+        let mut keys = Vec::with_capacity(row_count);
+        let mut valid = BooleanBufferBuilder::new(row_count);
+        for (rows, code) in &runs {
+            keys.resize(keys.len() + rows, key(*code));
+            valid.append_n(*rows, *code > 0);
+        }
+        let nulls = NullBuffer::new(valid.finish());
+        let keys = Int32Array::try_new(keys.into(), (nulls.null_count() > 0).then_some(nulls))?;
+        let values: ArrayRef = match &used {
+            None => Arc::<StringArray>::clone(&self.values),
+            Some(used) => {
+                let value = |code: &u32| self.values.value(*code as usize - 1);
+                Arc::new(StringArray::from_iter_values(used.iter().map(value)))
+            }
+        };
+        Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, values)?))
     }
 }
 
@@ -257,17 +292,8 @@ impl SortedRows {
         let Some(tag) = self.order.tag(column) else {
             return Ok(new_null_array(&arrow_type(ColumnKind::Tag), range.len()));
         };
-        let mut keys = Vec::with_capacity(range.len());
-        let mut valid = arrow::array::BooleanBufferBuilder::new(range.len());
-        for (run, rank) in self.runs_in(range) {
-            let code = tag.code(rank);
-            keys.resize(keys.len() + run.len(), code.saturating_sub(1) as i32);
-            valid.append_n(run.len(), code > 0);
-        }
-        let nulls = arrow::buffer::NullBuffer::new(valid.finish());
-        let keys = Int32Array::try_new(keys.into(), (nulls.null_count() > 0).then_some(nulls))?;
-        let values: ArrayRef = Arc::<StringArray>::clone(&tag.values);
-        Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, values)?))
+        let row_count = range.len();
+        tag.rows(self.runs_in(range).map(|(run, rank)| (run.len(), rank)), row_count)
     }
 
     fn field(

@@ -1,6 +1,7 @@
 //! Sorting and merging of duplicates against a slow, obvious model.
 use crate::flush::fixtures::{Model, Point, Random, Value, buffered, every_kind, schema, values};
 use crate::table::ColumnKind;
+use arrow::array::AsArray as _;
 use line_protocol::FieldKind;
 
 use super::*;
@@ -141,4 +142,29 @@ fn batches_are_bounded_by_rows_and_by_text() {
     let wide = every_kind();
     let points: Vec<Point> = (0..10).map(|time| Random(1).point(&wide, (time, time))).collect();
     assert_eq!(sort(&wide, buffered(&wide, &points, 3, 1), ALL_TIME).batch_bounds(4, usize::MAX), [0, 4, 8, 10]);
+}
+
+/// Grouping by a tag with a million values took minutes: each batch brought all of them.
+#[test]
+fn a_batch_brings_no_more_tag_values_than_it_has_rows() {
+    let table = schema(&[(2, "many", ColumnKind::Tag), (3, "v", ColumnKind::Field(FieldKind::Boolean))]);
+    let point = |index: i64| Point {
+        tags: if index == 50 { [].into() } else { [(ColumnId(2), format!("{index:03}"))].into() },
+        time: index % 7,
+        fields: [(ColumnId(3), Value::Boolean(true))].into(),
+    };
+    let points: Vec<Point> = (0..100).map(point).collect();
+    let sorted = sort(&table, buffered(&table, &points, 9, 1), ALL_TIME);
+    let mut model = Model::default();
+    model.write(&points);
+    let columns = all_columns(&table);
+    let expected = model.rows(&table, &columns);
+    for batch_rows in [1, 3, 99, 100] {
+        for pair in sorted.batch_bounds(batch_rows, usize::MAX).windows(2) {
+            let tag = sorted.columns(pair[0]..pair[1], &[ColumnId(2)]).unwrap().remove(0);
+            let values = tag.as_dictionary::<Int32Type>().values().len();
+            assert!(values <= batch_rows, "{values} values in {batch_rows} rows");
+        }
+        assert_eq!(read(&sorted, &columns, batch_rows), expected, "{batch_rows}");
+    }
 }
