@@ -438,7 +438,7 @@ fn limits_are_reached_without_a_stack_overflow() {
         }
         for operators in [limits.height - 1, 100_000] {
             let error = parse_query(&chain(operators), &ParseOptions::default()).unwrap_err().to_string();
-            assert!(error.starts_with("expression too long: more than 2000 operators at line 1, char "), "{error}");
+            assert!(error.starts_with("expression too long: more than 1000 operators at line 1, char "), "{error}");
         }
     });
 }
