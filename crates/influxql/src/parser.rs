@@ -238,11 +238,7 @@ impl<'a> Parser<'a> {
         if token.kind != Kind::Regex {
             return Err(ParseError::UnclosedRegex { position });
         }
-        // Only a parameter can end like this; printed, the backslash would hide the closing slash.
-        let backslashes = token.text.bytes().rev().take_while(|byte| *byte == b'\\').count();
-        let open_escape = (backslashes % 2 == 1)
-            .then(|| "error parsing regexp: trailing backslash at end of expression: ``".to_owned());
-        match open_escape.or_else(|| self.options.regex_error.and_then(|check| check(&token.text))) {
+        match unprintable(&token.text).or_else(|| self.options.regex_error.and_then(|check| check(&token.text))) {
             Some(message) => Err(ParseError::InvalidRegex { message, position }),
             None => Ok(token.text.into_owned()),
         }
@@ -314,6 +310,19 @@ impl<'a> Parser<'a> {
     /// The error that the token which was taken last is not followed by what is expected.
     fn found_taken(&self, expected: &str) -> ParseError {
         self.found(&self.lexer.token_at(self.taken_at), expected)
+    }
+}
+
+/// What is wrong with a regular expression that only a parameter can be: between slashes, a star at its start would
+/// begin a comment, and a lone backslash at its end would hide the closing slash.
+fn unprintable(regex: &str) -> Option<String> {
+    let backslashes = regex.bytes().rev().take_while(|byte| *byte == b'\\').count();
+    if regex.starts_with('*') {
+        Some("error parsing regexp: missing argument to repetition operator: `*`".to_owned())
+    } else if backslashes % 2 == 1 {
+        Some("error parsing regexp: trailing backslash at end of expression: ``".to_owned())
+    } else {
+        None
     }
 }
 

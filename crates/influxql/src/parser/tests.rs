@@ -359,6 +359,11 @@ fn parameters_of_no_use() {
         "SELECT a FROM b WHERE c =~ $v",
         "error parsing regexp: trailing backslash at end of expression: `` at line 1, char 28",
     );
+    check(
+        Parameter::Regex("*".to_owned()),
+        "SELECT a FROM $v",
+        "error parsing regexp: missing argument to repetition operator: `*` at line 1, char 15",
+    );
     check(Scalar::Other.into(), condition, "unable to bind parameter with type <nil>");
     let object = |kind: &str, value| Parameter::from_object(vec![(kind.to_owned(), value)]);
     for (kind, value, message) in [
