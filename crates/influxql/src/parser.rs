@@ -153,9 +153,17 @@ impl<'a> Parser<'a> {
         self.ahead.insert(ahead)
     }
 
+    /// What the next token is.
+    fn peek_kind(&mut self) -> Kind {
+        match &self.ahead {
+            Some(token) if !matches!(token.kind, Kind::Blank | Kind::Comment) => token.kind,
+            _ => self.peek().kind,
+        }
+    }
+
     /// Takes the next token if it is of this kind.
     fn take(&mut self, kind: Kind) -> bool {
-        let found = self.peek().kind == kind;
+        let found = self.peek_kind() == kind;
         if found {
             self.next();
         }
@@ -234,12 +242,12 @@ impl<'a> Parser<'a> {
     }
 
     fn checked_regex(&self, token: Token<'a>) -> Result<String> {
-        let position = self.lexer.position(token.at);
+        let position = || self.lexer.position(token.at);
         if token.kind != Kind::Regex {
-            return Err(ParseError::UnclosedRegex { position });
+            return Err(ParseError::UnclosedRegex { position: position() });
         }
         match unprintable(&token.text).or_else(|| self.options.regex_error.and_then(|check| check(&token.text))) {
-            Some(message) => Err(ParseError::InvalidRegex { message, position }),
+            Some(message) => Err(ParseError::InvalidRegex { message, position: position() }),
             None => Ok(token.text.into_owned()),
         }
     }

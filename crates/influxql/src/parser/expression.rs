@@ -26,7 +26,7 @@ impl<'a> Parser<'a> {
         let mut left = self.operand()?;
         let mut height = self.height;
         loop {
-            let operator = match self.peek().kind {
+            let operator = match self.peek_kind() {
                 Kind::Operator(operator) if operator.precedence() >= loosest => operator,
                 _ => break,
             };
@@ -35,7 +35,8 @@ impl<'a> Parser<'a> {
                 self.height = 1;
                 Expression::Regex(self.expect_regex()?)
             } else {
-                protected(self.operation(operator.precedence() + 1)?, operator)
+                let right = self.operation(operator.precedence() + 1)?;
+                self.protected(right, operator)
             };
             height = height.max(self.height) + 1;
             let limit = self.options.limits.height;
@@ -46,6 +47,18 @@ impl<'a> Parser<'a> {
         }
         self.height = height;
         Ok(left)
+    }
+
+    /// The right operand in parentheses if it is a sign's product and would, once printed, belong to the operator's
+    /// left: `a / -b` is `a / (-1 * b)`.
+    fn protected(&mut self, right: Expression, operator: Operator) -> Expression {
+        match &right {
+            Expression::Binary(binary) if binary.operator.precedence() <= operator.precedence() => {
+                self.height += 1;
+                Expression::Paren(Box::new(right))
+            }
+            _ => right,
+        }
     }
 
     fn operand(&mut self) -> Result<Expression> {
@@ -215,17 +228,6 @@ impl<'a> Parser<'a> {
             Some(Parameter::Invalid(message)) => ParseError::InvalidParameter { message: message.clone() },
             _ => ParseError::MissingParameter { name },
         }
-    }
-}
-
-/// The right operand in parentheses if it is a sign's product and would, once printed, belong to the operator's left:
-/// `a / -b` is `a / (-1 * b)`.
-fn protected(right: Expression, operator: Operator) -> Expression {
-    match &right {
-        Expression::Binary(binary) if binary.operator.precedence() <= operator.precedence() => {
-            Expression::Paren(Box::new(right))
-        }
-        _ => right,
     }
 }
 

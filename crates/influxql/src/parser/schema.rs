@@ -141,7 +141,7 @@ impl Parser<'_> {
         };
         let mut any = false;
         loop {
-            let given = match self.peek().kind {
+            let given = match self.peek_kind() {
                 Kind::Keyword(Keyword::Duration) => policy.duration.is_some(),
                 Kind::Keyword(Keyword::Replication) => policy.replication.is_some(),
                 Kind::Keyword(Keyword::Shard) => policy.shard_duration.is_some(),
@@ -175,13 +175,16 @@ impl Parser<'_> {
     fn replication(&mut self) -> Result<u32> {
         const MAXIMUM: i64 = i32::MAX as i64;
         let token = self.expect(Kind::Integer, "integer")?;
-        let position = self.lexer.position(token.at);
         let Ok(value) = token.text.parse::<i64>() else {
+            let position = self.lexer.position(token.at);
             return Err(ParseError::OptionTooLarge { function: "Atoi", digits: token.text.into_owned(), position });
         };
         match u32::try_from(value) {
             Ok(replication) if (1..=MAXIMUM).contains(&value) => Ok(replication),
-            _ => Err(ParseError::OptionOutOfRange { value, minimum: 1, maximum: MAXIMUM, position }),
+            _ => {
+                let position = self.lexer.position(token.at);
+                Err(ParseError::OptionOutOfRange { value, minimum: 1, maximum: MAXIMUM, position })
+            }
         }
     }
 

@@ -181,7 +181,7 @@ impl Parser<'_> {
         self.expect_keyword(Keyword::By)?;
         let order = match self.direction() {
             Some(order) => order,
-            None if self.peek().kind == Kind::Identifier => {
+            None if self.peek_kind() == Kind::Identifier => {
                 let is_time = self.next().text == "time";
                 let order = self.direction().unwrap_or(Order::Ascending);
                 if !is_time {

@@ -86,7 +86,7 @@ impl Parser<'_> {
         }
         self.expect(Kind::Keyword(Keyword::Keys), "KEY, KEYS, VALUES")?;
         let mut scope = self.database_and_sources()?;
-        let has_key = self.peek().kind == Kind::Keyword(Keyword::With);
+        let has_key = self.peek_kind() == Kind::Keyword(Keyword::With);
         let key = if has_key { Some(self.key_filter()?) } else { None };
         scope.condition = self.condition()?;
         self.order_and_page(&mut scope)?;
