@@ -49,9 +49,10 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// The token that begins at a place which was a token's start before.
-    pub(crate) fn token_at(&self, start: usize) -> Token<'a> {
-        Lexer { text: self.text, offset: start, end_seen: self.end_seen }.token()
+    /// The operand that begins at a place where one was read before.
+    pub(crate) fn operand_at(&self, start: usize) -> Token<'a> {
+        let mut lexer = Lexer { text: self.text, offset: start, end_seen: self.end_seen };
+        if lexer.next_byte() == Some(b'/') { lexer.regex() } else { lexer.token() }
     }
 
     /// Reads the next token.

@@ -241,7 +241,8 @@ impl<'a> Parser<'a> {
         Ok(None)
     }
 
-    fn checked_regex(&self, token: Token<'a>) -> Result<String> {
+    fn checked_regex(&mut self, token: Token<'a>) -> Result<String> {
+        self.taken_at = token.start;
         let position = || self.lexer.position(token.at);
         if token.kind != Kind::Regex {
             return Err(ParseError::UnclosedRegex { position: position() });
@@ -317,7 +318,7 @@ impl<'a> Parser<'a> {
 
     /// The error that the token which was taken last is not followed by what is expected.
     fn found_taken(&self, expected: &str) -> ParseError {
-        self.found(&self.lexer.token_at(self.taken_at), expected)
+        self.found(&self.lexer.operand_at(self.taken_at), expected)
     }
 }
 

@@ -36,7 +36,8 @@ keywords! {
     Default "DEFAULT", Delete "DELETE", Desc "DESC", Destinations "DESTINATIONS", Diagnostics "DIAGNOSTICS",
     Distinct "DISTINCT", Drop "DROP", Duration "DURATION", End "END", Every "EVERY", Exact "EXACT",
     Explain "EXPLAIN", Field "FIELD", For "FOR", From "FROM", Grant "GRANT", Grants "GRANTS", Group "GROUP",
-    Groups "GROUPS", Inf "INF", Insert "INSERT", Into "INTO", Key "KEY", Keys "KEYS", Kill "KILL", Limit "LIMIT",
+    Groups "GROUPS", In "IN", Inf "INF", Insert "INSERT", Into "INTO", Key "KEY", Keys "KEYS", Kill "KILL",
+    Limit "LIMIT",
     Measurement "MEASUREMENT", Measurements "MEASUREMENTS", Name "NAME", Offset "OFFSET", On "ON", Order "ORDER",
     Password "PASSWORD", Policy "POLICY", Policies "POLICIES", Privileges "PRIVILEGES", Queries "QUERIES",
     Query "QUERY", Read "READ", Replication "REPLICATION", Resample "RESAMPLE", Retention "RETENTION",
@@ -97,7 +98,6 @@ impl Kind {
         match capitals {
             "AND" => Self::Operator(Operator::And),
             "OR" => Self::Operator(Operator::Or),
-            "IN" => Self::Operator(Operator::In),
             "TRUE" => Self::Boolean(true),
             "FALSE" => Self::Boolean(false),
             _ => Keyword::from_capitals(capitals).map_or(Self::Identifier, Self::Keyword),

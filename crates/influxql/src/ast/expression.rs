@@ -116,8 +116,6 @@ pub enum Operator {
     BitXor,
     And,
     Or,
-    /// The grammar has it everywhere; it means something behind `WITH KEY` only.
-    In,
     Equal,
     NotEqual,
     Matches,
@@ -142,7 +140,6 @@ impl Operator {
             Self::BitXor => "^",
             Self::And => "AND",
             Self::Or => "OR",
-            Self::In => "IN",
             Self::Equal => "=",
             Self::NotEqual => "!=",
             Self::Matches => "=~",
@@ -159,8 +156,7 @@ impl Operator {
         match self {
             Self::Or => 1,
             Self::And => 2,
-            Self::In
-            | Self::Equal
+            Self::Equal
             | Self::NotEqual
             | Self::Matches
             | Self::NotMatches

@@ -360,11 +360,12 @@ impl ShowScope {
 
 impl Display for KeyFilter {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} ", self.operator())?;
         match self {
-            Self::Equal(key) | Self::NotEqual(key) => quote_identifier(key).fmt(formatter),
-            Self::In(keys) => write!(formatter, "({})", list(keys.iter().map(|key| quote_identifier(key)))),
-            Self::Matches(text) | Self::NotMatches(text) => regex(text).fmt(formatter),
+            Self::Equal(key) => write!(formatter, "= {}", quote_identifier(key)),
+            Self::NotEqual(key) => write!(formatter, "!= {}", quote_identifier(key)),
+            Self::In(keys) => write!(formatter, "IN ({})", list(keys.iter().map(|key| quote_identifier(key)))),
+            Self::Matches(text) => write!(formatter, "=~ {}", regex(text)),
+            Self::NotMatches(text) => write!(formatter, "!~ {}", regex(text)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::expression::{Expression, Operator};
+use super::expression::Expression;
 use super::select::{Measurement, Order, Page, Select, Source};
 use crate::duration::Duration;
 
@@ -174,19 +174,6 @@ pub enum KeyFilter {
     Matches(String),
     /// `!~ /…/`
     NotMatches(String),
-}
-
-impl KeyFilter {
-    /// Its operator.
-    pub const fn operator(&self) -> Operator {
-        match self {
-            Self::Equal(_) => Operator::Equal,
-            Self::NotEqual(_) => Operator::NotEqual,
-            Self::In(_) => Operator::In,
-            Self::Matches(_) => Operator::Matches,
-            Self::NotMatches(_) => Operator::NotMatches,
-        }
-    }
 }
 
 /// `SHOW … CARDINALITY`

@@ -88,6 +88,10 @@ impl Parser<'_> {
         }
         let first = self.identifier()?;
         let Segments { mut names, open } = self.segments(first)?;
+        if names.len() < 3 {
+            // InfluxDB looks for a regular expression behind the token that follows, too; this moves the end.
+            self.lexer.look();
+        }
         let name = if open && names.len() < 3 {
             MeasurementName::Regex(self.expect_regex()?)
         } else if open {

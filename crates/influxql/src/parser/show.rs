@@ -152,7 +152,7 @@ impl Parser<'_> {
         self.expect_keyword(Keyword::Key)?;
         let token = self.next();
         Ok(match token.kind {
-            Kind::Operator(Operator::In) => {
+            Kind::Keyword(Keyword::In) => {
                 self.expect(Kind::LeftParen, "(")?;
                 let keys = self.list(Self::identifier)?;
                 self.expect(Kind::RightParen, ")")?;

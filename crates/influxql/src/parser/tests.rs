@@ -207,7 +207,7 @@ fn operators_by_precedence() {
     check_groups("time>now()-5m", "[time > [now() - 5m]]");
     check_groups("a =~ /x/ AND b !~ /y/", "[[a =~ /x/] AND [b !~ /y/]]");
     check_groups("a <> 1 and a != 2 And a >= 3 AND a <= 4", "[[[[a != 1] AND [a != 2]] AND [a >= 3]] AND [a <= 4]]");
-    check_groups("a IN (b)", "[a IN (b)]");
+    check_error("SELECT a FROM b WHERE c IN (d)", "found IN, expected ; at line 1, char 25");
 }
 
 #[test]
@@ -349,7 +349,8 @@ fn parameters_of_no_use() {
     check(
         string(),
         "$v",
-        "found x, expected SELECT, DELETE, SHOW, CREATE, DROP, EXPLAIN, GRANT, REVOKE, ALTER, SET, KILL at line 1, char 1",
+        "found x, expected SELECT, DELETE, SHOW, CREATE, DROP, EXPLAIN, GRANT, REVOKE, ALTER, SET, KILL \
+         at line 1, char 1",
     );
     check(Parameter::Integer(-1), "SELECT a FROM b LIMIT $v", "LIMIT must be >= 0 at line 1, char 23");
     check(Parameter::Number(f64::NAN), condition, "unable to parse number at line 1, char 27");
@@ -389,7 +390,8 @@ fn parameters_of_no_use() {
     );
     check_error(
         "$SHOW$DATABASES",
-        "found $SHOW, expected SELECT, DELETE, SHOW, CREATE, DROP, EXPLAIN, GRANT, REVOKE, ALTER, SET, KILL at line 1, char 1",
+        "found $SHOW, expected SELECT, DELETE, SHOW, CREATE, DROP, EXPLAIN, GRANT, REVOKE, ALTER, SET, KILL \
+         at line 1, char 1",
     );
     check_error("SELECT a FROM b WHERE c = $w", "missing parameter: w");
 }

@@ -69,6 +69,7 @@ fn select() {
     check_error("SELECT a FROM b WHERE c +;", "found ;, expected identifier, string, number, bool at line 1, char 26");
     check_error("SELECT a FROM (SHOW USERS)", "found SHOW, expected SELECT at line 1, char 16");
     check_error("SELECT a FROM (SELECT b FROM c", "found EOF, expected ) at line 1, char 32");
+    check_error("SELECT a FROM (SELECT b FROM (SELECT c FROM d)", "found EOF, expected ) at line 1, char 48");
     check_error("SELECT a FROM b.c.d.e", "too many segments in \"b\".\"c\".\"d\".e at line 1, char 1");
     check_error("SELECT a FROM b.", "found EOF, expected identifier at line 1, char 18");
     check_error("SELECT a./b/ FROM c", "found /, expected identifier at line 1, char 10");
@@ -210,6 +211,11 @@ fn continuous_queries_and_subscriptions() {
     check_error(
         &format!("{begin} BEGIN SELECT f(a) INTO b FROM c END"),
         "found c, expected GROUP BY time(...) at line 1, char 63",
+    );
+    // Regression: the slash was read again as a division.
+    check_error(
+        &format!("{begin} BEGIN SELECT f(a) INTO b FROM /c/ END"),
+        "found c, expected GROUP BY time(...) at line 1, char 62",
     );
     check_error(
         &format!("{begin} BEGIN SELECT f(a) INTO b FROM c GROUP BY time(x) END"),
