@@ -15,10 +15,14 @@
 //! implemented. What InfluxDB finds out only when it compiles a query (unknown functions, `mean(value), value`) is not
 //! found here. The differences:
 //!
+//! - From later versions than 1.6, whose errors are in `tests/refused.txt`: `SHOW MEASUREMENTS ON db.rp` and `ON *.*`,
+//!   `SHOW TAG KEYS … WITH KEY`, `DELETE FROM rp.m`. Options and words of 1.12 (`FUTURE LIMIT`, `PAST LIMIT`,
+//!   `VERBOSE`) are not there.
 //! - Lenient: a comment may stand wherever a blank may; a quoted name may follow a word without a blank; a regular
 //!   expression may follow a comma without one.
-//! - Strict: a NUL is an illegal character, not the end of the text; a `.` or `::` with nothing behind it is an error;
-//!   a duration whose parts overflow twice is one as well; an error of a parameter's value is told as it is.
+//! - Strict: a NUL is an illegal character, not the end of the text; a point of a field's name needs a name behind it;
+//!   `SHOW SERIES EXACT` needs its `CARDINALITY`; a duration whose parts overflow twice is an error as well; what is
+//!   wrong with a parameter's value is told as it is.
 //! - Printed text always parses to the same tree: numbers keep all digits and a point, names are quoted wherever they
 //!   must be, `a / -b` is `a / (-1 * b)`, and `SHOW TAG KEYS` keeps its `WITH KEY`.
 //! - Regular expressions stay text, and time zones stay names, unless [`ParseOptions`] has checks for them.

@@ -330,9 +330,9 @@ fn statement() -> BoxedStrategy<Statement> {
 }
 
 /// What soup is made of, with a blank between any two.
-const TOKENS: &str = "SELECT FROM WHERE GROUP BY time(1m) fill( ORDER LIMIT tz( INTO SHOW TAG VALUES WITH KEY CARDINALITY \
-    EXACT ON CREATE DATABASE a \"b\" 'd' 1 1.5 10m 99999999999999999999 /x/ / =~ !~ = <> AND OR IN - + * :: : . .. , ; \
-    ( ) DISTINCT $p $ -- \n /* */ \\ \" ' é \0 \r\n ns µ ALL PRIVILEGES AS END BEGIN";
+const TOKENS: &str = "SELECT FROM WHERE GROUP BY time(1m) fill( ORDER LIMIT tz( INTO SHOW TAG VALUES WITH KEY EXACT \
+    CARDINALITY ON CREATE DATABASE a \"b\" 'd' 1 1.5 10m 99999999999999999999 /x/ / =~ !~ = <> AND OR IN - + * :: : . \
+    .. , ; ( ) DISTINCT $p $ -- \n /* */ \\ \" ' é \0 \r\n ns µ ALL PRIVILEGES AS END BEGIN";
 
 /// Texts of tokens in any order, most of which the grammar refuses late.
 fn soup() -> BoxedStrategy<String> {

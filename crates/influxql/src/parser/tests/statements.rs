@@ -200,14 +200,12 @@ fn databases_and_retention_policies() {
 fn continuous_queries_and_subscriptions() {
     check_same("CREATE CONTINUOUS QUERY q ON db BEGIN SELECT mean(a) INTO b FROM c GROUP BY time(5m) END");
     check_same(
-        "CREATE CONTINUOUS QUERY q ON db RESAMPLE EVERY 1m FOR 1h BEGIN SELECT f(a) INTO b FROM c GROUP BY time(5m) END",
+        "CREATE CONTINUOUS QUERY q ON d RESAMPLE EVERY 1m FOR 1h BEGIN SELECT f(a) INTO b FROM d GROUP BY time(5m) END",
     );
     check_same(
-        "CREATE CONTINUOUS QUERY q ON db RESAMPLE EVERY 1m BEGIN SELECT mean(a) INTO b FROM c GROUP BY time(5m) END",
+        "CREATE CONTINUOUS QUERY q ON db RESAMPLE EVERY 1m BEGIN SELECT f(a) INTO b FROM c GROUP BY time(5m) END",
     );
-    check_same(
-        "CREATE CONTINUOUS QUERY q ON db RESAMPLE FOR 1h BEGIN SELECT mean(a) INTO b FROM c GROUP BY time(5m) END",
-    );
+    check_same("CREATE CONTINUOUS QUERY q ON db RESAMPLE FOR 1h BEGIN SELECT f(a) INTO b FROM c GROUP BY time(5m) END");
     check_same("CREATE CONTINUOUS QUERY \"this.is-a.test\" ON db BEGIN SELECT * INTO b FROM c END");
     check_same(
         "CREATE CONTINUOUS QUERY q ON db BEGIN SELECT mean(a) INTO rp.:MEASUREMENT FROM /x/ GROUP BY time(1m), * END",
