@@ -11,7 +11,8 @@ pub struct Limits {
     /// sends all its panels at once has some dozens.
     pub statements: usize,
     /// Deepest nesting of parentheses, calls and subqueries. The parser calls itself for each, and so does whoever
-    /// walks the tree; a level costs some kilobytes of stack.
+    /// walks the tree; a level costs some kilobytes of stack, up to fifteen without optimisation. Queries that people
+    /// write have less than ten.
     pub nesting: usize,
     /// Largest height of the tree of one expression. A chain of operators (`host = 'a' OR host = 'b' OR …`) leans to
     /// the left and is as high as it is long. Printing, cloning and dropping a tree go down to its end, at up to 250
@@ -21,6 +22,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { text_bytes: 1024 * 1024, statements: 1_000, nesting: 100, height: 1_000 }
+        Self { text_bytes: 1024 * 1024, statements: 1_000, nesting: 50, height: 1_000 }
     }
 }

@@ -25,7 +25,7 @@ impl Parser<'_> {
             }
             Keyword::Measurement => {
                 let exact = self.exact("EXACT, CARDINALITY")?;
-                self.cardinality(CardinalityOf::Measurements, exact)?
+                self.cardinality(exact, |_| Ok(CardinalityOf::Measurements))?
             }
             Keyword::Measurements => Statement::ShowMeasurements(self.show_measurements()?),
             Keyword::Queries => Statement::ShowQueries,
@@ -54,10 +54,10 @@ impl Parser<'_> {
     fn show_series(&mut self) -> Result<Statement> {
         if self.take_keyword(Keyword::Exact) {
             self.expect_keyword(Keyword::Cardinality)?;
-            return self.cardinality(CardinalityOf::Series, true);
+            return self.cardinality(true, |_| Ok(CardinalityOf::Series));
         }
         if self.take_keyword(Keyword::Cardinality) {
-            return self.cardinality(CardinalityOf::Series, false);
+            return self.cardinality(false, |_| Ok(CardinalityOf::Series));
         }
         let mut scope = self.database_and_sources()?;
         scope.condition = self.condition()?;
@@ -68,7 +68,7 @@ impl Parser<'_> {
     fn show_field(&mut self) -> Result<Statement> {
         if self.take_keyword(Keyword::Key) {
             let exact = self.exact("EXACT, CARDINALITY")?;
-            return self.cardinality(CardinalityOf::FieldKeys, exact);
+            return self.cardinality(exact, |_| Ok(CardinalityOf::FieldKeys));
         }
         self.expect(Kind::Keyword(Keyword::Keys), "KEY, KEYS")?;
         let mut scope = self.database_and_sources()?;
@@ -79,7 +79,7 @@ impl Parser<'_> {
     fn show_tag(&mut self) -> Result<Statement> {
         if self.take_keyword(Keyword::Key) {
             let exact = self.exact("EXACT, CARDINALITY")?;
-            return self.cardinality(CardinalityOf::TagKeys, exact);
+            return self.cardinality(exact, |_| Ok(CardinalityOf::TagKeys));
         }
         if self.take_keyword(Keyword::Values) {
             return self.show_tag_values();
@@ -100,8 +100,7 @@ impl Parser<'_> {
             self.expect_keyword(Keyword::Cardinality)?;
         }
         if exact || self.take_keyword(Keyword::Cardinality) {
-            // The keys are not known yet; they are read in their place.
-            return self.cardinality(CardinalityOf::TagValues(KeyFilter::In(Vec::new())), exact);
+            return self.cardinality(exact, |parser| parser.key_filter().map(CardinalityOf::TagValues));
         }
         let mut scope = self.database_and_sources()?;
         let key = self.key_filter()?;
@@ -117,15 +116,11 @@ impl Parser<'_> {
         Ok(exact)
     }
 
-    /// `SHOW … CARDINALITY` behind that word.
-    fn cardinality(&mut self, of: CardinalityOf, exact: bool) -> Result<Statement> {
+    /// `SHOW … CARDINALITY` behind that word. What is counted may have a clause of its own in the midst of the others.
+    fn cardinality(&mut self, exact: bool, of: impl FnOnce(&mut Self) -> Result<CardinalityOf>) -> Result<Statement> {
         let scope = self.database_and_sources()?;
-        let of = match of {
-            CardinalityOf::TagValues(_) => CardinalityOf::TagValues(self.key_filter()?),
-            other => other,
-        };
         Ok(Statement::ShowCardinality(Cardinality {
-            of,
+            of: of(self)?,
             exact,
             database: scope.database,
             sources: scope.sources,

@@ -421,18 +421,22 @@ fn limits_are_reached_without_a_stack_overflow() {
         let condition = |condition: String| format!("SELECT a FROM b WHERE {condition}");
         // The condition is the first level.
         let parens = |depth: usize| condition(format!("{}a{}", "(".repeat(depth), ")".repeat(depth)));
+        let steps = |depth: usize| {
+            let step = "a OR a AND a = a + a * (";
+            condition(format!("{}a{}", step.repeat(depth), ")".repeat(depth)))
+        };
         let calls = |depth: usize| condition(format!("{}a{}", "f(".repeat(depth), ")".repeat(depth)));
         let subqueries = |depth: usize| {
             format!("{}b{}", "SELECT a FROM (".repeat(depth), ")".repeat(depth)).replace("(b", "(SELECT a FROM b")
         };
         let chain = |operators: usize| condition(format!("a = 1{}", " OR a = 1".repeat(operators)));
         let deepest = limits.nesting - 1;
-        for text in [parens(deepest), calls(deepest), subqueries(deepest), chain(limits.height - 2)] {
+        for text in [parens(deepest), steps(deepest), calls(deepest), subqueries(deepest), chain(limits.height - 2)] {
             let query = parse_query(&text, &ParseOptions::default()).unwrap();
             let copy = query.clone();
             assert_eq!(parse_query(&query.to_string(), &ParseOptions::default()), Ok(copy));
         }
-        let deep = "nested too deep: more than 100 levels";
+        let deep = "nested too deep: more than 50 levels";
         for text in [
             parens(deepest + 1),
             calls(deepest + 1),
