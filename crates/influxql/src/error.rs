@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::duration::DurationError;
+use crate::limits::QUOTED_BYTES_MAX;
 
 /// What InfluxDB 1.x writes in front of a [`ParseError`] in the answer to a query.
 pub const PARSE_ERROR_PREFIX: &str = "error parsing query: ";
@@ -129,4 +130,13 @@ pub enum ParseError {
     /// An expression higher than [`crate::Limits::height`].
     #[error("expression too long: more than {limit} operators at {position}")]
     ExpressionTooLong { limit: usize, position: Position },
+}
+
+/// A part of the text as an error quotes it.
+pub(crate) fn quoted(text: &str) -> String {
+    if text.len() <= QUOTED_BYTES_MAX {
+        return text.to_owned();
+    }
+    let cut = text.floor_char_boundary(QUOTED_BYTES_MAX);
+    format!("{}…", text.get(..cut).unwrap_or_default())
 }

@@ -20,6 +20,10 @@ pub struct Limits {
     pub height: usize,
 }
 
+/// How much of a name, string or number is quoted in an error, in bytes; an ellipsis marks the cut. An answer must not
+/// be as large as the longest text.
+pub const QUOTED_BYTES_MAX: usize = 1_024;
+
 impl Default for Limits {
     fn default() -> Self {
         Self { text_bytes: 1024 * 1024, statements: 1_000, nesting: 50, height: 1_000 }

@@ -9,7 +9,7 @@ mod statement;
 
 use crate::ast::{Expression, Query, Statement};
 use crate::duration::Duration;
-use crate::error::{ParseError, Position};
+use crate::error::{ParseError, Position, quoted};
 use crate::lexer::Lexer;
 use crate::limits::Limits;
 use crate::parameters::{Parameter, Parameters};
@@ -279,7 +279,7 @@ impl<'a> Parser<'a> {
         let token = self.expect(Kind::Integer, "integer")?;
         token.text.parse().map_err(|_| ParseError::OptionTooLarge {
             function: "ParseUint",
-            digits: token.text.to_string(),
+            digits: quoted(&token.text),
             position: self.lexer.position(token.at),
         })
     }
@@ -310,7 +310,7 @@ impl<'a> Parser<'a> {
     /// The error that a token is something else than expected.
     fn found(&self, token: &Token<'_>, expected: &str) -> ParseError {
         ParseError::Unexpected {
-            found: token.describe(),
+            found: quoted(&token.describe()),
             expected: expected.to_owned(),
             position: self.lexer.position(token.at),
         }

@@ -3,7 +3,7 @@
 use super::{Parser, Result};
 use crate::ast::{Call, DataType, Expression, Operator, Reference, Wildcard};
 use crate::duration::Duration;
-use crate::error::ParseError;
+use crate::error::{ParseError, quoted};
 use crate::lexer::is_bare;
 use crate::parameters::Parameter;
 use crate::token::{Keyword, Kind, Token};
@@ -192,7 +192,7 @@ impl<'a> Parser<'a> {
             }
         }
         if names.len() > 3 {
-            return Err(ParseError::TooManySegments { name: quoted_segments(&names) });
+            return Err(ParseError::TooManySegments { name: quoted(&quoted_segments(&names)) });
         }
         Ok(Segments { names, open })
     }
@@ -226,7 +226,7 @@ impl<'a> Parser<'a> {
         match self.parameter(&name) {
             _ if name.is_empty() => ParseError::EmptyParameter,
             Some(Parameter::Invalid(message)) => ParseError::InvalidParameter { message: message.clone() },
-            _ => ParseError::MissingParameter { name },
+            _ => ParseError::MissingParameter { name: quoted(&name) },
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::ast::{
     DatabasePolicy, Expression, Password, Select, Statement, SubscriptionMode,
 };
 use crate::duration::Duration;
-use crate::error::ParseError;
+use crate::error::{ParseError, quoted};
 use crate::token::{Keyword, Kind};
 
 impl Parser<'_> {
@@ -177,7 +177,7 @@ impl Parser<'_> {
         let token = self.expect(Kind::Integer, "integer")?;
         let Ok(value) = token.text.parse::<i64>() else {
             let position = self.lexer.position(token.at);
-            return Err(ParseError::OptionTooLarge { function: "Atoi", digits: token.text.into_owned(), position });
+            return Err(ParseError::OptionTooLarge { function: "Atoi", digits: quoted(&token.text), position });
         };
         match u32::try_from(value) {
             Ok(replication) if (1..=MAXIMUM).contains(&value) => Ok(replication),

@@ -5,7 +5,7 @@ use super::{Parser, Result, none_if_empty};
 use crate::ast::{
     Call, Expression, Field, Fill, Measurement, MeasurementName, Operator, Order, Page, Select, Source, Target,
 };
-use crate::error::ParseError;
+use crate::error::{ParseError, quoted};
 use crate::token::{Keyword, Kind};
 
 impl Parser<'_> {
@@ -172,7 +172,7 @@ impl Parser<'_> {
             return Err(ParseError::ZoneNotString);
         };
         match self.options.zone_exists {
-            Some(exists) if !exists(&name) => Err(ParseError::UnknownZone { name }),
+            Some(exists) if !exists(&name) => Err(ParseError::UnknownZone { name: quoted(&name) }),
             _ => Ok(Some(name)),
         }
     }

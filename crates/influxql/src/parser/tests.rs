@@ -479,6 +479,15 @@ fn texts_and_statements_have_limits() {
 }
 
 #[test]
+fn errors_quote_a_part_of_what_is_long() {
+    let long = "é".repeat(1_000);
+    let expected = format!("found {}…, expected FROM at line 1, char 9", "é".repeat(512));
+    check_error(&format!("SELECT a '{long}'"), &expected);
+    let error = parse_query(&format!("SELECT a{} FROM b", ".a".repeat(100_000)), &ParseOptions::default());
+    assert!(error.unwrap_err().to_string().len() < 1_200);
+}
+
+#[test]
 fn passwords_are_not_printed() {
     let statement = parse_statement("CREATE USER u WITH PASSWORD 'secret'", &ParseOptions::default()).unwrap();
     assert_eq!(statement.to_string(), "CREATE USER u WITH PASSWORD [REDACTED]");
