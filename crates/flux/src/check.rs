@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::ast::{Expression, File, ObjectExpression, PropertyKey, Statement};
+use crate::ast::{Expression, File, ObjectExpression, Operator, PropertyKey, Statement};
 use crate::location::Location;
 use crate::walk::{Node, walk};
 
@@ -64,7 +64,20 @@ pub fn check(file: &File, errors_max: usize) -> Vec<SyntaxError> {
             break;
         }
     }
-    errors
+    if errors.is_empty() { missing_operators(file, errors_max) } else { errors }
+}
+
+/// Expressions without an operator between them. Mostly they follow from another error, so they are reported only
+/// where there is none.
+fn missing_operators(file: &File, errors_max: usize) -> Vec<SyntaxError> {
+    let missing = walk(Node::File(file)).filter_map(|node| match node {
+        Node::Expression(Expression::Binary(binary)) if binary.operator == Operator::Invalid => {
+            let message = "expected an operator between two expressions".to_owned();
+            Some(SyntaxError { file: file.name.clone(), location: binary.meta.location, message })
+        }
+        _ => None,
+    });
+    missing.take(errors_max).collect()
 }
 
 /// Either all properties of a record have values, or none has.

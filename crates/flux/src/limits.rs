@@ -10,7 +10,7 @@ pub struct Limits {
     /// commas must not become a hundred times its size.
     pub tokens: usize,
     /// How deep brackets, blocks and types may stand in each other. The parser recurses only there, so this bounds
-    /// its stack: the 200 levels need less than 1 MB in a debug build.
+    /// its stack: calls in calls take 1 MB in a debug build, half of what a thread has. Scripts nest below 30.
     pub nesting: usize,
     /// Height of the tree. Chains such as `a |> b() |> c()` or `a or b or c` need no nesting but grow the tree, and
     /// everything that walks a tree recurses over its height: clone, comparison, drop, the planner. 1,000 is
@@ -25,7 +25,7 @@ impl Default for Limits {
         Self {
             source_bytes: 16 * 1024 * 1024,
             tokens: 1_000_000,
-            nesting: 200,
+            nesting: 128,
             tree_height: 1_000,
             reported_errors: 100,
         }
@@ -37,3 +37,7 @@ pub const SOURCE_BYTES_MAX: usize = u32::MAX as usize;
 
 /// How deep a tree in JSON may stand in itself. The reader recurses; JSON itself is read to 127 levels only.
 pub const JSON_DEPTH_MAX: usize = 200;
+
+/// How many bytes of sources a tree in JSON repeats. Each node repeats its own, so that a long chain would make of a
+/// script a thousand times its size; behind this sum, nodes have their places only.
+pub const JSON_SOURCE_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -483,7 +483,7 @@ fn function_expression(node: &Node<'_>) -> Result<FunctionExpression, ReadError>
         parameters: node.list("params", property)?,
         rparen: node.comments("rparen")?,
         arrow: node.comments("arrow")?,
-        body: node.child("body", body)?,
+        body: node.optional("body", body)?.map_or_else(|| node.expression("body").map(FunctionBody::Expression), Ok)?,
     })
 }
 

@@ -6,6 +6,7 @@ use crate::ast::{
     ParameterKind, ParameterType, Property, PropertyKey, RecordType, Statement, StringPart, Type, VariableAssignment,
 };
 use crate::format::date_time;
+use crate::limits::JSON_SOURCE_BYTES_MAX;
 use crate::location::{LineIndex, Location};
 use crate::walk::Node;
 
@@ -14,7 +15,7 @@ pub fn write_package(package: &Package) -> String {
     let mut out = "{\"type\":\"Package\"".to_owned();
     if package.meta.location.is_known() {
         let source = LineIndex::new("");
-        let mut writer = Writer { out, waiting: Vec::new(), source: &source, file_name: "" };
+        let mut writer = Writer { out, waiting: Vec::new(), source: &source, file_name: "", source_bytes_left: 0 };
         writer.location(package.meta.location);
         out = writer.out;
     }
@@ -38,7 +39,13 @@ pub fn write_package(package: &Package) -> String {
 /// A file as JSON.
 pub fn write_file(file: &File) -> String {
     let source = LineIndex::new(&file.source);
-    let mut writer = Writer { out: String::new(), waiting: Vec::new(), source: &source, file_name: &file.name };
+    let mut writer = Writer {
+        out: String::new(),
+        waiting: Vec::new(),
+        source: &source,
+        file_name: &file.name,
+        source_bytes_left: JSON_SOURCE_BYTES_MAX,
+    };
     writer.step(Step::Node(Node::File(file)));
     while let Some(step) = writer.waiting.pop() {
         writer.step(step);
@@ -70,6 +77,8 @@ struct Writer<'a> {
     waiting: Vec<Step<'a>>,
     source: &'a LineIndex<'a>,
     file_name: &'a str,
+    /// How many bytes of sources may still be repeated.
+    source_bytes_left: usize,
 }
 
 impl<'a> Writer<'a> {
@@ -152,7 +161,10 @@ impl<'a> Writer<'a> {
         let Location { start, end } = location;
         self.out.push_str(&format!("\"start\":{{\"line\":{},\"column\":{}}}", start.line, start.column));
         self.out.push_str(&format!(",\"end\":{{\"line\":{},\"column\":{}}}", end.line, end.column));
-        if let Some(text) = self.source.text(location).filter(|text| !text.is_empty()) {
+        let text = self.source.text(location).filter(|text| !text.is_empty());
+        if let Some((text, left)) = text.and_then(|text| Some((text, self.source_bytes_left.checked_sub(text.len())?)))
+        {
+            self.source_bytes_left = left;
             self.out.push_str(",\"source\":");
             push_string(&mut self.out, text);
         }

@@ -91,9 +91,8 @@ struct Branch {
 impl Parser<'_> {
     pub(super) fn expression(&mut self) -> Expression {
         if !self.enter() {
-            let token = self.peek();
-            let meta = self.token_meta(&token);
-            return Expression::Bad(Box::new(crate::ast::BadExpression { meta, text: String::new() }));
+            let location = self.peek().location();
+            return self.bad_expression(location, "");
         }
         let outside = mem::take(&mut self.height);
         let expression = if self.peek().kind == TokenKind::If { self.conditional() } else { self.operation(Level::Or) };
@@ -120,6 +119,9 @@ impl Parser<'_> {
             branches.push(self.branch());
         };
         while let Some(branch) = branches.pop() {
+            if self.gave_up {
+                break;
+            }
             self.grow(1);
             alternate = Expression::Conditional(Box::new(ConditionalExpression {
                 meta: self.meta(branch.start.start, alternate.location().end),
@@ -236,6 +238,9 @@ impl Parser<'_> {
 
     fn prefixed(&mut self, operators: Vec<(Token, Operator)>, mut argument: Expression) -> Expression {
         for (token, operator) in operators.into_iter().rev() {
+            if self.gave_up {
+                break;
+            }
             self.grow(1);
             let meta = self.meta_with_comments(token.start, argument.location().end, &token);
             argument = Expression::Unary(Box::new(UnaryExpression { meta, operator, argument }));

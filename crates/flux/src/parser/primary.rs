@@ -116,7 +116,9 @@ impl Parser<'_> {
                     let location = token.location();
                     self.error(format!("got unexpected token in string expression @{location}: {}", kind.name()));
                     let meta = self.meta_with_comments(start.start, token.end, &start);
-                    return Expression::StringExpression(Box::new(StringExpression { meta, parts: Vec::new() }));
+                    // One of the parts may say why the rest was not read.
+                    let parts = if self.gave_up { parts } else { Vec::new() };
+                    return Expression::StringExpression(Box::new(StringExpression { meta, parts }));
                 }
             }
         }

@@ -115,8 +115,9 @@ impl Parser<'_> {
                     let key = self.property_key();
                     self.property_types(key, &mut properties);
                 }
-                // Anything else is an error that the closing bracket reports.
-                PropertyKey::Identifier(_) if token.kind != TokenKind::Colon => {}
+                PropertyKey::Identifier(_) if token.kind != TokenKind::Colon => {
+                    self.unexpected(TokenKind::Colon.name(), &token);
+                }
                 key => self.property_types(key, &mut properties),
             }
         }
