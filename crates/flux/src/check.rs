@@ -9,7 +9,7 @@ use crate::walk::{Node, walk};
 
 /// One thing that is wrong with the text of a script.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("error {}{}@{location}: {message}", .file, if .file.is_empty() { "" } else { "|" })]
+#[error("error {file}@{location}: {message}")]
 pub struct SyntaxError {
     /// The file's name; empty for a query.
     pub file: String,

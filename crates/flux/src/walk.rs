@@ -2,9 +2,10 @@
 //! recursion, so that no tree is too high.
 
 use crate::ast::{
-    Assignment, Block, CallExpression, Constraint, Expression, File, FunctionBody, Identifier, ImportDeclaration,
-    InterpolatedPart, MemberAssignment, MemberExpression, Meta, PackageClause, ParameterType, Property, PropertyKey,
-    PropertyType, Statement, StringLiteral, StringPart, TextPart, Type, TypeExpression, VariableAssignment,
+    Assignment, Attribute, Block, CallExpression, Constraint, Expression, File, FunctionBody, Identifier,
+    ImportDeclaration, InterpolatedPart, MemberAssignment, MemberExpression, Meta, PackageClause, ParameterType,
+    Property, PropertyKey, PropertyType, Statement, StringLiteral, StringPart, TextPart, Type, TypeExpression,
+    VariableAssignment,
 };
 
 /// A node of any kind.
@@ -50,6 +51,8 @@ pub enum Node<'a> {
     ParameterType(&'a ParameterType),
     /// A constraint.
     Constraint(&'a Constraint),
+    /// An attribute of a clause or statement.
+    Attribute(&'a Attribute),
 }
 
 impl<'a> Node<'a> {
@@ -76,6 +79,7 @@ impl<'a> Node<'a> {
             Self::PropertyType(node) => &node.meta,
             Self::ParameterType(node) => &node.meta,
             Self::Constraint(node) => &node.meta,
+            Self::Attribute(node) => &node.meta,
         }
     }
 
@@ -89,6 +93,7 @@ impl<'a> Node<'a> {
     /// Puts the node's children on the list, the first child last.
     fn push_children(self, waiting: &mut Vec<Node<'a>>) {
         let first = waiting.len();
+        waiting.extend(self.meta().attributes().iter().map(Node::Attribute));
         match self {
             Self::File(node) => {
                 waiting.extend(node.package.as_ref().map(Node::PackageClause));
@@ -131,6 +136,7 @@ impl<'a> Node<'a> {
                 waiting.push(Node::Identifier(&node.variable));
                 waiting.extend(node.kinds.iter().map(Node::Identifier));
             }
+            Self::Attribute(node) => waiting.extend(node.parameters.iter().map(Node::Expression)),
         }
         if let Some(children) = waiting.get_mut(first..) {
             children.reverse();
@@ -225,7 +231,7 @@ pub struct Walk<'a> {
     waiting: Vec<Node<'a>>,
 }
 
-/// This node and all below it, parents first. Attributes are not walked.
+/// This node and all below it, parents first.
 pub fn walk(node: Node<'_>) -> Walk<'_> {
     Walk { waiting: vec![node] }
 }

@@ -53,6 +53,25 @@ fn brackets_that_never_opened() {
 }
 
 #[test]
+fn attributes() {
+    check(
+        "@a(",
+        &[
+            "error @1:1-1:4: invalid statement: extra attributes not associated with anything",
+            "error @1:1-1:4: expected RPAREN, got EOF",
+        ],
+    );
+    check(
+        "@a(=) x = 1",
+        &[
+            "error @1:1-1:6: invalid expression @1:4-1:5: =",
+            "error @1:4-1:5: invalid expression: invalid token for primary expression: ASSIGN",
+        ],
+    );
+    check("@a(01) x = 1", &["error @1:4-1:6: invalid integer literal \"01\": nonzero value cannot start with 0"]);
+}
+
+#[test]
 fn statements_that_are_none() {
     check("@ a", &["error @1:1-1:2: invalid statement: @"]);
     check("a = 1 import \"b\"", &["error @1:7-1:13: invalid statement: import"]);

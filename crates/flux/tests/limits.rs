@@ -2,6 +2,7 @@
 
 mod trees;
 
+use flux::walk::{Node, walk};
 use flux::{Limits, format, json, parse};
 use trees::{check_round_trips, parse_default};
 
@@ -11,9 +12,9 @@ fn check_refused(source: &str, expected: &str) {
     let parsed = parse_default(source);
     let messages: Vec<&str> = parsed.errors.iter().map(|error| error.message.as_str()).collect();
     assert_eq!(messages, [expected], "{}…", &source[..source.len().min(20)]);
-    // What was read can be copied, compared, written and dropped.
+    // What was read can be copied, compared, walked and dropped.
     assert!(parsed.file.clone() == parsed.file);
-    json::write_file(&parsed.file);
+    assert!(walk(Node::File(&parsed.file)).count() > 1);
     let _ = format(&parsed.file);
 }
 
@@ -69,11 +70,19 @@ fn what_is_not_too_deep() {
         let parsed = parse_default(&source);
         assert_eq!(parsed.errors, [], "{}…", &source[..20]);
         assert!(parsed.file.clone() == parsed.file);
-        assert!(!json::write_file(&parsed.file).is_empty());
         assert!(format(&parsed.file).is_ok());
     }
     let parsed = parse_default(&format!("{}a{}", "f(a: ".repeat(20), ")".repeat(20)));
     check_round_trips(&parsed.file);
+}
+
+#[test]
+fn the_tallest_tree_as_json() {
+    let parsed = parse_default(&format!("a{}", " or b".repeat(990)));
+    assert!(json::write_file(&parsed.file).len() > 1_000_000);
+    // A long text in it is not repeated a thousand times.
+    let parsed = parse_default(&format!("\"{}\"{}", "x".repeat(100_000), " or b".repeat(990)));
+    assert!(json::write_file(&parsed.file).len() < 20 * 1024 * 1024);
 }
 
 #[test]

@@ -65,7 +65,6 @@ enum Step<'a> {
     Quoted(&'a str),
     Node(Node<'a>),
     DictItem(&'a DictItem),
-    Attribute(&'a Attribute),
     /// The other fields of a node behind its attributes.
     Fields(Node<'a>),
     /// A field with comments, which is left out without any.
@@ -97,18 +96,6 @@ impl<'a> Writer<'a> {
                 self.waiting.push(Step::Comments("comma", &item.comma));
                 self.end();
             }
-            Step::Attribute(attribute) => {
-                self.head("Attribute", &attribute.meta);
-                self.quoted(",\"name\":", &attribute.name);
-                self.text(",\"params\":[");
-                for (index, parameter) in attribute.parameters.iter().enumerate() {
-                    self.text(if index > 0 { ",{\"type\":\"AttributeParam\"" } else { "{\"type\":\"AttributeParam\"" });
-                    self.expression(",\"value\":", parameter);
-                    self.text("}");
-                }
-                self.text("]");
-                self.end();
-            }
         }
         if let Some(steps) = self.waiting.get_mut(first..) {
             steps.reverse();
@@ -124,7 +111,7 @@ impl<'a> Writer<'a> {
         let attributes = node.meta().attributes();
         if !attributes.is_empty() {
             self.text(",\"attributes\":[");
-            self.separated(attributes.iter().map(Step::Attribute));
+            self.separated(attributes.iter().map(|attribute| Step::Node(Node::Attribute(attribute))));
             self.text("]");
         }
         self.waiting.push(Step::Fields(node));
@@ -278,7 +265,19 @@ impl<'a> Writer<'a> {
                 self.identifier(",\"tvar\":", &node.variable);
                 self.nodes(",\"kinds\":[", node.kinds.iter().map(Node::Identifier));
             }
+            Node::Attribute(node) => self.attribute_fields(node),
         }
+    }
+
+    fn attribute_fields(&mut self, node: &'a Attribute) {
+        self.quoted(",\"name\":", &node.name);
+        self.text(",\"params\":[");
+        for (index, parameter) in node.parameters.iter().enumerate() {
+            self.text(if index > 0 { ",{\"type\":\"AttributeParam\"" } else { "{\"type\":\"AttributeParam\"" });
+            self.expression(",\"value\":", parameter);
+            self.text("}");
+        }
+        self.text("]");
     }
 
     fn file_fields(&mut self, node: &'a File) {
@@ -552,6 +551,7 @@ fn type_name(node: Node<'_>) -> Option<&'static str> {
             ParameterKind::Pipe => "Pipe",
         },
         Node::Constraint(_) => "TypeConstraint",
+        Node::Attribute(_) => "Attribute",
     })
 }
 
