@@ -84,12 +84,17 @@ impl Formatter<'_> {
 
     /// Attributes and comments before a clause or statement.
     fn lead(&mut self, meta: &Meta) -> Result<(), FormatError> {
+        self.attributes(meta)?;
+        self.writer.comments(meta.comments());
+        Ok(())
+    }
+
+    fn attributes(&mut self, meta: &Meta) -> Result<(), FormatError> {
         for attribute in meta.attributes() {
             self.attribute(attribute)?;
             self.writer.line_break();
             self.writer.write_indent();
         }
-        self.writer.comments(meta.comments());
         Ok(())
     }
 
@@ -137,11 +142,7 @@ impl Formatter<'_> {
                 self.expression(&node.expression)
             }
             Statement::Variable(node) => {
-                for attribute in node.meta.attributes() {
-                    self.attribute(attribute)?;
-                    self.writer.line_break();
-                    self.writer.write_indent();
-                }
+                self.attributes(&node.meta)?;
                 self.variable_assignment(node)
             }
             Statement::Option(node) => {

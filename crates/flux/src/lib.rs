@@ -10,7 +10,9 @@
 //! bad nodes in its place. Trees are never higher than [`Limits::tree_height`], so that recursion over one is safe.
 //!
 //! The grammar is that of InfluxDB 2.9, with these differences. A regular expression is not compiled here: it needs
-//! an engine. `\\` in one is always an escaped backslash, so that the slash behind it ends the expression.
+//! an engine. `\\` in one is always an escaped backslash, so that the slash behind it ends the expression. Two
+//! expressions without an operator between them are an error of the text, and so is `{a b}`, for which InfluxDB has
+//! a message without words. Nesting ends earlier, see [`Limits::nesting`].
 //!
 //! ```
 //! use flux::{Limits, ast::Statement, format, parse};

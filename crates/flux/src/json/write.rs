@@ -10,15 +10,9 @@ use crate::limits::JSON_SOURCE_BYTES_MAX;
 use crate::location::{LineIndex, Location};
 use crate::walk::Node;
 
-/// A package as JSON.
+/// A package as JSON. It has no place of its own; its files have.
 pub fn write_package(package: &Package) -> String {
     let mut out = "{\"type\":\"Package\"".to_owned();
-    if package.meta.location.is_known() {
-        let source = LineIndex::new("");
-        let mut writer = Writer { out, waiting: Vec::new(), source: &source, file_name: "", source_bytes_left: 0 };
-        writer.location(package.meta.location);
-        out = writer.out;
-    }
     if !package.path.is_empty() {
         out.push_str(",\"path\":");
         push_string(&mut out, &package.path);

@@ -1,11 +1,10 @@
 //! Clauses and statements.
 
 use super::{Bracket, Parser};
-use crate::ast::Comments;
 use crate::ast::{
-    Assignment, Attribute, BadStatement, Block, BuiltinStatement, Expression, ExpressionStatement, Identifier,
-    ImportDeclaration, MemberAssignment, MemberExpression, Meta, OptionStatement, PackageClause, PropertyKey,
-    ReturnStatement, Statement, TestCaseStatement, VariableAssignment,
+    Assignment, Attribute, BadStatement, Block, BuiltinStatement, Comments, Expression, ExpressionStatement,
+    Identifier, ImportDeclaration, MemberAssignment, MemberExpression, Meta, OptionStatement, PackageClause,
+    PropertyKey, ReturnStatement, Statement, TestCaseStatement, VariableAssignment,
 };
 use crate::location::Location;
 use crate::token::{Token, TokenKind};
