@@ -9,7 +9,10 @@
 //! Everything else in this crate is reached through here. The engine never knows who may do what: the server asks it
 //! only for what is allowed.
 
+mod compaction_metrics;
+mod compactor;
 mod flusher;
+mod lifetime;
 mod metrics;
 mod registrar;
 mod replay;
@@ -24,6 +27,9 @@ use std::time::Duration;
 use catalog::{BucketId, Clock, OrganisationId};
 use tokio::sync::{Mutex, Notify, Semaphore, watch};
 
+pub use self::compaction_metrics::CompactionMetrics;
+use self::compactor::Compactor;
+pub use self::compactor::{CompactFailure, CompactReport};
 use self::flusher::Selection;
 pub use self::flusher::{FlushFailure, FlushReport};
 pub use self::metrics::{EngineMetrics, EngineStatus, Health};
@@ -58,6 +64,30 @@ pub struct EngineOptions {
     pub wal_disk: Arc<dyn Disk>,
     /// Threads that parse and encode writes.
     pub workers: usize,
+    /// Merges that run at the same time in the background; 0 leaves merging to [`Engine::compact`].
+    pub compactions: usize,
+    /// Bytes that files grow to.
+    pub compacted_file_bytes: u64,
+    /// How long a snapshot of the catalog is kept after the next one, and with it the files that it names.
+    pub keep_snapshots: Duration,
+    /// How long the rows of each bucket are kept.
+    pub retention: Arc<dyn RetentionSource>,
+}
+
+/// Tells how long the rows of a bucket are kept. Asked whenever files are looked at, so that a change counts at once.
+pub trait RetentionSource: Send + Sync + std::fmt::Debug {
+    /// The retention of a bucket; `None` for ever. A bucket that is not known is kept for ever.
+    fn retention(&self, bucket: BucketId) -> Option<Duration>;
+}
+
+/// Everything is kept.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KeepForever;
+
+impl RetentionSource for KeepForever {
+    fn retention(&self, _bucket: BucketId) -> Option<Duration> {
+        None
+    }
 }
 
 impl EngineOptions {
@@ -72,6 +102,10 @@ impl EngineOptions {
             clock,
             wal_disk: Arc::new(RealDisk),
             workers: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            compactions: 1,
+            compacted_file_bytes: limits::COMPACTED_FILE_BYTES,
+            keep_snapshots: limits::KEEP_SNAPSHOTS,
+            retention: Arc::new(KeepForever),
         }
     }
 }
@@ -160,6 +194,7 @@ struct Inner {
     footers: Arc<FooterCache>,
     wal: Wal<Durable>,
     registrar: Registrar,
+    compactor: Compactor,
     counters: metrics::Counters,
     workers: Semaphore,
     waiting_writes: Semaphore,
@@ -185,6 +220,7 @@ impl Engine {
         let (lake, loaded) =
             Lake::open(&options.data_dir.join("catalog.sqlite"), &files_root, Arc::clone(&options.clock)).await?;
         let watermark = loaded.watermark;
+        let newest_snapshot_ns = lake.newest_snapshot_ns().await?.unwrap_or_else(|| options.clock.now_ns());
         let shared = Arc::new(Shared::default());
         load_state(&shared, loaded);
 
@@ -206,6 +242,7 @@ impl Engine {
             buffer_limit_bytes: (options.memory_limit_bytes as f64 * limits::BUFFER_SHARE) as usize,
             footers: Arc::new(FooterCache::new(FOOTER_CACHE_BYTES)),
             registrar: Registrar::start(lake.clone(), Arc::clone(&shared)),
+            compactor: Compactor::new(newest_snapshot_ns),
             shared,
             lake,
             store,
@@ -225,6 +262,7 @@ impl Engine {
         tokio::task::spawn_blocking(move || replay::run(&replayer, replay, &replayer.replay));
         let wanted = Arc::clone(&inner.flush_wanted);
         tokio::spawn(flusher::flush_loop(Arc::downgrade(&inner), wanted, inner.closing.subscribe()));
+        tokio::spawn(compactor::compact_loop(Arc::downgrade(&inner), inner.closing.subscribe()));
         Ok(Self { inner })
     }
 
@@ -323,6 +361,8 @@ impl Engine {
             Ok(()) => self.inner.flush_tables(Selection::All).await.map(|_| ()),
             Err(cause) => Err(FlushFailure::Refused(cause)),
         };
+        // A merge that runs has seen that the engine closes, and gives up.
+        let _no_compaction = self.inner.compactor.lock.lock().await;
         self.inner.lake.close().await;
         flushed
     }

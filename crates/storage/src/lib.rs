@@ -11,6 +11,7 @@
 
 mod buffer;
 pub mod buffered;
+pub mod compact;
 pub mod disk;
 mod engine;
 pub mod error;
@@ -26,8 +27,9 @@ pub mod table;
 pub mod wal;
 
 pub use engine::{
-    BucketError, Engine, EngineMetrics, EngineOptions, EngineStatus, FlushFailure, FlushReport, Health, OpenError,
-    SnapshotError, WriteOutcome, WriteRequest,
+    BucketError, CompactFailure, CompactReport, CompactionMetrics, Engine, EngineMetrics, EngineOptions, EngineStatus,
+    FlushFailure, FlushReport, Health, KeepForever, OpenError, RetentionSource, SnapshotError, WriteOutcome,
+    WriteRequest,
 };
 pub use error::{LimitError, ParseErrors, PartialWrite, WriteError};
 pub use ids::{ColumnId, FileId, Sequence, TableId};

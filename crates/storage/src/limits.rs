@@ -51,3 +51,75 @@ pub const BUFFER_WAIT: Duration = Duration::from_secs(5);
 
 /// Writes that wait for room in the buffer. Each holds its body; the server bounds the bytes of all bodies.
 pub const BUFFER_WAITING_WRITES: usize = 1024;
+
+/// The part of the memory limit that compaction may take for reading and writing files. More would only let it merge
+/// more files at once.
+pub const COMPACTION_SHARE: f64 = 0.05;
+
+/// Bytes that files grow to. Larger ones would make a rewrite for late data dearer, smaller ones cost a request each.
+pub const COMPACTED_FILE_BYTES: u64 = 128 << 20;
+
+/// Bytes that one merge reads: what it writes lies beside it until it is committed.
+pub const COMPACTION_GROUP_BYTES: u64 = 4 << 30;
+
+/// Files that one merge reads. Each is open, and each series is looked for in all of them.
+pub const COMPACTION_GROUP_FILES: usize = 64;
+
+/// Files that one merge writes at the same time; each holds the row group that it is building. For more of them the
+/// inputs are read again.
+pub const COMPACTION_WRITERS: usize = 8;
+
+/// Files that are merged into one at least, so that a byte is rewritten once for a fourfold growth of its file. With
+/// 4, two gigabytes from 5 MB flushes are written three times in all, and some dozen files of a table wait.
+pub const COMPACTION_FAN_IN: usize = 4;
+
+/// Bytes of a group that are rewritten in a quiet table whatever the gain: one page of the disk's cache.
+pub const COMPACTION_TINY_BYTES: u64 = 256 << 10;
+
+/// Overlapping files of a table from which a group may start to be looked for. Looking takes the square of it.
+pub const COMPACTION_STARTS: usize = 256;
+
+/// Bytes up to which a request to compact joins small neighbours whatever the gain.
+pub const SETTLED_SMALL_BYTES: u64 = 8 << 20;
+
+/// A request to compact joins smaller files to a large one if they are this part of it, so that asking often does not
+/// rewrite large files often.
+pub const SETTLED_FILL_PARTS: u64 = 16;
+
+/// How often the background looks for files to merge, to retire and to delete.
+pub const COMPACTION_INTERVAL: Duration = Duration::from_secs(30);
+
+/// A table whose files have not changed for this long is quiet: longer than [`FLUSH_AGE`], so that a table with steady
+/// writes never is.
+pub const COMPACTION_QUIET: Duration = Duration::from_secs(900);
+
+/// How long a table whose compaction failed is left alone.
+pub const COMPACTION_RETRY: Duration = Duration::from_secs(600);
+
+/// Merges that one commit puts into the catalog: many small ones share its sync, while none waits long for the others.
+pub const COMPACTION_BATCH_GROUPS: usize = 64;
+
+/// Bytes of merges that wait for each other's commit.
+pub const COMPACTION_BATCH_BYTES: u64 = 64 << 20;
+
+/// Requests to compact that wait for each other.
+pub const COMPACTION_WAITING: usize = 16;
+
+/// How long a snapshot is kept after the next one, if no option says otherwise: outside readers finish on it.
+pub const KEEP_SNAPSHOTS: Duration = Duration::from_secs(3600);
+
+/// Files whose rows one transaction moves to the deletion list, so that a flush does not wait long for it.
+pub const DELETION_BATCH: usize = 1000;
+
+/// The age from which a file that no catalog row names is an orphan of a crash. Long, so that whoever restored an old
+/// catalog beside newer files has a day to notice.
+pub const ORPHAN_AGE: Duration = Duration::from_secs(24 * 3600);
+
+/// How often orphans are looked for; a directory is listed for it.
+pub const ORPHAN_INTERVAL: Duration = Duration::from_secs(6 * 3600);
+
+/// A step of the clock that deletion follows at once; more is either a long stop or a wrong clock.
+pub const CLOCK_STEP: Duration = Duration::from_secs(24 * 3600);
+
+/// How long deletion waits after a larger step: time for a person to read the warning.
+pub const CLOCK_WAIT: Duration = Duration::from_secs(3600);

@@ -10,6 +10,7 @@ use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::TryStreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
@@ -28,6 +29,8 @@ const REMEMBERED_DIRECTORIES: usize = 100_000;
 #[derive(Debug, Clone)]
 pub struct Store {
     inner: Arc<dyn ObjectStore>,
+    /// Whether listing all objects is cheap.
+    is_local: bool,
 }
 
 /// Why a local store cannot be opened.
@@ -50,7 +53,7 @@ impl Store {
     /// A store over `inner`, which must be durable when it says that an object is written.
     #[must_use]
     pub fn new(inner: Arc<dyn ObjectStore>) -> Self {
-        Self { inner }
+        Self { inner, is_local: false }
     }
 
     /// A durable store below `root`, which is made if it does not exist.
@@ -58,7 +61,7 @@ impl Store {
     /// # Errors
     /// If the directory cannot be made or synced.
     pub fn local(root: &FilePath) -> std::result::Result<Self, OpenStoreError> {
-        Ok(Self::new(Arc::new(DurableLocalStore::open(root)?)))
+        Ok(Self { inner: Arc::new(DurableLocalStore::open(root)?), is_local: true })
     }
 
     /// Deletes files that no catalog names, as far as the store lets us; what stays is found as an orphan later.
@@ -68,6 +71,33 @@ impl Store {
                 tracing::warn!(%error, path, "a file that no catalog names could not be deleted");
             }
         }
+    }
+
+    /// Deletes a file; one that is gone already is no failure.
+    ///
+    /// # Errors
+    /// If the store refuses; the file may be there or not.
+    pub async fn delete(&self, path: &str) -> Result<()> {
+        match self.inner.delete(&Path::from(path)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The files that lie there: path, bytes, and the time of the last change in nanoseconds. `None` where listing
+    /// costs money and time, in a remote store.
+    ///
+    /// # Errors
+    /// If the store cannot be listed.
+    pub async fn list(&self) -> Result<Option<Vec<(String, u64, i64)>>> {
+        if !self.is_local {
+            return Ok(None);
+        }
+        let entry = |object: ObjectMeta| {
+            let changed_ns = object.last_modified.timestamp_nanos_opt().unwrap_or(i64::MAX);
+            (object.location.to_string(), object.size, changed_ns)
+        };
+        Ok(Some(self.inner.list(None).map_ok(entry).try_collect().await?))
     }
 
     /// The object store itself.

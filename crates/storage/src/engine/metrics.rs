@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::compaction_metrics::CompactionMetrics;
 use super::flusher::FlushReport;
 use super::write::WriteOutcome;
 use super::{Engine, ReplayState};
@@ -59,6 +60,8 @@ pub struct EngineMetrics {
     pub flushed_bytes: u64,
     /// Tables whose last flush failed.
     pub failing_tables: u64,
+    /// Compaction, retention and deletion.
+    pub compaction: CompactionMetrics,
     /// The write-ahead log.
     pub wal: WalMetrics,
 }
@@ -147,6 +150,7 @@ impl Engine {
             flushed_rows: read(&counters.flushed_rows),
             flushed_bytes: read(&counters.flushed_bytes),
             failing_tables: state.tables.values().filter(|table| table.flush_error.is_some()).count() as u64,
+            compaction: self.inner.compactor.metrics(),
             wal: self.inner.wal.metrics(),
         }
     }

@@ -3,8 +3,8 @@
 //! The lock is held for moving pointers only, never while rows are read, sorted or written. Whoever also needs the
 //! registry takes this lock first.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Weak};
 
 use arrow::error::ArrowError;
 use catalog::BucketId;
@@ -12,7 +12,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::buffer::{PreparedRows, TableBuffer};
 use crate::buffered::BufferedRows;
-use crate::ids::{Sequence, TableId};
+use crate::ids::{FileId, Sequence, TableId};
 use crate::schema::Registry;
 use crate::table::DataFile;
 
@@ -78,6 +78,8 @@ pub(super) struct State {
     pub(super) uncommitted_drops: BTreeSet<Sequence>,
     /// Bytes of all rows that are in no committed file.
     pub(super) unflushed_bytes: usize,
+    /// Lists of files that were replaced while a query held them.
+    old_files: Vec<Weak<[DataFile]>>,
     /// A row that could not be applied although it is durable: only a restart brings it back.
     pub(super) fault: Option<String>,
 }
@@ -112,6 +114,7 @@ impl State {
         for table in registry.remove_bucket(bucket) {
             if let Some(state) = self.tables.remove(&table) {
                 self.unflushed_bytes = self.unflushed_bytes.saturating_sub(state.unflushed_bytes());
+                self.hold(&state.files);
             }
         }
         self.uncommitted_drops.insert(sequence);
@@ -136,7 +139,34 @@ impl State {
         self.unflushed_bytes = self.unflushed_bytes.saturating_sub(released);
         state.flushed = state.flushed.max(flushed);
         // Readers hold the old list as long as they need it.
-        state.files = state.files.iter().cloned().chain(files).collect();
+        let files = state.files.iter().cloned().chain(files).collect();
+        let old = std::mem::replace(&mut state.files, files);
+        self.hold(&old);
+    }
+
+    /// Notes that `outputs` stand for the files `inputs` of a table; both facts are committed.
+    pub(super) fn commit_replacement(&mut self, table: TableId, inputs: &[FileId], outputs: Vec<DataFile>) {
+        let Some(state) = self.tables.get_mut(&table) else { return };
+        let kept = state.files.iter().filter(|file| !inputs.contains(&file.file)).cloned();
+        let files = kept.chain(outputs).collect();
+        let old = std::mem::replace(&mut state.files, files);
+        self.hold(&old);
+    }
+
+    /// Remembers a list of files as long as somebody reads by it.
+    pub(super) fn hold(&mut self, files: &Arc<[DataFile]>) {
+        // The caller's own and nobody else's: there is no reader, and none can come.
+        if Arc::strong_count(files) > 1 {
+            self.old_files.retain(|list| list.strong_count() > 0);
+            self.old_files.push(Arc::downgrade(files));
+        }
+    }
+
+    /// Those of the files that a query may still read.
+    pub(super) fn files_in_use(&self, files: &HashSet<FileId>) -> HashSet<FileId> {
+        let old: Vec<Arc<[DataFile]>> = self.old_files.iter().filter_map(Weak::upgrade).collect();
+        let lists = old.iter().chain(self.tables.values().map(|table| &table.files));
+        lists.flat_map(|list| list.iter()).map(|file| file.file).filter(|file| files.contains(file)).collect()
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! Every choice of the file's shape stands here with its reason.
 
+use std::borrow::Borrow;
 use std::io::Write;
+use std::ops::Range;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -10,7 +12,7 @@ use arrow::error::ArrowError;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, SortingColumn};
+use parquet::file::metadata::{RowGroupMetaData, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 use std::sync::Arc;
@@ -70,33 +72,71 @@ pub(crate) fn encode_rows<W: Write + Send>(
     schema: &TableSchema,
     rows: &SortedRows,
     footer: &FooterMetadata,
-    mut sink: W,
+    sink: W,
 ) -> Result<(W, Vec<ColumnStatistics>), EncodeError> {
-    let arrow_schema = schema.physical_schema();
-    let properties = writer_properties(schema, rows, footer)?;
-    let mut writer = ArrowWriter::try_new(&mut sink, SchemaRef::clone(&arrow_schema), Some(properties))?;
-    let columns: Vec<ColumnId> =
-        std::iter::once(ColumnId::TIME).chain(schema.columns.iter().map(|column| column.id)).collect();
-    let mut measures: Vec<ColumnMeasure> = columns.iter().copied().map(ColumnMeasure::new).collect();
-    let mut row_group_text_bytes = 0;
+    let samples = float_samples(schema, rows)?;
+    let mut encoder = FileEncoder::new(schema, &footer.sort_tags, &samples, sink)?;
     for bounds in rows.batch_bounds(BATCH_ROWS, BATCH_TEXT_BYTES).windows(2) {
-        let arrays = rows.columns(bounds[0]..bounds[1], &columns)?;
-        for (measure, array) in measures.iter_mut().zip(&arrays) {
+        encoder.write(rows.columns(bounds[0]..bounds[1], &encoder.columns)?)?;
+    }
+    encoder.finish(footer)
+}
+
+/// A file that is being written, batch by batch.
+pub(crate) struct FileEncoder<W: Write + Send> {
+    writer: ArrowWriter<W>,
+    schema: SchemaRef,
+    /// The columns of a batch in their order.
+    pub(crate) columns: Vec<ColumnId>,
+    measures: Vec<ColumnMeasure>,
+    row_group_text_bytes: usize,
+}
+
+/// Some values of float columns; see [`float_samples`].
+pub(crate) type FloatSamples = Vec<(ColumnId, Vec<ArrayRef>)>;
+
+impl<W: Write + Send> FileEncoder<W> {
+    /// Begins a file of a table's rows. The samples decide how floats are encoded: a column without one is plain.
+    pub(crate) fn new(
+        schema: &TableSchema,
+        sort_tags: &[ColumnId],
+        samples: &FloatSamples,
+        sink: W,
+    ) -> Result<Self, EncodeError> {
+        let arrow_schema = schema.physical_schema();
+        let properties = writer_properties(schema, sort_tags, samples)?;
+        let writer = ArrowWriter::try_new(sink, SchemaRef::clone(&arrow_schema), Some(properties))?;
+        let columns: Vec<ColumnId> =
+            std::iter::once(ColumnId::TIME).chain(schema.columns.iter().map(|column| column.id)).collect();
+        let measures = columns.iter().copied().map(ColumnMeasure::new).collect();
+        Ok(Self { writer, schema: arrow_schema, columns, measures, row_group_text_bytes: 0 })
+    }
+
+    /// Adds rows, which come after those before in the order of the file: one array for each of `columns`.
+    pub(crate) fn write(&mut self, arrays: Vec<ArrayRef>) -> Result<(), EncodeError> {
+        for (measure, array) in self.measures.iter_mut().zip(&arrays) {
             measure.add(array);
         }
-        row_group_text_bytes += arrays.iter().map(text_bytes).sum::<usize>();
-        if row_group_text_bytes > ROW_GROUP_TEXT_BYTES {
-            writer.flush()?;
-            row_group_text_bytes = 0;
+        self.row_group_text_bytes += arrays.iter().map(text_bytes).sum::<usize>();
+        if self.row_group_text_bytes > ROW_GROUP_TEXT_BYTES {
+            self.writer.flush()?;
+            self.row_group_text_bytes = 0;
         }
-        writer.write(&RecordBatch::try_new(SchemaRef::clone(&arrow_schema), arrays)?)?;
+        Ok(self.writer.write(&RecordBatch::try_new(SchemaRef::clone(&self.schema), arrays)?)?)
     }
-    let metadata = writer.finish()?;
-    drop(writer);
-    let statistics =
-        measures.into_iter().enumerate().map(|(leaf, measure)| measure.finish(column_bytes(&metadata, leaf)));
-    let statistics = statistics.collect();
-    Ok((sink, statistics))
+
+    /// Ends the file; returns the sink and what was measured of the columns, the time first.
+    pub(crate) fn finish(mut self, footer: &FooterMetadata) -> Result<(W, Vec<ColumnStatistics>), EncodeError> {
+        for pair in footer.encode()? {
+            self.writer.append_key_value_metadata(pair);
+        }
+        // The last row group ends here, so that its sizes are known; what is left to write is the footer.
+        self.writer.flush()?;
+        let row_groups: Vec<_> = self.writer.flushed_row_groups().to_vec();
+        let measures = self.measures.into_iter().enumerate();
+        let statistics = measures.map(|(leaf, measure)| measure.finish(column_bytes(&row_groups, leaf))).collect();
+        Ok((self.writer.into_inner()?, statistics))
+    }
 }
 
 /// Text in a string field; 0 for any other column.
@@ -105,19 +145,18 @@ fn text_bytes(array: &ArrayRef) -> usize {
 }
 
 /// Compressed bytes of a column in all row groups.
-fn column_bytes(metadata: &ParquetMetaData, leaf: usize) -> u64 {
-    let sizes = metadata.row_groups().iter().filter_map(|group| group.columns().get(leaf));
+fn column_bytes<G: Borrow<RowGroupMetaData>>(row_groups: &[G], leaf: usize) -> u64 {
+    let sizes = row_groups.iter().filter_map(|group| group.borrow().columns().get(leaf));
     sizes.map(|column| column.compressed_size().unsigned_abs()).sum()
 }
 
 fn writer_properties(
     schema: &TableSchema,
-    rows: &SortedRows,
-    footer: &FooterMetadata,
+    sort_tags: &[ColumnId],
+    samples: &FloatSamples,
 ) -> Result<WriterProperties, EncodeError> {
     let mut builder = base_properties()?
-        .set_key_value_metadata(Some(footer.encode()?))
-        .set_sorting_columns(Some(sorting_columns(schema, &footer.sort_tags)))
+        .set_sorting_columns(Some(sorting_columns(schema, sort_tags)))
         .set_column_encoding(ColumnPath::from("time"), Encoding::DELTA_BINARY_PACKED)
         .set_column_dictionary_enabled(ColumnPath::from("time"), false);
     for column in &schema.columns {
@@ -126,7 +165,7 @@ fn writer_properties(
             DataType::Int64 | DataType::UInt64 => builder
                 .set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED)
                 .set_column_dictionary_enabled(path, false),
-            DataType::Float64 => match float_encoding(rows, column.id)? {
+            DataType::Float64 => match float_encoding(samples, column.id)? {
                 FloatEncoding::Dictionary => builder.set_column_dictionary_enabled(path, true),
                 FloatEncoding::Plain(encoding) => {
                     builder.set_column_encoding(path.clone(), encoding).set_column_dictionary_enabled(path, false)
@@ -167,21 +206,42 @@ enum FloatEncoding {
     Plain(Encoding),
 }
 
+/// The rows at which a sample of `row_count` rows is taken, in pieces over the whole; none if they are too few.
+pub(crate) fn sample_pieces(row_count: usize) -> Vec<Range<usize>> {
+    if row_count < SAMPLE_ROWS_MIN {
+        return Vec::new();
+    }
+    let pieces = if row_count <= SAMPLE_ROWS { 1 } else { SAMPLE_PIECES };
+    let piece_rows = SAMPLE_ROWS.min(row_count) / pieces;
+    (0..pieces).map(|piece| row_count / pieces * piece).map(|start| start..start + piece_rows).collect()
+}
+
+/// Samples of the float columns.
+fn float_samples(schema: &TableSchema, rows: &SortedRows) -> Result<FloatSamples, ArrowError> {
+    let floats: Vec<ColumnId> = float_columns(schema).collect();
+    let mut samples: FloatSamples = floats.iter().map(|column| (*column, Vec::new())).collect();
+    for piece in sample_pieces(rows.len()) {
+        for ((_, pieces), array) in samples.iter_mut().zip(rows.columns(piece, &floats)?) {
+            pieces.push(array);
+        }
+    }
+    Ok(samples)
+}
+
+/// The columns whose encoding depends on their values.
+pub(crate) fn float_columns(schema: &TableSchema) -> impl Iterator<Item = ColumnId> {
+    schema.columns.iter().filter(|column| arrow_type(column.kind) == DataType::Float64).map(|column| column.id)
+}
+
 /// The encoding that makes a sample of the column smallest.
-fn float_encoding(rows: &SortedRows, column: ColumnId) -> Result<FloatEncoding, EncodeError> {
-    if rows.len() < SAMPLE_ROWS_MIN {
+fn float_encoding(samples: &FloatSamples, column: ColumnId) -> Result<FloatEncoding, EncodeError> {
+    let sample = samples.iter().find(|(id, _)| *id == column).map(|(_, pieces)| pieces.as_slice()).unwrap_or_default();
+    if sample.is_empty() {
         return Ok(FloatEncoding::Plain(Encoding::PLAIN));
     }
-    let pieces = if rows.len() <= SAMPLE_ROWS { 1 } else { SAMPLE_PIECES };
-    let piece_rows = SAMPLE_ROWS.min(rows.len()) / pieces;
-    let mut sample = Vec::with_capacity(pieces);
-    for piece in 0..pieces {
-        let start = rows.len() / pieces * piece;
-        sample.extend(rows.columns(start..start + piece_rows, &[column])?);
-    }
-    let split = encoded_bytes(&sample, FloatEncoding::Plain(Encoding::BYTE_STREAM_SPLIT))?;
-    let plain = encoded_bytes(&sample, FloatEncoding::Plain(Encoding::PLAIN))?;
-    let dictionary = encoded_bytes(&sample, FloatEncoding::Dictionary)?;
+    let split = encoded_bytes(sample, FloatEncoding::Plain(Encoding::BYTE_STREAM_SPLIT))?;
+    let plain = encoded_bytes(sample, FloatEncoding::Plain(Encoding::PLAIN))?;
+    let dictionary = encoded_bytes(sample, FloatEncoding::Dictionary)?;
     if (dictionary as f64) < plain.min(split) as f64 * DICTIONARY_GAIN {
         return Ok(FloatEncoding::Dictionary);
     }
@@ -204,5 +264,5 @@ fn encoded_bytes(sample: &[ArrayRef], encoding: FloatEncoding) -> Result<u64, En
     for piece in sample {
         writer.write(&RecordBatch::try_new(SchemaRef::clone(&schema), vec![ArrayRef::clone(piece)])?)?;
     }
-    Ok(column_bytes(&writer.finish()?, 0))
+    Ok(column_bytes(writer.finish()?.row_groups(), 0))
 }

@@ -54,11 +54,13 @@ impl ColumnMeasure {
                 self.add_text(range);
             }
             DataType::Dictionary(..) => {
-                // The dictionaries of sorted rows are ascending: the smallest key has the smallest value.
+                // A dictionary may hold values that no row has: only those that are used count.
                 let dictionary = array.as_dictionary::<Int32Type>();
                 let values = dictionary.values().as_string::<i32>();
-                let range = primitive_range::<Int32Type>(&(std::sync::Arc::new(dictionary.keys().clone()) as ArrayRef));
-                self.add_text(range.map(|(least, most)| (values.value(least as usize), values.value(most as usize))));
+                let mut used = vec![false; values.len()];
+                dictionary.keys().iter().flatten().for_each(|key| used[key as usize] = true);
+                let used = || used.iter().enumerate().filter(|(_, used)| **used).map(|(key, _)| values.value(key));
+                self.add_text(used().min().zip(used().max()));
             }
             _ => {}
         }
@@ -175,5 +177,7 @@ mod tests {
         check(vec![text(&[Some("b"), None]), text(&[Some("")]), text(&[Some("zz")])], range, 1, false);
         let tags: DictionaryArray<Int32Type> = vec![Some("a"), None, Some("c")].into_iter().collect();
         check(vec![Arc::new(tags)], Some((Text("a".into()), Text("c".into()))), 1, false);
+        let tags: DictionaryArray<Int32Type> = vec![Some("z"), Some("m"), Some("b"), Some("a")].into_iter().collect();
+        check(vec![Arc::new(tags.slice(1, 2))], Some((Text("b".into()), Text("m".into()))), 0, false);
     }
 }

@@ -7,14 +7,14 @@
 //! A flush writes files and says what it wrote; committing them to the catalog is `lake`'s work, and what is flushed
 //! when is the engine's.
 
-mod encode;
+pub(crate) mod encode;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod footer;
 mod measure;
 mod parquet;
 pub(crate) mod sort;
-mod upload;
+pub(crate) mod upload;
 
 pub(crate) use self::encode::ROW_GROUP_ROWS;
 pub use self::footer::{FooterColumn, FooterError, FooterMetadata};

@@ -90,7 +90,7 @@ impl NewDataFile {
 
 /// A table as the commit finds it and leaves it.
 #[derive(Debug)]
-struct TableTotals {
+pub(super) struct TableTotals {
     /// Where its files lie, relative to the root.
     directory: String,
     record_count: i64,
@@ -109,11 +109,11 @@ struct ColumnTotals {
     bounds: Bounds,
 }
 
-type Totals = HashMap<TableId, TableTotals>;
+pub(super) type Totals = HashMap<TableId, TableTotals>;
 
 /// A row of `ducklake_data_file` and of `freshet_file`, all numbers as SQL has them.
-struct FileRow {
-    id: i64,
+pub(super) struct FileRow {
+    pub(super) id: i64,
     table: i64,
     name: String,
     row_id_start: i64,
@@ -143,7 +143,7 @@ impl Lake {
         transaction: &mut Transaction,
         commit: &FlushCommit,
     ) -> Result<Vec<DataFile>, LakeError> {
-        let mut totals = read_totals(transaction, commit).await?;
+        let mut totals = commit_totals(transaction, commit).await?;
         let mut files = Vec::with_capacity(commit.files.len());
         if !commit.files.is_empty() {
             let mut snapshot = NewSnapshot::begin(transaction).await?;
@@ -175,14 +175,14 @@ impl Lake {
 }
 
 /// Each table once, in the order of its first mention.
-fn distinct(tables: impl Iterator<Item = TableId>) -> Vec<TableId> {
+pub(super) fn distinct(tables: impl Iterator<Item = TableId>) -> Vec<TableId> {
     let mut seen = HashSet::new();
     tables.filter(|table| seen.insert(*table)).collect()
 }
 
 impl TableTotals {
     /// Adds a file to the totals and makes its row.
-    fn add_file(&mut self, file: &NewDataFile, id: i64) -> Result<FileRow, LakeError> {
+    pub(super) fn add_file(&mut self, file: &NewDataFile, id: i64) -> Result<FileRow, LakeError> {
         let name = file.path.strip_prefix(&self.directory).filter(|name| !name.is_empty() && !name.contains('/'));
         let Some(name) = name else {
             return Err(LakeError::FilePath { path: file.path.clone(), directory: self.directory.clone() });
@@ -202,6 +202,12 @@ impl TableTotals {
         self.next_row_id = self.next_row_id.saturating_add(row.row_count);
         self.file_size_bytes = self.file_size_bytes.saturating_add(row.size_bytes);
         Ok(row)
+    }
+
+    /// Takes files out that are live no more. The bounds of columns stay: they may be wider than the values.
+    pub(super) fn remove_files(&mut self, row_count: i64, size_bytes: i64) {
+        self.record_count = self.record_count.saturating_sub(row_count).max(0);
+        self.file_size_bytes = self.file_size_bytes.saturating_sub(size_bytes).max(0);
     }
 
     fn add_columns(&mut self, statistics: &[ColumnStatistics]) {
@@ -241,11 +247,20 @@ fn is_float(column: &ColumnStatistics) -> bool {
 }
 
 /// Reads where the tables of a commit stand.
-async fn read_totals(transaction: &mut Transaction, commit: &FlushCommit) -> Result<Totals, LakeError> {
+async fn commit_totals(transaction: &mut Transaction, commit: &FlushCommit) -> Result<Totals, LakeError> {
     let mentioned = commit.files.iter().map(|file| file.table);
     let mentioned = mentioned.chain(commit.flushed.iter().map(|(table, _)| *table));
-    let ids: Vec<i64> =
-        distinct(mentioned.chain(commit.tag_orders.iter().map(|(table, _)| *table))).iter().map(|id| id.0).collect();
+    let mentioned = distinct(mentioned.chain(commit.tag_orders.iter().map(|(table, _)| *table)));
+    read_totals(transaction, &mentioned, &distinct(commit.files.iter().map(|file| file.table))).await
+}
+
+/// Reads where tables stand; the statistics only of those that are `changing`.
+pub(super) async fn read_totals(
+    transaction: &mut Transaction,
+    tables: &[TableId],
+    changing: &[TableId],
+) -> Result<Totals, LakeError> {
+    let ids: Vec<i64> = tables.iter().map(|id| id.0).collect();
     let mut totals = Totals::with_capacity(ids.len());
     let statement = "SELECT table_id, bucket_id FROM freshet_table WHERE table_id IN";
     let tables: Vec<(i64, i64)> =
@@ -262,8 +277,8 @@ async fn read_totals(transaction: &mut Transaction, commit: &FlushCommit) -> Res
     if let Some(missing) = ids.iter().find(|id| !totals.contains_key(&TableId(**id))) {
         return Err(LakeError::UnknownTable(TableId(*missing)));
     }
-    let with_files: Vec<i64> = distinct(commit.files.iter().map(|file| file.table)).iter().map(|id| id.0).collect();
-    read_statistics(transaction, &mut totals, &with_files).await?;
+    let changing: Vec<i64> = changing.iter().map(|id| id.0).collect();
+    read_statistics(transaction, &mut totals, &changing).await?;
     Ok(totals)
 }
 
@@ -303,7 +318,7 @@ async fn read_statistics(transaction: &mut Transaction, totals: &mut Totals, ids
     Ok(())
 }
 
-async fn write_files(
+pub(super) async fn write_files(
     transaction: &mut Transaction,
     snapshot_id: i64,
     rows: &[(FileRow, &NewDataFile)],
@@ -333,7 +348,7 @@ async fn write_files(
     .await
 }
 
-async fn write_file_statistics(
+pub(super) async fn write_file_statistics(
     transaction: &mut Transaction,
     files: &[(FileRow, &NewDataFile)],
 ) -> Result<(), LakeError> {
@@ -361,7 +376,10 @@ async fn write_file_statistics(
 }
 
 /// Writes the statistics of tables, over those of before.
-async fn write_totals(transaction: &mut Transaction, tables: &[(TableId, &TableTotals)]) -> Result<(), sqlx::Error> {
+pub(super) async fn write_totals(
+    transaction: &mut Transaction,
+    tables: &[(TableId, &TableTotals)],
+) -> Result<(), sqlx::Error> {
     let statement = (
         "INSERT INTO ducklake_table_stats(table_id, record_count, next_row_id, file_size_bytes)",
         " ON CONFLICT (table_id) DO UPDATE SET record_count = excluded.record_count, \

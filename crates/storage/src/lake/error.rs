@@ -61,6 +61,9 @@ pub enum LakeError {
     /// The table is not registered, or was dropped with its bucket.
     #[error("table {0} is not in the catalog")]
     UnknownTable(TableId),
+    /// A file that was to be replaced is live no more.
+    #[error("files of table {0} were replaced or dropped meanwhile")]
+    FilesGone(TableId),
     /// A file does not lie in its table's directory.
     #[error("file {path:?} is not directly in directory {directory:?} of its table")]
     FilePath {

@@ -10,9 +10,11 @@
 mod buckets;
 mod commit;
 mod error;
+mod lifetime;
 mod load;
 mod names;
 mod register;
+mod replace;
 mod sql;
 mod statistics;
 #[cfg(test)]
@@ -29,9 +31,11 @@ use uuid::Uuid;
 
 pub use commit::{FlushCommit, NewDataFile};
 pub use error::{CommitError, LakeError};
+pub use lifetime::EndedFiles;
 pub use load::LakeState;
 pub use names::table_directory;
 pub use register::{NewColumn, NewTable, Registered, Registration};
+pub use replace::Replacement;
 
 use sql::{Database, Transaction};
 

@@ -63,6 +63,30 @@ where
     Ok(rows)
 }
 
+/// Executes `statement [first] middle IN (keys)` in pieces; returns the number of rows.
+pub(super) async fn execute_in(
+    transaction: &mut Transaction,
+    (statement, middle): (&'static str, &'static str),
+    first: Option<i64>,
+    keys: &[i64],
+) -> Result<u64, sqlx::Error> {
+    let mut rows = 0;
+    for chunk in keys.chunks(VALUES_PER_STATEMENT) {
+        let mut builder = QueryBuilder::<Database>::new(statement);
+        if let Some(first) = first {
+            builder.push_bind(first);
+        }
+        builder.push(middle).push(" IN (");
+        let mut list = builder.separated(", ");
+        for key in chunk {
+            list.push_bind(*key);
+        }
+        builder.push(")");
+        rows += builder.build().execute(&mut **transaction).await?.rows_affected();
+    }
+    Ok(rows)
+}
+
 /// The DuckLake snapshot that a transaction makes: its ids, and what changed.
 ///
 /// The primary key on the snapshot's id also decides between two writers that start from the same snapshot: the second
@@ -161,6 +185,12 @@ pub(super) fn snapshot_time(now_ns: i64) -> String {
     chrono::DateTime::from_timestamp_nanos(now_ns).format("%Y-%m-%d %H:%M:%S%.6f+00").to_string()
 }
 
+/// The time of such a text, in nanoseconds since the epoch.
+pub(super) fn parse_snapshot_time(text: &str) -> Option<i64> {
+    let utc = text.strip_suffix("+00")?;
+    chrono::NaiveDateTime::parse_from_str(utc, "%Y-%m-%d %H:%M:%S%.f").ok()?.and_utc().timestamp_nanos_opt()
+}
+
 /// A name in the text of `ducklake_snapshot_changes`: in quotation marks, those inside doubled.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -210,6 +240,8 @@ mod tests {
     #[test]
     fn texts_are_ducklakes() {
         assert_eq!(snapshot_time(1_763_812_061_880_636_789), "2025-11-22 11:47:41.880636+00");
+        assert_eq!(parse_snapshot_time("2025-11-22 11:47:41.880636+00"), Some(1_763_812_061_880_636_000));
+        assert_eq!(parse_snapshot_time("2025-11-22 11:47:41"), None);
         assert_eq!(quoted("my \"b.x"), "\"my \"\"b.x\"");
     }
 

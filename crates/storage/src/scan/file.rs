@@ -33,7 +33,7 @@ use crate::ids::ColumnId;
 use crate::table::DataFile;
 
 /// Whether the rows of the file come in the order of `sort_tags`: those that the file lacks are null in every row.
-pub(super) fn has_order(file: &DataFile, sort_tags: &[ColumnId]) -> bool {
+pub(crate) fn has_order(file: &DataFile, sort_tags: &[ColumnId]) -> bool {
     sort_tags.iter().filter(|tag| file.sort_tags.contains(tag)).eq(&file.sort_tags)
 }
 

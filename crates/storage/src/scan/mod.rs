@@ -7,7 +7,7 @@
 //! A snapshot never changes; it holds what it needs in memory and names immutable files. Nothing here writes.
 
 mod buffer;
-mod file;
+pub(crate) mod file;
 mod footers;
 mod merge;
 mod plan;
@@ -24,6 +24,7 @@ use parquet::errors::ParquetError;
 
 pub use self::footers::{FOOTER_CACHE_BYTES, FooterCache};
 pub use self::plan::ScanPartition;
+pub(crate) use self::plan::{merged, sample};
 pub use self::snapshot::{Snapshot, TableSnapshot, TableSnapshotParts};
 use crate::flush::{FooterError, TooManyRows};
 

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::merge::{self, MergeColumns};
 use super::project::Rows;
-use super::snapshot::TableSnapshot;
+use super::snapshot::{TableSnapshot, TableSnapshotParts};
 use super::{BatchStream, Scan, ScanError, ScanRequest, buffer, file};
 use crate::buffered::BufferedRows;
 use crate::flush::ROW_GROUP_ROWS;
@@ -91,6 +92,8 @@ struct Common {
     time_range: (i64, i64),
     batch_rows: usize,
     limit: Option<usize>,
+    /// Whether rows must come in the table's order, even those of a file that stands alone.
+    sorted: bool,
 }
 
 /// Plans the scan of a snapshot.
@@ -110,6 +113,7 @@ pub(super) fn plan(snapshot: &Arc<TableSnapshot>, request: &ScanRequest) -> Resu
         time_range,
         batch_rows: request.batch_rows.max(1),
         limit: request.limit,
+        sorted: false,
     });
     let units = split_files(groups(snapshot, time_range), request.partitions.max(1));
     let partitions = assign(units, request.partitions.max(1)).into_iter().map(|units| ScanPartition {
@@ -118,6 +122,49 @@ pub(super) fn plan(snapshot: &Arc<TableSnapshot>, request: &ScanRequest) -> Resu
         common: Arc::clone(&common),
     });
     Ok(Scan { schema, partitions: partitions.collect() })
+}
+
+/// All rows of the snapshot's files within `time_range` (inclusive), each point once, in the order and with the columns
+/// of a file that is written now: what compaction writes.
+pub(crate) fn merged(snapshot: &Arc<TableSnapshot>, time_range: (i64, i64), batch_rows: usize) -> BatchStream {
+    let schema = &snapshot.parts.schema;
+    let columns = schema.columns.iter().map(|column| column.id);
+    let time_range = (time_range.0.max(snapshot.parts.visible_from), time_range.1);
+    let common = Arc::new(Common {
+        snapshot: Arc::clone(snapshot),
+        projection: std::iter::once(ColumnId::TIME).chain(columns).collect(),
+        schema: schema.physical_schema(),
+        filters: Vec::new(),
+        time_range,
+        batch_rows: batch_rows.max(1),
+        limit: None,
+        sorted: true,
+    });
+    let overlaps = |file: &&DataFile| file.time_range.0 <= time_range.1 && time_range.0 <= file.time_range.1;
+    let mut files: Vec<DataFile> = snapshot.parts.files.iter().filter(overlaps).cloned().collect();
+    files.sort_unstable_by_key(|file| (file.sequences, file.file));
+    // One unit, whether its sources overlap or not: the order of files goes by tags before time.
+    let row_count = files.iter().map(|file| file.row_count).sum();
+    unit_stream(Unit { sources: files.into_iter().map(Source::File).collect(), share: (0, 1), row_count }, &common)
+}
+
+/// The first rows of one part (`share.0` of `share.1`) of a file, only those columns: a sample of its values.
+pub(crate) async fn sample(
+    parts: &TableSnapshotParts,
+    file: &DataFile,
+    share: (usize, usize),
+    columns: &[ColumnId],
+    rows: usize,
+) -> Result<Option<Vec<ArrayRef>>, ScanError> {
+    let options = Arc::new(SourceOptions {
+        schema: Arc::clone(&parts.schema),
+        columns: columns.to_vec(),
+        filters: Vec::new(),
+        time_range: (i64::MIN, i64::MAX),
+        batch_rows: rows.max(1),
+    });
+    let first = file::stream(parts, file.clone(), share, options).try_next().await?;
+    Ok(first.map(|rows| rows.columns))
 }
 
 fn series_filters(snapshot: &TableSnapshot, request: &ScanRequest) -> Result<Vec<SeriesFilter>, ScanError> {
@@ -252,7 +299,10 @@ fn limited(batches: BatchStream, limit: usize) -> BatchStream {
 }
 
 fn unit_stream(unit: Unit, common: &Arc<Common>) -> BatchStream {
-    let alone = unit.sources.len() == 1;
+    let alone = match unit.sources.as_slice() {
+        [Source::File(file)] => !common.sorted || file::has_order(file, &common.snapshot.parts.schema.sort_tags()),
+        sources => sources.len() == 1,
+    };
     let columns = if alone { distinct(&common.projection) } else { merge_columns(common) };
     let indices: Vec<usize> =
         common.projection.iter().filter_map(|wanted| columns.iter().position(|column| column == wanted)).collect();

@@ -72,6 +72,11 @@ impl TableSnapshot {
         Self { parts, query_columns, query_schema }
     }
 
+    /// What it is made of.
+    pub(crate) fn parts(&self) -> &TableSnapshotParts {
+        &self.parts
+    }
+
     /// The table: measurement and columns with their kinds.
     #[must_use]
     pub fn table_schema(&self) -> &Arc<TableSchema> {

@@ -1,0 +1,587 @@
+//! Compaction: which files are merged is `compact::plan`'s word, how is `compact::merge`'s; here is when, and the
+//! exchange of old files for new ones.
+//!
+//! One lock is held by whoever merges, retires or deletes files, so that a file is never deleted between the commit
+//! that replaced it and the moment when new queries stop seeing it. Flushes, writes and queries never wait for it: a
+//! flush only adds files later than all others, which is why merging those of before stays right beside it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use catalog::BucketId;
+use futures::StreamExt as _;
+use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::time::Instant;
+
+use super::compaction_metrics::CompactionMetrics;
+use super::flusher::{FlushFailure, Selection};
+use super::{Engine, Inner};
+use crate::compact::plan::{self, Effort, GroupLimits, PlanFile, Reason};
+use crate::compact::{
+    Background, CompactionError, Job, TrustedTime, Weight, cuts, input_memory_bytes, writer_memory_bytes,
+};
+use crate::flush::WrittenFile;
+use crate::ids::{FileId, Sequence, TableId};
+use crate::lake::{CommitError, LakeError, NewDataFile, Replacement};
+use crate::limits;
+use crate::scan::{TableSnapshot, TableSnapshotParts, file::has_order};
+use crate::table::{BucketInfo, DataFile, TableSchema};
+
+/// What a request to compact did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CompactReport {
+    /// Groups of files that were merged.
+    pub merges: usize,
+    /// Files that were read.
+    pub files_read: usize,
+    /// Files that were written.
+    pub files_written: usize,
+    /// Rows that were read.
+    pub rows_read: u64,
+    /// Rows that were written.
+    pub rows_written: u64,
+    /// Bytes that were read.
+    pub bytes_read: u64,
+    /// Bytes that were written.
+    pub bytes_written: u64,
+    /// Files that went whole because all of their rows were past their retention.
+    pub files_retired: usize,
+}
+
+impl CompactReport {
+    fn add(&mut self, other: &Self) {
+        self.merges += other.merges;
+        self.files_read += other.files_read;
+        self.files_written += other.files_written;
+        self.rows_read += other.rows_read;
+        self.rows_written += other.rows_written;
+        self.bytes_read += other.bytes_read;
+        self.bytes_written += other.bytes_written;
+        self.files_retired += other.files_retired;
+    }
+}
+
+/// Why files are not as they should be after a request to compact. They are as they were before, or merged in part.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompactFailure {
+    /// The points in memory could not be put into files first.
+    #[error(transparent)]
+    Flush(#[from] FlushFailure),
+    /// Some groups could not be merged; the others were.
+    #[error("{count} measurements could not be compacted, {measurement:?} first: {cause}")]
+    Tables {
+        /// How many.
+        count: usize,
+        /// The measurement of one of them.
+        measurement: String,
+        /// Why that one failed.
+        cause: String,
+    },
+    /// The catalog did not commit.
+    #[error("the catalog did not commit the compaction: {0}")]
+    Commit(#[from] CommitError),
+    /// Too many requests wait already.
+    #[error("too many requests to compact wait for each other")]
+    Busy,
+    /// The engine closes.
+    #[error("the engine closes")]
+    Closing,
+    /// A task ended as it should not.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// What is remembered of a table between looks at it.
+#[derive(Debug, Clone, Copy)]
+struct Notes {
+    /// Its newest file and their number: other ones mean that it changed.
+    files: (Option<FileId>, usize),
+    /// The running time at the last change.
+    since: Duration,
+    /// The running time at which a merge failed.
+    failed: Option<Duration>,
+}
+
+/// The state of compaction.
+#[derive(Debug)]
+pub(super) struct Compactor {
+    /// Held by whoever merges, retires or deletes files.
+    pub(super) lock: Mutex<()>,
+    background: Background,
+    waiting: Semaphore,
+    pub(super) time: parking_lot::Mutex<TrustedTime>,
+    started: Instant,
+    notes: parking_lot::Mutex<HashMap<TableId, Notes>>,
+    pub(super) counters: parking_lot::Mutex<CompactionMetrics>,
+}
+
+impl Compactor {
+    /// Starts from the time of the catalog's newest snapshot.
+    pub(super) fn new(newest_snapshot_ns: i64) -> Self {
+        Self {
+            lock: Mutex::new(()),
+            background: Background::default(),
+            waiting: Semaphore::new(limits::COMPACTION_WAITING),
+            time: parking_lot::Mutex::new(TrustedTime::new(newest_snapshot_ns)),
+            started: Instant::now(),
+            notes: parking_lot::Mutex::default(),
+            counters: parking_lot::Mutex::default(),
+        }
+    }
+
+    /// How long the engine has been running.
+    pub(super) fn running(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    pub(super) fn metrics(&self) -> CompactionMetrics {
+        CompactionMetrics { deletion_waits: self.time.lock().is_waiting(), ..*self.counters.lock() }
+    }
+
+    /// Whether the table has not changed for a while, and may be tried at all; notes its files of now.
+    fn look_at(&self, table: TableId, files: &[DataFile]) -> (bool, bool) {
+        let now = self.running();
+        let files = (files.iter().map(|file| file.file).max(), files.len());
+        let mut notes = self.notes.lock();
+        let notes = notes.entry(table).or_insert(Notes { files, since: now, failed: None });
+        if notes.files != files {
+            *notes = Notes { files, since: now, failed: notes.failed };
+        }
+        let is_quiet = now.saturating_sub(notes.since) >= limits::COMPACTION_QUIET;
+        let may_be_tried = notes.failed.is_none_or(|failed| now.saturating_sub(failed) >= limits::COMPACTION_RETRY);
+        (is_quiet, may_be_tried)
+    }
+
+    fn note_result(&self, table: TableId, failed: bool) {
+        let now = self.running();
+        if let Some(notes) = self.notes.lock().get_mut(&table) {
+            notes.failed = failed.then_some(now);
+        }
+    }
+}
+
+/// A group of one table that is to be merged.
+struct Work {
+    schema: Arc<TableSchema>,
+    bucket: BucketInfo,
+    inputs: Arc<[DataFile]>,
+    reason: Reason,
+    /// Rows before this time are left out.
+    cutoff: i64,
+}
+
+/// A table and what is known of it at one moment.
+struct Table {
+    schema: Arc<TableSchema>,
+    files: Arc<[DataFile]>,
+    cutoff: i64,
+}
+
+/// What became of a [`Work`].
+struct Done {
+    work: Work,
+    written: Result<Vec<WrittenFile>, CompactionError>,
+}
+
+impl Engine {
+    /// Puts all rows of now into files and merges until no two files of a table overlap, small ones are joined, and no
+    /// row is past its bucket's retention; then removes what no snapshot needs any more. It goes on when the caller
+    /// goes away.
+    ///
+    /// # Errors
+    /// [`CompactFailure`]; no point is lost, and what was merged stays merged.
+    pub async fn compact(&self) -> Result<CompactReport, CompactFailure> {
+        let inner = Arc::clone(&self.inner);
+        let settling = tokio::spawn(async move {
+            let _waiting = inner.compactor.waiting.try_acquire().map_err(|_| CompactFailure::Busy)?;
+            inner.replayed().await.map_err(FlushFailure::Refused)?;
+            inner.flush_tables(Selection::All).await?;
+            inner.settle().await
+        });
+        settling.await.map_err(|error| CompactFailure::Internal(error.to_string()))?
+    }
+
+    /// Does at once what the background does from time to time.
+    ///
+    /// # Errors
+    /// [`CompactFailure`]; the background would log it and go on.
+    pub async fn maintain(&self) -> Result<CompactReport, CompactFailure> {
+        self.inner.replayed().await.map_err(FlushFailure::Refused)?;
+        self.inner.maintain().await
+    }
+}
+
+impl Inner {
+    async fn settle(&self) -> Result<CompactReport, CompactFailure> {
+        let _alone = self.compactor.lock.lock().await;
+        self.observe_clock();
+        // Flushes go on: what they add from here on belongs to the next request.
+        let bound = self.shared.lock().applied;
+        let mut report = self.retire().await?;
+        let mut failures: Vec<(String, String)> = Vec::new();
+        let mut given_up = Vec::new();
+        loop {
+            let work = self.plan_merges(Effort::Settle, bound, &given_up);
+            if work.is_empty() {
+                break;
+            }
+            for batch in batches(work) {
+                let (done, failed) = self.run_batch(batch).await?;
+                report.add(&done);
+                for (table, measurement, cause) in failed {
+                    given_up.push(table);
+                    failures.push((measurement, cause));
+                }
+            }
+        }
+        self.end_of_files().await.map_err(CommitError::NotCommitted)?;
+        let count = failures.len();
+        match failures.into_iter().next() {
+            Some((measurement, cause)) => Err(CompactFailure::Tables { count, measurement, cause }),
+            None => Ok(report),
+        }
+    }
+
+    pub(super) async fn maintain(&self) -> Result<CompactReport, CompactFailure> {
+        let mut report = {
+            let _alone = self.compactor.lock.lock().await;
+            self.observe_clock();
+            self.retire().await?
+        };
+        if self.options.compactions > 0 {
+            loop {
+                // The lock is given back after each batch, so that a request to compact does not wait for all.
+                let _alone = self.compactor.lock.lock().await;
+                let bound = self.shared.lock().applied;
+                let work = self.plan_merges(Effort::Background { quiet: false }, bound, &[]);
+                let Some(batch) = batches(work).into_iter().next() else { break };
+                // What failed is logged, and left alone for a while.
+                let (done, _) = self.run_batch(batch).await?;
+                report.add(&done);
+            }
+        }
+        let _alone = self.compactor.lock.lock().await;
+        self.end_of_files().await.map_err(CommitError::NotCommitted)?;
+        Ok(report)
+    }
+
+    /// Rows of the bucket before this time are gone, as far as deletion is concerned.
+    fn cutoff(&self, bucket: BucketId) -> i64 {
+        let Some(retention) = self.options.retention.retention(bucket) else { return i64::MIN };
+        let retention_ns = i64::try_from(retention.as_nanos()).unwrap_or(i64::MAX);
+        self.compactor.time.lock().now_ns().saturating_sub(retention_ns)
+    }
+
+    /// All tables that have files.
+    fn tables_with_files(&self) -> Vec<Table> {
+        let lists: Vec<(TableId, Arc<[DataFile]>)> = {
+            let state = self.shared.lock();
+            let with_files = state.tables.iter().filter(|(_, live)| !live.files.is_empty());
+            with_files.map(|(table, live)| (*table, Arc::clone(&live.files))).collect()
+        };
+        let mut cutoffs: HashMap<BucketId, i64> = HashMap::new();
+        let table = |(table, files): (TableId, Arc<[DataFile]>)| {
+            let schema = Arc::clone(&self.shared.registry.table(table)?.schema);
+            let cutoff = *cutoffs.entry(schema.bucket).or_insert_with(|| self.cutoff(schema.bucket));
+            Some(Table { schema, files, cutoff })
+        };
+        lists.into_iter().filter_map(table).collect()
+    }
+
+    /// The most urgent group of each table, overlaps first. Files with rows after `bound` are left alone.
+    fn plan_merges(&self, effort: Effort, bound: Sequence, given_up: &[TableId]) -> Vec<Work> {
+        let mut work = Vec::new();
+        for table in self.tables_with_files() {
+            let id = table.schema.table;
+            let (quiet, may_be_tried) = self.compactor.look_at(id, &table.files);
+            let effort = match effort {
+                Effort::Settle => Effort::Settle,
+                Effort::Background { .. } if may_be_tried => Effort::Background { quiet },
+                Effort::Background { .. } => continue,
+            };
+            if !given_up.contains(&id) {
+                work.extend(self.plan_table(&table, effort, bound));
+            }
+        }
+        work.sort_by_key(|work| work.reason);
+        work
+    }
+
+    fn plan_table(&self, table: &Table, effort: Effort, bound: Sequence) -> Option<Work> {
+        let (columns, sort_tags) = (table.schema.columns.len(), table.schema.sort_tags());
+        let batch_rows = self.batch_rows(columns);
+        let files = table.files.iter().filter(|file| file.sequences.1 <= bound);
+        let files: Vec<PlanFile> = files
+            .map(|file| {
+                let in_order = has_order(file, &sort_tags);
+                // A file in another order is sorted in memory.
+                let rows = if in_order { batch_rows } else { usize::MAX };
+                PlanFile {
+                    file: file.file,
+                    time_range: file.time_range,
+                    sequences: file.sequences,
+                    size_bytes: file.size_bytes,
+                    memory_bytes: input_memory_bytes(file, columns, rows),
+                    in_order,
+                }
+            })
+            .collect();
+        let limits = GroupLimits {
+            file_bytes: self.options.compacted_file_bytes,
+            group_bytes: limits::COMPACTION_GROUP_BYTES,
+            group_files: limits::COMPACTION_GROUP_FILES,
+            memory_bytes: self.compaction_memory_bytes() / 2,
+        };
+        let group = plan::next_group(&files, effort, table.cutoff, &limits)?;
+        let bucket = self.shared.registry.bucket(table.schema.bucket)?;
+        let inputs = group.files.iter().filter_map(|id| table.files.iter().find(|file| file.file == *id).cloned());
+        Some(Work {
+            schema: Arc::clone(&table.schema),
+            bucket,
+            inputs: inputs.collect(),
+            reason: group.reason,
+            cutoff: table.cutoff,
+        })
+    }
+
+    /// Memory of one merge.
+    fn compaction_memory_bytes(&self) -> u64 {
+        let all = (self.options.memory_limit_bytes as f64 * limits::COMPACTION_SHARE) as u64;
+        all / self.options.compactions.max(1) as u64
+    }
+
+    /// Rows that are read at once from each input: fewer where a row is wide, so that many inputs fit.
+    fn batch_rows(&self, columns: usize) -> usize {
+        let row_bytes = (columns as u64 + 1) * 24;
+        let rows = self.compaction_memory_bytes() / 16 / row_bytes;
+        usize::try_from(rows).unwrap_or(usize::MAX).clamp(256, 8192)
+    }
+
+    /// Ends files of which all rows are past their retention.
+    async fn retire(&self) -> Result<CompactReport, CompactFailure> {
+        let mut replacements = Vec::new();
+        for table in self.tables_with_files().into_iter().filter(|table| table.cutoff > i64::MIN) {
+            let expired = table.files.iter().filter(|file| file.time_range.1 < table.cutoff);
+            let inputs: Vec<FileId> = expired.map(|file| file.file).collect();
+            if !inputs.is_empty() {
+                replacements.push(Replacement { table: table.schema.table, inputs, outputs: Vec::new() });
+            }
+        }
+        let mut report = CompactReport::default();
+        if !replacements.is_empty() {
+            let done = self.replace(replacements).await?;
+            report.files_retired = done.iter().map(|replacement| replacement.inputs.len()).sum();
+            self.compactor.counters.lock().files_retired += report.files_retired as u64;
+            tracing::info!(files = report.files_retired, "files past their retention were retired");
+        }
+        Ok(report)
+    }
+
+    /// Merges the groups and commits those that could be merged. Also returns the tables that failed, and why.
+    async fn run_batch(
+        &self,
+        batch: Vec<Work>,
+    ) -> Result<(CompactReport, Vec<(TableId, String, String)>), CompactFailure> {
+        let start = Instant::now();
+        let done: Vec<Done> = futures::stream::iter(batch)
+            .map(|work| self.merge(work))
+            .buffer_unordered(self.options.compactions.max(1))
+            .collect()
+            .await;
+        let (mut replacements, mut failed, mut report) = (Vec::new(), Vec::new(), CompactReport::default());
+        let mut reasons = HashMap::new();
+        for Done { work, written } in done {
+            let table = work.schema.table;
+            self.compactor.note_result(table, written.is_err());
+            match written {
+                Err(error) => {
+                    let measurement = work.schema.measurement.clone();
+                    tracing::warn!(measurement, %error, "files could not be merged");
+                    failed.push((table, measurement, error.to_string()));
+                }
+                Ok(files) => {
+                    report.add(&report_of(&work, &files));
+                    reasons.insert(table, work.reason);
+                    replacements.push(Replacement {
+                        table,
+                        inputs: work.inputs.iter().map(|file| file.file).collect(),
+                        outputs: files.iter().map(|file| NewDataFile::of(table, file)).collect(),
+                    });
+                }
+            }
+        }
+        if *self.closing.borrow() && !failed.is_empty() {
+            self.discard(&replacements).await;
+            return Err(CompactFailure::Closing);
+        }
+        let committed = self.replace(replacements).await?;
+        report.merges = committed.len();
+        let reasons = committed.iter().filter_map(|replacement| reasons.get(&replacement.table).copied());
+        self.count(&report, reasons, failed.len(), start.elapsed());
+        Ok((report, failed))
+    }
+
+    fn count(&self, report: &CompactReport, reasons: impl Iterator<Item = Reason>, failures: usize, time: Duration) {
+        let mut counters = self.compactor.counters.lock();
+        for reason in reasons {
+            let index = Reason::ALL.iter().position(|known| *known == reason);
+            if let Some(count) = index.and_then(|index| counters.merges.get_mut(index)) {
+                *count += 1;
+            }
+        }
+        counters.failures += failures as u64;
+        counters.files_read += report.files_read as u64;
+        counters.files_written += report.files_written as u64;
+        counters.rows_read += report.rows_read;
+        counters.rows_written += report.rows_written;
+        counters.bytes_read += report.bytes_read;
+        counters.bytes_written += report.bytes_written;
+        counters.time += time;
+    }
+
+    async fn merge(&self, work: Work) -> Done {
+        let columns = work.schema.columns.len();
+        let weights: Vec<Weight> = work
+            .inputs
+            .iter()
+            .map(|file| Weight { time_range: file.time_range, size_bytes: file.size_bytes })
+            .collect();
+        let file_bytes = self.options.compacted_file_bytes;
+        let writer_bytes = writer_memory_bytes(&work.inputs, columns, file_bytes).max(1);
+        let writers = usize::try_from(self.compaction_memory_bytes() / 2 / writer_bytes).unwrap_or(usize::MAX);
+        // A query that began before the commit, or this merge, may outlive a drop of the bucket.
+        self.shared.lock().hold(&work.inputs);
+        let job = Job {
+            store: self.store.clone(),
+            schema: Arc::clone(&work.schema),
+            bucket: work.bucket.clone(),
+            snapshot: Arc::new(TableSnapshot::new(TableSnapshotParts {
+                schema: Arc::clone(&work.schema),
+                files: Arc::clone(&work.inputs),
+                buffers: Vec::new(),
+                store: self.store.clone(),
+                footers: Arc::clone(&self.footers),
+                visible_from: work.cutoff,
+            })),
+            inputs: Arc::clone(&work.inputs),
+            path_prefix: crate::lake::table_directory(work.schema.bucket, work.schema.table),
+            cuts: cuts(&weights, work.cutoff, file_bytes),
+            writers: writers.clamp(1, limits::COMPACTION_WRITERS),
+            batch_rows: self.batch_rows(columns),
+            closing: self.closing.subscribe(),
+        };
+        let written = match self.compactor.background.handle() {
+            Err(cause) => Err(CompactionError::Threads(cause)),
+            Ok(handle) => {
+                let of_thread = handle.clone();
+                let running = handle.spawn_blocking(move || job.run(&of_thread));
+                running.await.unwrap_or_else(|error| Err(error.into()))
+            }
+        };
+        Done { work, written }
+    }
+
+    /// Commits replacements, and lets new queries see them. What concerns a table that was dropped meanwhile is left
+    /// out; its files are removed again. Returns what was committed.
+    async fn replace(&self, mut replacements: Vec<Replacement>) -> Result<Vec<Replacement>, CommitError> {
+        while !replacements.is_empty() {
+            match self.replace_once(&replacements).await {
+                Ok(files) => {
+                    let mut state = self.shared.lock();
+                    for (replacement, files) in replacements.iter().zip(files) {
+                        state.commit_replacement(replacement.table, &replacement.inputs, files);
+                    }
+                    break;
+                }
+                Err(CommitError::NotCommitted(LakeError::UnknownTable(gone) | LakeError::FilesGone(gone))) => {
+                    let (lost, rest) = replacements.into_iter().partition(|replacement| replacement.table == gone);
+                    replacements = rest;
+                    self.discard(&lost).await;
+                }
+                Err(error) => {
+                    if let CommitError::NotCommitted(_) = &error {
+                        self.discard(&replacements).await;
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(replacements)
+    }
+
+    /// Commits, and where the database does not say how it ended, looks before another try.
+    async fn replace_once(&self, replacements: &[Replacement]) -> Result<Vec<Vec<DataFile>>, CommitError> {
+        match self.lake.replace_files(replacements).await {
+            Err(CommitError::Unknown(cause)) => {
+                tracing::warn!(%cause, "a compaction was committed or not; the catalog is asked");
+                match self.lake.replaced_files(replacements).await? {
+                    Some(files) => Ok(files),
+                    None => self.lake.replace_files(replacements).await,
+                }
+            }
+            result => result,
+        }
+    }
+
+    /// Removes files that were written and not committed.
+    async fn discard(&self, replacements: &[Replacement]) {
+        let outputs = replacements.iter().flat_map(|replacement| &replacement.outputs);
+        self.store.delete_unnamed(outputs.map(|file| file.path.as_str())).await;
+    }
+}
+
+fn report_of(work: &Work, files: &[WrittenFile]) -> CompactReport {
+    CompactReport {
+        merges: 1,
+        files_read: work.inputs.len(),
+        files_written: files.len(),
+        rows_read: work.inputs.iter().map(|file| file.row_count).sum(),
+        rows_written: files.iter().map(|file| file.row_count).sum(),
+        bytes_read: work.inputs.iter().map(|file| file.size_bytes).sum(),
+        bytes_written: files.iter().map(|file| file.size_bytes).sum(),
+        files_retired: 0,
+    }
+}
+
+/// Cuts the work into what is committed together.
+fn batches(work: Vec<Work>) -> Vec<Vec<Work>> {
+    let mut batches: Vec<(u64, Vec<Work>)> = Vec::new();
+    for work in work {
+        let bytes: u64 = work.inputs.iter().map(|file| file.size_bytes).sum();
+        match batches.last_mut() {
+            Some((total, batch))
+                if *total + bytes <= limits::COMPACTION_BATCH_BYTES
+                    && batch.len() < limits::COMPACTION_BATCH_GROUPS =>
+            {
+                *total += bytes;
+                batch.push(work);
+            }
+            _ => batches.push((bytes, vec![work])),
+        }
+    }
+    batches.into_iter().map(|(_, batch)| batch).collect()
+}
+
+/// Merges, retires and deletes what is due until the engine closes or is dropped.
+pub(super) async fn compact_loop(engine: Weak<Inner>, mut closing: watch::Receiver<bool>) {
+    let mut orphans_due = Duration::ZERO;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(limits::COMPACTION_INTERVAL) => {}
+            _ = closing.wait_for(|closing| *closing) => return,
+        }
+        let Some(engine) = engine.upgrade() else { return };
+        if !engine.replay_is_done() {
+            continue;
+        }
+        if let Err(error) = engine.maintain().await {
+            tracing::error!(%error, "compaction failed");
+        }
+        if engine.compactor.running() >= orphans_due {
+            orphans_due = engine.compactor.running() + limits::ORPHAN_INTERVAL;
+            engine.remove_orphans().await;
+        }
+    }
+}
