@@ -1,4 +1,4 @@
-//! Health, ping and flush.
+//! Health, ping, flush and compaction.
 
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -100,6 +100,26 @@ impl Client {
         let url = self.endpoints().flush.clone();
         let response = self.send(self.post(url).timeout(self.query_timeout())).await?;
         if response.status() != StatusCode::OK {
+            return Err(self.rejection(response).await);
+        }
+        let body = self.read_answer(response).await?;
+        serde_json::from_slice(&body).map_err(|source| RequestError::MalformedAnswer { source })
+    }
+
+    /// Has a Freshet server merge its Parquet files until none overlap, and apply retention. Needs an operator's token.
+    /// With `wait` it returns when that is done, with the server's report; otherwise as soon as it has begun. The
+    /// server goes on when the client goes away.
+    ///
+    /// # Errors
+    ///
+    /// The server's refusal (404 from a server that is not Freshet), a broken connection or a time-out.
+    pub async fn compact(&self, wait: bool) -> Result<Value, RequestError> {
+        let mut url = self.endpoints().compact.clone();
+        if wait {
+            url.set_query(Some("wait=true"));
+        }
+        let response = self.send(self.post(url).timeout(self.query_timeout())).await?;
+        if !matches!(response.status(), StatusCode::OK | StatusCode::ACCEPTED) {
             return Err(self.rejection(response).await);
         }
         let body = self.read_answer(response).await?;

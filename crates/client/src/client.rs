@@ -186,6 +186,7 @@ pub(crate) struct Endpoints {
     pub(crate) health: Url,
     pub(crate) ping: Url,
     pub(crate) flush: Url,
+    pub(crate) compact: Url,
 }
 
 impl Endpoints {
@@ -211,6 +212,7 @@ impl Endpoints {
             health: join("health")?,
             ping: join("ping")?,
             flush: join("api/freshet/v1/flush")?,
+            compact: join("api/freshet/v1/compact")?,
         })
     }
 }

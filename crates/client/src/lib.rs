@@ -4,7 +4,8 @@
 //! - [`Client::batch_writer`] starts a [`BatchWriter`], which collects lines, compresses, repeats what failed for a
 //!   passing reason, holds back a caller that is too fast, and loses nothing on [`close`](BatchWriter::close).
 //! - [`Client::query_sql`] and its relatives run SQL (`/api/v3/query_sql`) and return rows, bytes or a stream.
-//! - [`Client::health`], [`Client::ping`] and [`Client::flush`] are for those who look after a server.
+//! - [`Client::health`], [`Client::ping`], [`Client::flush`] and [`Client::compact`] are for those who look after a
+//!   server.
 //!
 //! Lines come from [`Point::builder`], which escapes exactly and refuses what line protocol cannot express, or as raw
 //! text. The crate depends on no other part of Freshet. It runs on tokio.

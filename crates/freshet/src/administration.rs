@@ -1,11 +1,11 @@
-//! `freshet flush`, `health` and `ping`: one request each, its answer on standard output.
+//! `freshet flush`, `compact`, `health` and `ping`: one request each, its answer on standard output.
 
 use std::io::Write as _;
 
 use freshet_client::{HealthStatus, RequestError};
 
 use crate::connection::{self, ConnectionError};
-use crate::options::ConnectionOptions;
+use crate::options::{CompactOptions, ConnectionOptions};
 
 /// Why the command failed.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,12 @@ pub(crate) enum AdministrationError {
 /// Has the server put everything into files; prints its report.
 pub(crate) async fn flush(options: ConnectionOptions) -> Result<(), AdministrationError> {
     let report = connection::client(&options, |builder| builder)?.flush().await?;
+    print(&report.to_string())
+}
+
+/// Has the server merge its files; prints its report, or that it has begun.
+pub(crate) async fn compact(options: CompactOptions) -> Result<(), AdministrationError> {
+    let report = connection::client(&options.connection, |builder| builder)?.compact(options.wait).await?;
     print(&report.to_string())
 }
 

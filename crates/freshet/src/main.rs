@@ -16,6 +16,7 @@ mod logging;
 mod memory;
 mod options;
 mod query;
+mod retention;
 mod serve;
 mod write;
 
@@ -72,6 +73,7 @@ fn run(command: Command) -> Result<(), CommandError> {
             Command::Write(options) => Ok(write::run(options.with_aliases(environment)?).await?),
             Command::Query(options) => Ok(query::run(options.with_aliases(environment)?).await?),
             Command::Flush(options) => Ok(administration::flush(options.with_aliases(environment)?).await?),
+            Command::Compact(options) => Ok(administration::compact(options.with_aliases(environment)?).await?),
             Command::Health(options) => Ok(administration::health(options.with_aliases(environment)?).await?),
             Command::Ping(options) => Ok(administration::ping(options.with_aliases(environment)?).await?),
             Command::ConfigDocs => Ok(()),

@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Query(Box<QueryOptions>),
     /// Have the server write all that it holds in memory into Parquet files
     Flush(ConnectionOptions),
+    /// Have the server merge its Parquet files until none overlap, and apply retention
+    Compact(CompactOptions),
     /// Ask whether the server is well; exit code 1 if it is not
     Health(ConnectionOptions),
     /// Ask the server for a sign of life
@@ -83,6 +85,23 @@ pub(crate) struct ServeOptions {
         default_value = "10m"
     )]
     pub(crate) flush_age: Duration,
+    /// Merges of Parquet files that run at the same time; 0 leaves merging to `freshet compact`
+    #[arg(
+        long,
+        env = "FRESHET_COMPACTIONS",
+        value_name = "COUNT",
+        default_value = "1",
+        value_parser = clap::value_parser!(u16).range(0..=64)
+    )]
+    pub(crate) compactions: u16,
+    /// How long replaced files, and the catalog's older snapshots, stay for outside readers
+    #[arg(
+        long, env = "FRESHET_KEEP_SNAPSHOTS",
+        value_name = "DURATION",
+        value_parser = parse_duration,
+        default_value = "1h"
+    )]
+    pub(crate) keep_snapshots: Duration,
     /// The longest time of one query
     #[arg(
         long, env = "FRESHET_QUERY_TIMEOUT",
@@ -167,6 +186,16 @@ pub(crate) struct ConnectionOptions {
     /// PEM file with a root certificate to trust besides those of the system
     #[arg(long, env = "FRESHET_CA_CERT", value_name = "FILE")]
     pub(crate) ca_cert: Option<PathBuf>,
+}
+
+/// Options of `freshet compact`.
+#[derive(Debug, Args)]
+pub(crate) struct CompactOptions {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
+    /// Wait until it is done, and print what was done
+    #[arg(long, env = "FRESHET_WAIT")]
+    pub(crate) wait: bool,
 }
 
 /// Which data is meant.

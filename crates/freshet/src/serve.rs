@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ::query::{QueryEngine, QueryOptions};
 use ::server::{AppState, Limits, ServeConfig, ServeError, ServerOptions, TlsFiles};
 use catalog::{Catalog, Clock, SystemClock};
-use storage::{Engine, EngineOptions, FlushFailure};
+use storage::{Engine, EngineOptions, FlushFailure, RetentionSource};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -18,6 +18,7 @@ use crate::initial_setup::{self, InitialSetupError};
 use crate::logging::{self, LogFilterError};
 use crate::memory::{MemoryBudget, MemoryError};
 use crate::options::{Mode, ServeOptions};
+use crate::retention::BucketRetention;
 
 /// Exit code after a second signal: what a shell reports for a process that SIGINT ended.
 const FORCED_EXIT_CODE: i32 = 130;
@@ -74,8 +75,11 @@ pub(crate) async fn run(options: Box<ServeOptions>) -> Result<(), ServeCommandEr
 
     // The engine's lock guards the whole directory, so it comes first.
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let engine = open_engine(&options, &data_dir, budget, Arc::clone(&clock)).await?;
+    let retention = Arc::new(BucketRetention::default());
+    let source = Arc::clone(&retention) as Arc<dyn RetentionSource>;
+    let engine = open_engine(&options, &data_dir, budget, Arc::clone(&clock), source).await?;
     let catalog = Catalog::open(data_dir.join("resources.sqlite"), Arc::clone(&clock)).await?;
+    retention.set(catalog.clone());
     let query = open_query_engine(&options, &data_dir, budget)?;
     initial_setup::run(&catalog, options.init).await?;
 
@@ -134,10 +138,14 @@ async fn open_engine(
     data_dir: &Path,
     budget: MemoryBudget,
     clock: Arc<dyn Clock>,
+    retention: Arc<dyn RetentionSource>,
 ) -> Result<Engine, ServeCommandError> {
     let engine_options = EngineOptions {
         flush_table_bytes: options.flush_table_bytes.0,
         flush_age: options.flush_age,
+        compactions: usize::from(options.compactions),
+        keep_snapshots: options.keep_snapshots,
+        retention,
         ..EngineOptions::new(data_dir, budget.total_bytes, clock)
     };
     Ok(Engine::open(engine_options).await?)

@@ -10,7 +10,7 @@ use catalog::{AuthenticationError, CatalogError, Class, ParseIdError, Permission
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use query::QueryError;
 use serde::Serialize;
-use storage::{BucketError, FlushFailure, SnapshotError, WriteError};
+use storage::{BucketError, CompactFailure, FlushFailure, SnapshotError, WriteError};
 
 use crate::auth::AuthError;
 use crate::body::BodyError;
@@ -331,6 +331,17 @@ impl From<FlushFailure> for ApiError {
     fn from(error: FlushFailure) -> Self {
         match &error {
             FlushFailure::Refused(_) => Self::new(Code::Unavailable, error.to_string()),
+            _ => Self { message: error.to_string(), ..Self::internal(error) },
+        }
+    }
+}
+
+/// Only operators may compact, and they need the cause.
+impl From<CompactFailure> for ApiError {
+    fn from(error: CompactFailure) -> Self {
+        match error {
+            CompactFailure::Flush(error) => error.into(),
+            CompactFailure::Busy | CompactFailure::Closing => Self::new(Code::Unavailable, error.to_string()),
             _ => Self { message: error.to_string(), ..Self::internal(error) },
         }
     }

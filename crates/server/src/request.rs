@@ -91,6 +91,11 @@ impl Parameters {
         }
     }
 
+    /// Whether `key` says yes.
+    pub(crate) fn flag(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|text| matches!(text, "true" | "1" | "t" | "T" | "TRUE"))
+    }
+
     /// `limit`, `offset`, `after` and `descending` of a list.
     pub(crate) fn page(&self) -> Result<Page, RequestError> {
         let default = Page::default();
@@ -103,7 +108,7 @@ impl Parameters {
             Some(text) => text.parse().map_err(|_| RequestError::Offset)?,
         };
         let after = self.get("after").map(catalog::id::parse_id).transpose()?.map(std::num::NonZeroU64::get);
-        let descending = self.get("descending").is_some_and(|text| matches!(text, "true" | "1" | "t" | "T" | "TRUE"));
+        let descending = self.flag("descending");
         Ok(Page { limit, offset, after, descending })
     }
 }

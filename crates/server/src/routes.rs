@@ -5,6 +5,7 @@
 
 mod authorizations;
 mod buckets;
+mod compact;
 mod flush;
 mod health;
 mod links;
@@ -92,4 +93,5 @@ fn protected_routes() -> Router<AppState> {
         )
         .route("/api/v3/query_sql", get(query_sql::by_address).post(query_sql::by_body))
         .route("/api/freshet/v1/flush", post(flush::flush))
+        .route("/api/freshet/v1/compact", post(compact::compact))
 }

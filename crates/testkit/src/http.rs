@@ -123,4 +123,22 @@ impl Server {
         let answer = self.send(self.request(Method::POST, "/api/freshet/v1/flush")).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     }
+
+    /// Has files merged until none overlap.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub async fn compact(&self) {
+        let answer = self.try_compact().await;
+        let answer = answer.unwrap_or_else(|error| panic!("{error:?}; the server's log:\n{}", self.log()));
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    }
+
+    /// Tries to have files merged until none overlap; an error if the connection breaks.
+    ///
+    /// # Errors
+    /// If no answer came.
+    pub async fn try_compact(&self) -> reqwest::Result<Answer> {
+        exchange(self.request(Method::POST, "/api/freshet/v1/compact?wait=true")).await
+    }
 }

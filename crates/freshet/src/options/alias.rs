@@ -1,7 +1,10 @@
 //! Variables of InfluxDB's programs that mean an option of ours: those of its command line, and those of its official
 //! container image, so that a compose file needs another image name and nothing else.
 
-use super::{ConnectionOptions, InitOptions, QueryOptions, ServeOptions, TargetOptions, WriteOptions, parse_duration};
+use super::{
+    CompactOptions, ConnectionOptions, InitOptions, QueryOptions, ServeOptions, TargetOptions, WriteOptions,
+    parse_duration,
+};
 
 /// Whose variable it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +127,13 @@ impl ConnectionOptions {
         fill(&mut self.url, "url", environment)?;
         fill(&mut self.token, "token", environment)?;
         Ok(self)
+    }
+}
+
+impl CompactOptions {
+    /// As [`ConnectionOptions::with_aliases`].
+    pub(crate) fn with_aliases(self, environment: Environment<'_>) -> Result<Self, AliasError> {
+        Ok(Self { connection: self.connection.with_aliases(environment)?, ..self })
     }
 }
 

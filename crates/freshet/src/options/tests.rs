@@ -49,6 +49,7 @@ fn defaults_of_the_server() {
     assert_eq!(options.memory_limit, MemoryLimit::Percent(60));
     assert_eq!(options.flush_table_bytes.0, storage::limits::FLUSH_TABLE_BYTES);
     assert_eq!(options.flush_age, storage::limits::FLUSH_AGE);
+    assert_eq!((options.compactions, options.keep_snapshots), (1, storage::limits::KEEP_SNAPSHOTS));
     assert_eq!(options.body_stall, server::Limits::default().body_stall);
     assert_eq!(options.drain, server::Limits::default().drain);
     assert_eq!(options.init.init_retention, None);

@@ -193,6 +193,12 @@ async fn flush_health_and_ping() {
     assert_eq!(serde_json::from_str::<Value>(&report).unwrap()["rows"], 2, "{report}");
     let again = with_server(&server, &["flush"], "").await.succeeded().output;
     assert_eq!(serde_json::from_str::<Value>(&again).unwrap()["rows"], 0, "{again}");
+    server.write("m f=3 1").await;
+    let report = with_server(&server, &["compact", "--wait"], "").await.succeeded().output;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((&report["merges"], &report["rows_written"]), (&Value::from(1), &Value::from(2)), "{report}");
+    let started = with_server(&server, &["compact"], "").await.succeeded().output;
+    assert_eq!(started, "{\"status\":\"started\"}\n");
     let health = freshet(&["health", "--url", server.url()]).await.succeeded();
     assert_eq!(health.output, "ready for queries and writes\n");
     assert!(freshet(&["ping", "--url", server.url()]).await.succeeded().output.starts_with("v2."));
@@ -201,7 +207,7 @@ async fn flush_health_and_ping() {
     assert_eq!((refused.code, refused.errors.contains("unauthorized access")), (1, true), "{refused:?}");
     let url = server.url().to_owned();
     server.stop().await;
-    for command in ["flush", "health", "ping"] {
+    for command in ["flush", "compact", "health", "ping"] {
         let ended = freshet(&[command, "--url", &url]).await;
         assert_eq!((ended.code, ended.output.as_str()), (1, ""), "{ended:?}");
         assert!(ended.errors.starts_with("freshet: the connection to the server failed: "), "{ended:?}");

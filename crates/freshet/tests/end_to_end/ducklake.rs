@@ -1,8 +1,9 @@
 //! An outside DuckDB attaches the live catalog and reads the same rows as our SQL, whatever names and values look like.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
-use testkit::{python, run};
+use testkit::{Server, python, run};
 use tokio::process::Command;
 
 use crate::{checkout, server};
@@ -51,6 +52,56 @@ fn lines() -> String {
     lines
 }
 
+/// Compares every row of DuckDB with what our SQL says; returns what the program prints.
+async fn compare(server: &Server, python: &Path) -> String {
+    let mut command = Command::new(python);
+    command
+        .arg(checkout().join("tests/clients/python/lake_equals_sql.py"))
+        .arg(server.data_dir().join("catalog.sqlite"))
+        .env("FRESHET_URL", server.url())
+        .env("FRESHET_TOKEN", server.token())
+        .env("FRESHET_ORG", server.organisation())
+        .env("FRESHET_BUCKET", server.bucket());
+    run(command, server.data_dir()).await
+}
+
+/// Points that are written again by later flushes, whole and in part, late ones, and columns that come later.
+fn overwriting_lines(flush: i64) -> String {
+    let mut lines = String::new();
+    for number in 0..300_i64 {
+        let time = 1_700_000_000_000_000_000 + (number * 7 + flush * 900) % 2000 * 1_000_000_000;
+        let (host, value) = (number % 5, number * 10 + flush);
+        match (number + flush) % 3 {
+            0 => writeln!(lines, "cpu,host=h{host} f={value}.25,s=\"flush {flush}\" {time}"),
+            1 => writeln!(lines, "cpu,host=h{host} i={value}i,b={} {time}", value % 2 == 0),
+            _ => writeln!(lines, "cpu,host=h{host},late{flush}=x u{flush}={value}u {time}"),
+        }
+        .unwrap();
+    }
+    writeln!(lines, "mem used={flush}i 5\nonly{flush} f=1 {flush}").unwrap();
+    lines
+}
+
+#[tokio::test]
+async fn after_a_compaction_an_outside_duckdb_sees_each_point_once() {
+    let Some(python) = python() else { return };
+    let mut server = server().start().await;
+    for flush in 0..5 {
+        server.write(overwriting_lines(flush)).await;
+        server.flush().await;
+    }
+    server.compact().await;
+    let printed = compare(&server, &python).await;
+    assert!(printed.contains("7 tables"), "{printed}");
+    // Again over what is merged already; some of it is in memory when the request comes.
+    server.write(overwriting_lines(1)).await;
+    server.flush().await;
+    server.write(overwriting_lines(3)).await;
+    server.compact().await;
+    compare(&server, &python).await;
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn an_outside_duckdb_reads_the_same_rows() {
     let Some(python) = python() else { return };
@@ -64,15 +115,7 @@ async fn an_outside_duckdb_reads_the_same_rows() {
         server.write(half).await;
         server.flush().await;
     }
-    let mut command = Command::new(python);
-    command
-        .arg(checkout().join("tests/clients/python/lake_equals_sql.py"))
-        .arg(server.data_dir().join("catalog.sqlite"))
-        .env("FRESHET_URL", server.url())
-        .env("FRESHET_TOKEN", server.token())
-        .env("FRESHET_ORG", server.organisation())
-        .env("FRESHET_BUCKET", server.bucket());
-    let printed = run(command, server.data_dir()).await;
+    let printed = compare(&server, &python).await;
     assert!(printed.contains("18 tables"), "{printed}");
     // The reader has done no harm.
     server.write("cpu,host=h0,zone=z0 f=1 5").await;

@@ -81,8 +81,8 @@ async fn write_until_killed(
     }
 }
 
-/// One round of load, ended by the kill. `flushes` runs flushes beside the writers.
-async fn load_and_kill(server: Server, round: u64, flushes: bool) -> (Server, Vec<Written>) {
+/// One round of load, ended by the kill. `compacts` flushes and merges files beside the writers, one after another.
+async fn load_and_kill(server: Server, round: u64, compacts: bool) -> (Server, Vec<Written>) {
     let server = Arc::new(server);
     let progress = Arc::new(Progress::default());
     let wanted = 12 + 9 * round;
@@ -91,15 +91,19 @@ async fn load_and_kill(server: Server, round: u64, flushes: bool) -> (Server, Ve
         let (server, progress) = (Arc::clone(&server), Arc::clone(&progress));
         writers.spawn(async move { (writer, write_until_killed(server, writer, round, wanted, progress).await) });
     }
-    if flushes {
-        server.flush().await;
-    }
+    let compactions = compacts.then(|| {
+        let server = Arc::clone(&server);
+        tokio::spawn(async move { while server.try_compact().await.is_ok() {} })
+    });
     within("the load before the kill", progress.enough.notified()).await;
     server.kill();
     let mut written = vec![Written::default(); WRITERS as usize];
     while let Some(ended) = within("the end of the writers", writers.join_next()).await {
         let (writer, result) = ended.unwrap();
         written[writer as usize] = result;
+    }
+    if let Some(compactions) = compactions {
+        within("the end of the compactions", compactions).await.unwrap();
     }
     let mut server = Arc::into_inner(server).unwrap();
     let (code, _log) = server.wait().await;

@@ -32,11 +32,12 @@ struct Check {
 /// `GET /health`: 200 and `pass`, or 503 and `fail` with what is wrong. A server that still replays its log is well.
 /// Nobody has to show a token here, so the answer names neither measurements nor paths; those stand in the log.
 pub(super) async fn health(State(state): State<AppState>) -> Response {
-    let checks = failing_checks(&state);
+    let mut checks = failing_checks(&state);
     let (status_code, status, message) = match checks.first() {
         None => (StatusCode::OK, "pass", "ready for queries and writes".to_owned()),
         Some(check) => (StatusCode::SERVICE_UNAVAILABLE, "fail", check.message.clone()),
     };
+    checks.extend(clock_note(&state));
     let body = Health { name: "influxdb", message, status, checks, version: API_VERSION, commit: state.commit() };
     (status_code, Json(body)).into_response()
 }
@@ -55,6 +56,16 @@ fn failing_checks(state: &AppState) -> Vec<Check> {
         count => Some(fail("flush", format!("the last flush of {count} measurements failed; the log says why"))),
     };
     wal.into_iter().chain(flush).collect()
+}
+
+/// What an operator should know though nothing fails.
+fn clock_note(state: &AppState) -> Option<Check> {
+    let waits = state.engine().metrics().compaction.deletion_waits;
+    waits.then(|| Check {
+        name: "clock",
+        status: "pass",
+        message: "the clock has gone forward by more than a day; nothing is deleted for an hour of running".to_owned(),
+    })
 }
 
 #[derive(Serialize)]

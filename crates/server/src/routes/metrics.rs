@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::header;
 use query::QueryMetrics;
 use storage::EngineMetrics;
+use storage::compact::plan::Reason;
 use storage::wal::{SYNC_BOUNDS_US, SyncTimes};
 
 use crate::metrics::MetricsText;
@@ -17,6 +18,7 @@ pub(super) async fn metrics(State(state): State<AppState>) -> Response {
     write_server(&state, &mut text);
     state.metrics().write_text(&mut text);
     write_engine(&state.engine().metrics(), &mut text);
+    write_compaction(&state.engine().metrics(), &mut text);
     write_wal(&state.engine().metrics(), &mut text);
     write_queries(&state.query().metrics(), &mut text);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.finish()).into_response()
@@ -59,6 +61,40 @@ fn write_engine(metrics: &EngineMetrics, text: &mut MetricsText) {
     gauge("freshet_file_bytes", "Their bytes.", metrics.file_bytes);
     gauge("freshet_file_rows", "Their rows.", metrics.file_rows);
     gauge("freshet_failing_tables", "Tables whose last flush failed.", metrics.failing_tables);
+}
+
+fn write_compaction(metrics: &EngineMetrics, text: &mut MetricsText) {
+    let compaction = &metrics.compaction;
+    text.describe("freshet_compactions_total", "counter", "Groups of files that were merged, by reason.");
+    for (reason, count) in Reason::ALL.iter().zip(compaction.merges) {
+        text.sample("freshet_compactions_total", &[("reason", reason.as_str())], count);
+    }
+    let mut counter = |name: &str, help: &str, value: u64| text.counter(name, help, value);
+    counter("freshet_compaction_failures_total", "Groups of files that could not be merged.", compaction.failures);
+    counter("freshet_compaction_rows_read_total", "Rows that merges read.", compaction.rows_read);
+    counter("freshet_compaction_rows_written_total", "Rows that merges wrote.", compaction.rows_written);
+    counter("freshet_compaction_bytes_read_total", "Bytes of the files that merges read.", compaction.bytes_read);
+    counter(
+        "freshet_compaction_bytes_written_total",
+        "Bytes of the files that merges wrote.",
+        compaction.bytes_written,
+    );
+    counter("freshet_files_retired_total", "Files that went whole by retention.", compaction.files_retired);
+    counter("freshet_files_deleted_total", "Files that were deleted.", compaction.files_deleted);
+    counter("freshet_orphans_deleted_total", "Files of crashes that were deleted.", compaction.orphans_deleted);
+    counter("freshet_snapshots_expired_total", "Snapshots of the catalog that expired.", compaction.snapshots_expired);
+    text.counter("freshet_compaction_seconds_total", "Time that merges took.", compaction.time.as_secs_f64());
+    let waiting = &compaction.waiting;
+    let mut gauge = |name: &str, help: &str, value: u64| text.gauge(name, help, value);
+    gauge("freshet_ended_files", "Files that only older snapshots name.", waiting.count);
+    gauge("freshet_ended_file_bytes", "Their bytes, which wait for deletion.", waiting.bytes);
+    gauge("freshet_scheduled_files", "Files on the list for deletion.", waiting.scheduled);
+    let waits = u64::from(compaction.deletion_waits);
+    gauge("freshet_deletion_waits", "1 while nothing is deleted because the clock jumped forward.", waits);
+    // Since the start, as all counters; before the first flush nothing is known.
+    let flushed = metrics.flushed_bytes.max(1) as f64;
+    let amplification = if metrics.flushed_bytes == 0 { 1.0 } else { 1.0 + compaction.bytes_written as f64 / flushed };
+    text.gauge("freshet_write_amplification", "Bytes written by flushes and merges for each flushed.", amplification);
 }
 
 fn write_wal(metrics: &EngineMetrics, text: &mut MetricsText) {

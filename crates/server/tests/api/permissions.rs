@@ -146,6 +146,7 @@ fn other_rows() -> Vec<Row> {
         ("POST", "/api/v3/query_sql", query, bucket("read"), 200, Forbidden("insufficient permissions for read")),
         ("POST", "/api/v2/write", "m f=1", bucket("write"), 204, Forbidden("insufficient permissions for write")),
         ("POST", "/api/freshet/v1/flush", "", all("write", "buckets"), 200, Unauthorized("write:buckets")),
+        ("POST", "/api/freshet/v1/compact", "", all("write", "buckets"), 202, Unauthorized("write:buckets")),
     ]
 }
 

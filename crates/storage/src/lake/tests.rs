@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod duckdb;
+mod replace;
 mod support;
 
 use catalog::BucketId;
