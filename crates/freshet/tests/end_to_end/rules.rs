@@ -250,3 +250,28 @@ async fn a_restart_keeps_organisations_buckets_users_and_tokens() {
     let _ = server.send(write(server.bucket())).await.expect(403);
     server.stop().await;
 }
+
+/// Points that were written before their bucket had a retention.
+#[tokio::test]
+async fn a_shorter_retention_deletes_what_is_past_it() {
+    let mut server = server().start().await;
+    let now = server.sql_number("SELECT CAST(now() AS BIGINT)").await;
+    let hours_ago = |hours: i64| now - hours * 3_600_000_000_000;
+    for lines in [format!("m f=1 {}\nm f=2 {}", hours_ago(5), hours_ago(4)), format!("m f=3 {}", hours_ago(1))] {
+        server.write(lines).await;
+        server.flush().await;
+    }
+    let path = format!("/api/v2/buckets?org={}&name={}", server.organisation(), server.bucket());
+    let found = server.send(server.request(Method::GET, &path)).await.expect(200).json();
+    let path = format!("/api/v2/buckets/{}", found["buckets"][0]["id"].as_str().unwrap());
+    let rules = json!({"retentionRules": [{"type": "expire", "everySeconds": 3 * 3600}]});
+    let _ = server.send(server.request(Method::PATCH, &path).json(&rules)).await.expect(200);
+    server.compact().await;
+    assert_eq!(metric(&server, "freshet_files_retired_total").await, 1.0);
+    assert_eq!(metric(&server, "freshet_file_rows").await, 1.0);
+    // What is gone does not come back with a longer one.
+    let rules = json!({"retentionRules": []});
+    let _ = server.send(server.request(Method::PATCH, &path).json(&rules)).await.expect(200);
+    assert_eq!(server.sql_number("SELECT count(*) FROM m").await, 1);
+    server.stop().await;
+}

@@ -185,6 +185,13 @@ struct Done {
     written: Result<Vec<WrittenFile>, CompactionError>,
 }
 
+/// A table whose files could not be merged.
+struct FailedTable {
+    table: TableId,
+    measurement: String,
+    cause: String,
+}
+
 impl Engine {
     /// Puts all rows of now into files and merges until no two files of a table overlap, small ones are joined, and no
     /// row is past its bucket's retention; then removes what no snapshot needs any more. It goes on when the caller
@@ -220,7 +227,7 @@ impl Inner {
         // Flushes go on: what they add from here on belongs to the next request.
         let bound = self.shared.lock().applied;
         let mut report = self.retire().await?;
-        let mut failures: Vec<(String, String)> = Vec::new();
+        let mut failures: Vec<FailedTable> = Vec::new();
         let mut given_up = Vec::new();
         loop {
             let work = self.plan_merges(Effort::Settle, bound, &given_up);
@@ -230,16 +237,14 @@ impl Inner {
             for batch in batches(work) {
                 let (done, failed) = self.run_batch(batch).await?;
                 report.add(&done);
-                for (table, measurement, cause) in failed {
-                    given_up.push(table);
-                    failures.push((measurement, cause));
-                }
+                given_up.extend(failed.iter().map(|failed| failed.table));
+                failures.extend(failed);
             }
         }
         self.end_of_files().await.map_err(CommitError::NotCommitted)?;
         let count = failures.len();
         match failures.into_iter().next() {
-            Some((measurement, cause)) => Err(CompactFailure::Tables { count, measurement, cause }),
+            Some(FailedTable { measurement, cause, .. }) => Err(CompactFailure::Tables { count, measurement, cause }),
             None => Ok(report),
         }
     }
@@ -379,47 +384,47 @@ impl Inner {
         Ok(report)
     }
 
-    /// Merges the groups and commits those that could be merged. Also returns the tables that failed, and why.
-    async fn run_batch(
-        &self,
-        batch: Vec<Work>,
-    ) -> Result<(CompactReport, Vec<(TableId, String, String)>), CompactFailure> {
+    /// Merges the groups and commits those that could be merged. Also returns the tables that failed.
+    async fn run_batch(&self, batch: Vec<Work>) -> Result<(CompactReport, Vec<FailedTable>), CompactFailure> {
         let start = Instant::now();
         let done: Vec<Done> = futures::stream::iter(batch)
             .map(|work| self.merge(work))
             .buffer_unordered(self.options.compactions.max(1))
             .collect()
             .await;
-        let (mut replacements, mut failed, mut report) = (Vec::new(), Vec::new(), CompactReport::default());
-        let mut reasons = HashMap::new();
+        let (mut merged, mut failed) = (Vec::new(), Vec::new());
         for Done { work, written } in done {
             let table = work.schema.table;
             self.compactor.note_result(table, written.is_err());
             match written {
+                Ok(files) => merged.push((work, files)),
                 Err(error) => {
                     let measurement = work.schema.measurement.clone();
                     tracing::warn!(measurement, %error, "files could not be merged");
-                    failed.push((table, measurement, error.to_string()));
-                }
-                Ok(files) => {
-                    report.add(&report_of(&work, &files));
-                    reasons.insert(table, work.reason);
-                    replacements.push(Replacement {
-                        table,
-                        inputs: work.inputs.iter().map(|file| file.file).collect(),
-                        outputs: files.iter().map(|file| NewDataFile::of(table, file)).collect(),
-                    });
+                    failed.push(FailedTable { table, measurement, cause: error.to_string() });
                 }
             }
         }
+        let replacements: Vec<Replacement> = merged.iter().map(|(work, files)| replacement(work, files)).collect();
         if *self.closing.borrow() && !failed.is_empty() {
             self.discard(&replacements).await;
             return Err(CompactFailure::Closing);
         }
         let committed = self.replace(replacements).await?;
-        report.merges = committed.len();
-        let reasons = committed.iter().filter_map(|replacement| reasons.get(&replacement.table).copied());
-        self.count(&report, reasons, failed.len(), start.elapsed());
+        let (mut report, mut reasons) = (CompactReport::default(), Vec::new());
+        for (work, files) in merged {
+            let table = work.schema.table;
+            if committed.iter().any(|replacement| replacement.table == table) {
+                report.add(&report_of(&work, &files));
+                reasons.push(work.reason);
+            } else if self.shared.registry.table(table).is_some() {
+                // A table that was dropped is no failure; for any other the catalog and the memory disagree.
+                self.compactor.note_result(table, true);
+                let (measurement, cause) = (work.schema.measurement.clone(), "its files are not live".to_owned());
+                failed.push(FailedTable { table, measurement, cause });
+            }
+        }
+        self.count(&report, reasons.into_iter(), failed.len(), start.elapsed());
         Ok((report, failed))
     }
 
@@ -451,8 +456,6 @@ impl Inner {
         let file_bytes = self.options.compacted_file_bytes;
         let writer_bytes = writer_memory_bytes(&work.inputs, columns, file_bytes).max(1);
         let writers = usize::try_from(self.compaction_memory_bytes() / 2 / writer_bytes).unwrap_or(usize::MAX);
-        // A query that began before the commit, or this merge, may outlive a drop of the bucket.
-        self.shared.lock().hold(&work.inputs);
         let job = Job {
             store: self.store.clone(),
             schema: Arc::clone(&work.schema),
@@ -472,6 +475,8 @@ impl Inner {
             batch_rows: self.batch_rows(columns),
             closing: self.closing.subscribe(),
         };
+        // A drop of the bucket must not take the files away from under the merge.
+        self.shared.lock().hold(&work.inputs);
         let written = match self.compactor.background.handle() {
             Err(cause) => Err(CompactionError::Threads(cause)),
             Ok(handle) => {
@@ -529,6 +534,15 @@ impl Inner {
     async fn discard(&self, replacements: &[Replacement]) {
         let outputs = replacements.iter().flat_map(|replacement| &replacement.outputs);
         self.store.delete_unnamed(outputs.map(|file| file.path.as_str())).await;
+    }
+}
+
+fn replacement(work: &Work, files: &[WrittenFile]) -> Replacement {
+    let table = work.schema.table;
+    Replacement {
+        table,
+        inputs: work.inputs.iter().map(|file| file.file).collect(),
+        outputs: files.iter().map(|file| NewDataFile::of(table, file)).collect(),
     }
 }
 

@@ -214,3 +214,23 @@ async fn a_running_query_keeps_the_files_that_it_reads() {
     database.engine.compact().await.unwrap();
     assert_eq!(database.files_on_disk(), 1);
 }
+
+/// `cargo test -p storage --test compaction bytes_of_small_files -- --nocapture`: what the planner's simulation of many
+/// small tables takes a file to be.
+#[tokio::test]
+async fn bytes_of_small_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await;
+    let mut sizes = Vec::new();
+    for rows in [10_i64, 1000, 40_000] {
+        let line = |n: i64| format!("m{rows},host=a f={} {}\n", (n * n % 1000) as f64 / 10.0, n * 60_000_000_000);
+        database.write(&(0..rows).map(line).collect::<String>()).await;
+        let before = database.engine.metrics().file_bytes;
+        database.engine.flush().await.unwrap();
+        sizes.push((rows, database.engine.metrics().file_bytes - before));
+    }
+    println!("rows and bytes of files of one series with one float: {sizes:?}");
+    let [(_, ten), _, (rows, most)] = sizes[..] else { panic!("three files") };
+    assert!(ten < 2500, "{ten}");
+    assert!((most as f64) < rows as f64 * 6.0, "{most}");
+}

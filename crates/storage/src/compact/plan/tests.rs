@@ -257,7 +257,7 @@ proptest! {
 
 const MINUTE_NS: i64 = 60_000_000_000;
 
-/// Measured with `storage::engine::compaction::bytes_of_small_files`: about 1.9 KB a file and 4 bytes a row.
+/// More than what `bytes_of_small_files` in tests/compaction measures of one series with one float.
 fn narrow(rows: u64) -> u64 {
     1900 + rows * 4
 }
