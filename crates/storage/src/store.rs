@@ -10,7 +10,6 @@ use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::TryStreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
@@ -29,8 +28,17 @@ const REMEMBERED_DIRECTORIES: usize = 100_000;
 #[derive(Debug, Clone)]
 pub struct Store {
     inner: Arc<dyn ObjectStore>,
-    /// Whether listing all objects is cheap.
-    is_local: bool,
+    /// Where the files lie, if that is a local disk.
+    local_root: Option<Arc<FilePath>>,
+}
+
+/// A file on the local disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalFile {
+    /// The path relative to the root, as the catalog names files.
+    pub path: String,
+    /// The time of the last change in nanoseconds since the epoch.
+    pub changed_ns: i64,
 }
 
 /// Why a local store cannot be opened.
@@ -53,7 +61,7 @@ impl Store {
     /// A store over `inner`, which must be durable when it says that an object is written.
     #[must_use]
     pub fn new(inner: Arc<dyn ObjectStore>) -> Self {
-        Self { inner, is_local: false }
+        Self { inner, local_root: None }
     }
 
     /// A durable store below `root`, which is made if it does not exist.
@@ -61,7 +69,9 @@ impl Store {
     /// # Errors
     /// If the directory cannot be made or synced.
     pub fn local(root: &FilePath) -> std::result::Result<Self, OpenStoreError> {
-        Ok(Self { inner: Arc::new(DurableLocalStore::open(root)?), is_local: true })
+        let store = DurableLocalStore::open(root)?;
+        let root = Arc::clone(&store.root);
+        Ok(Self { inner: Arc::new(store), local_root: Some(root) })
     }
 
     /// Deletes files that no catalog names, as far as the store lets us; what stays is found as an orphan later.
@@ -84,20 +94,28 @@ impl Store {
         }
     }
 
-    /// The files that lie there: path, bytes, and the time of the last change in nanoseconds. `None` where listing
-    /// costs money and time, in a remote store.
+    /// All files that lie on the local disk, those of uploads that were never completed too. `None` for a remote store,
+    /// where listing costs money and time, and what is not complete is not there.
     ///
     /// # Errors
-    /// If the store cannot be listed.
-    pub async fn list(&self) -> Result<Option<Vec<(String, u64, i64)>>> {
-        if !self.is_local {
-            return Ok(None);
+    /// If a directory cannot be read.
+    pub async fn list_local(&self) -> std::io::Result<Option<Vec<LocalFile>>> {
+        let Some(root) = self.local_root.clone() else { return Ok(None) };
+        let listing = tokio::task::spawn_blocking(move || list_files(&root));
+        listing.await.map_err(std::io::Error::other).flatten().map(Some)
+    }
+
+    /// Deletes a file by what [`Self::list_local`] called it. Object stores do not show uploads under way, so they
+    /// cannot delete them either.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub async fn delete_local(&self, file: &LocalFile) -> std::io::Result<()> {
+        let Some(root) = &self.local_root else { return Ok(()) };
+        match tokio::fs::remove_file(root.join(&file.path)).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
         }
-        let entry = |object: ObjectMeta| {
-            let changed_ns = object.last_modified.timestamp_nanos_opt().unwrap_or(i64::MAX);
-            (object.location.to_string(), object.size, changed_ns)
-        };
-        Ok(Some(self.inner.list(None).map_ok(entry).try_collect().await?))
     }
 
     /// The object store itself.
@@ -159,6 +177,27 @@ impl DurableLocalStore {
         durable.extend(passed);
         Ok(())
     }
+}
+
+fn list_files(root: &FilePath) -> std::io::Result<Vec<LocalFile>> {
+    let (mut files, mut folders) = (Vec::new(), vec![root.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+                continue;
+            }
+            let path = entry.path();
+            let changed = entry.metadata()?.modified()?.duration_since(std::time::UNIX_EPOCH);
+            let changed_ns = changed.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
+            // Our own names are text; what is not was put there by somebody else.
+            if let Some(path) = path.strip_prefix(root).ok().and_then(FilePath::to_str) {
+                files.push(LocalFile { path: path.to_owned(), changed_ns });
+            }
+        }
+    }
+    Ok(files)
 }
 
 fn prepare_root(root: &FilePath) -> std::io::Result<PathBuf> {

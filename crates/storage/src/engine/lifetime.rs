@@ -83,17 +83,16 @@ impl Inner {
 
     async fn find_and_delete_orphans(&self) -> Result<u64, String> {
         let oldest_ns = self.compactor.time.lock().now_ns().saturating_sub(duration_ns(limits::ORPHAN_AGE));
-        let Some(listed) = self.store.list().await.map_err(|error| error.to_string())? else { return Ok(0) };
+        let listed = self.store.list_local().await.map_err(|error| error.to_string())?;
+        let Some(listed) = listed else { return Ok(0) };
         // A flush that was writing while the list was made has committed, or taken its files back, when this returns.
         // No merge runs, since the caller holds the lock.
         drop(self.flush_lock.lock().await);
         let named = self.lake.named_paths().await.map_err(|error| error.to_string())?;
         let mut count = 0;
-        for (path, _, changed_ns) in listed {
-            if changed_ns < oldest_ns && !named.contains(&path) {
-                self.store.delete(&path).await.map_err(|error| error.to_string())?;
-                count += 1;
-            }
+        for file in listed.iter().filter(|file| file.changed_ns < oldest_ns && !named.contains(&file.path)) {
+            self.store.delete_local(file).await.map_err(|error| error.to_string())?;
+            count += 1;
         }
         self.compactor.counters.lock().orphans_deleted += count;
         Ok(count)

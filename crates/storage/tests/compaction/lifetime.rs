@@ -69,6 +69,9 @@ async fn what_a_crash_left_behind_is_removed_when_it_is_old_and_nothing_else_is(
     assert_eq!(database.files_on_disk(), 3);
     let orphan = database.parquet_files()[0].with_file_name("0192-orphan.parquet");
     std::fs::write(&orphan, "half a file").unwrap();
+    // What an upload leaves that a crash cut off; the object store itself never shows it.
+    let upload = database.parquet_files()[0].with_file_name("0193-cut.parquet#1");
+    std::fs::write(&upload, "less").unwrap();
     database.engine.remove_orphans().await;
     assert!(orphan.exists(), "it could be of a restored catalog");
     // Time passes in steps that are believed.
@@ -76,8 +79,8 @@ async fn what_a_crash_left_behind_is_removed_when_it_is_old_and_nothing_else_is(
         database.clock.advance(HOUR * 9);
         database.engine.remove_orphans().await;
     }
-    assert!(!orphan.exists());
+    assert!(!orphan.exists() && !upload.exists());
     assert_eq!(database.files_on_disk(), 3, "files that only an old snapshot names are no orphans");
-    assert_eq!(database.engine.metrics().compaction.orphans_deleted, 1);
+    assert_eq!(database.engine.metrics().compaction.orphans_deleted, 2);
     assert_eq!(database.rows("m").await.len(), 1);
 }
