@@ -1,3 +1,4 @@
+//! The rule, single decisions, and simulations that measure the write amplification.
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss, reason = "tests")]
 
 use proptest::prelude::*;
@@ -262,8 +263,8 @@ fn narrow(rows: u64) -> u64 {
     1900 + rows * 4
 }
 
-/// `cargo test -p storage --lib compact::plan -- --nocapture amplification`: 700 tables of one series, a point a minute,
-/// a flush every ten minutes, for 30 days. All tables are alike, so one is simulated.
+/// `cargo test -p storage --lib compact::plan -- --nocapture amplification`: 700 tables of one series, a point a
+/// minute, a flush every ten minutes, for 30 days. All tables are alike, so one is simulated.
 #[test]
 fn amplification_of_many_small_tables() {
     let mut table = Simulation::new(LIMITS, narrow);
