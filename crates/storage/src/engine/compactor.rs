@@ -267,6 +267,7 @@ impl Inner {
                 report.add(&done);
             }
         }
+        self.compactor.notes.lock().retain(|table, _| self.shared.registry.table(*table).is_some());
         let _alone = self.compactor.lock.lock().await;
         self.end_of_files().await.map_err(CommitError::NotCommitted)?;
         Ok(report)
