@@ -115,6 +115,7 @@ fn rows(hosts: usize, row_count: usize, kind: FieldKind, shuffled: bool) -> Buff
     BufferedRows {
         series: SeriesTable::new([Arc::new(keys)]),
         sequences: (Sequence(1), Sequence(chunks.len() as u64)),
+        deletes_applied: Sequence::ZERO,
         chunks,
         time_range: (START_NS, START_NS + (row_count.saturating_sub(1) / hosts) as i64 * 10_000_000_000),
         row_count,
@@ -164,6 +165,7 @@ async fn main() {
             schema: Arc::clone(&schema),
             files: files.into(),
             buffers,
+            deletes: Default::default(),
             store: store.clone(),
             footers: Arc::new(FooterCache::new(FOOTER_CACHE_BYTES)),
             visible_from: i64::MIN,

@@ -185,6 +185,7 @@ impl TableBuffer {
             series: self.series.clone(),
             chunks: self.chunks.clone(),
             sequences: (self.first_sequence?, self.last_sequence),
+            deletes_applied: Sequence::ZERO,
             time_range: self.time_range?,
             row_count: self.row_count,
         })
@@ -207,6 +208,12 @@ impl TableBuffer {
     #[must_use]
     pub(crate) fn first_sequence(&self) -> Option<Sequence> {
         self.first_sequence
+    }
+
+    /// Earliest and latest time of the rows, or `None` if there is none.
+    #[must_use]
+    pub(crate) fn time_range(&self) -> Option<(i64, i64)> {
+        self.time_range
     }
 
     /// When the oldest row came, in nanoseconds since the epoch.

@@ -21,6 +21,8 @@ pub struct BufferedRows {
     pub chunks: Vec<Arc<Chunk>>,
     /// First and last WAL sequence of the rows, both inclusive.
     pub sequences: (Sequence, Sequence),
+    /// What every delete up to this record means is not among the rows any more.
+    pub deletes_applied: Sequence,
     /// Earliest and latest time in nanoseconds, both inclusive.
     pub time_range: (i64, i64),
     /// Rows in all chunks, duplicates included.

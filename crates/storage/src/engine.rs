@@ -11,12 +11,14 @@
 
 mod compaction_metrics;
 mod compactor;
+mod delete;
 mod flusher;
 mod lifetime;
 mod metrics;
 mod registrar;
 mod replay;
 mod state;
+mod tombstones;
 mod write;
 
 use std::collections::HashMap;
@@ -30,13 +32,16 @@ use tokio::sync::{Mutex, Notify, Semaphore, watch};
 pub use self::compaction_metrics::CompactionMetrics;
 use self::compactor::Compactor;
 pub use self::compactor::{CompactFailure, CompactReport};
+pub use self::delete::DeleteRequest;
 use self::flusher::Selection;
 pub use self::flusher::{FlushFailure, FlushReport};
 pub use self::metrics::{EngineMetrics, EngineStatus, Health};
 use self::registrar::Registrar;
-use self::state::{Shared, TableState};
+use self::state::{Shared, State, TableState};
+use self::tombstones::tombstones_of;
 pub use self::write::{WriteOutcome, WriteRequest};
 use crate::buffer::PreparedRows;
+use crate::delete::{DeleteFilter, Tombstone};
 use crate::disk::{Disk, RealDisk};
 use crate::error::WriteError;
 use crate::ids::{Sequence, TableId};
@@ -175,6 +180,7 @@ enum ReplayState {
 #[derive(Debug)]
 enum Durable {
     Rows(Vec<PreparedRows>),
+    Delete(BucketId, DeleteFilter),
     BucketDrop(BucketId),
 }
 
@@ -234,7 +240,11 @@ impl Engine {
             let (segment, offset) = (tail.path.display(), tail.offset);
             tracing::warn!(%segment, offset, "a torn tail was cut off the write-ahead log");
         }
-        shared.lock().applied = Sequence(recovery.log.next_sequence().0.saturating_sub(1));
+        {
+            let mut state = shared.lock();
+            state.applied = Sequence(recovery.log.next_sequence().0.saturating_sub(1));
+            state.replaying = Some(watermark);
+        }
         let flush_wanted = Arc::new(Notify::new());
         let apply = apply_durable(&options, Arc::clone(&shared), Arc::clone(&flush_wanted));
         let wal = Wal::start(Arc::clone(&options.wal_disk), &wal_dir, recovery.log, WalOptions::default(), apply)?;
@@ -274,6 +284,15 @@ impl Engine {
         self.inner.write(request).await
     }
 
+    /// Deletes rows or values of a bucket. `Ok` means that the fact is durable and that no later snapshot has them; what
+    /// is written afterwards stays. No file is touched. Waits until replay is done.
+    ///
+    /// # Errors
+    /// [`WriteError`]; then nothing is deleted, except that after [`WriteError::Poisoned`] it may be.
+    pub async fn delete(&self, request: DeleteRequest) -> Result<(), WriteError> {
+        self.inner.delete(request).await
+    }
+
     /// The rows of a bucket as they are now; rows older than `retention` are left out. A bucket that was never
     /// written to has no tables. Waits until replay is done.
     ///
@@ -288,6 +307,7 @@ impl Engine {
         });
         let mut state = inner.shared.lock();
         let tables = inner.shared.registry.bucket_tables(bucket);
+        let through = state.deletes_through();
         let tables = tables.into_iter().map(|entry| {
             let live = state.tables.entry(entry.schema.table).or_default();
             let mut buffers: Vec<_> = live.pending.iter().map(|pending| pending.rows.clone()).collect();
@@ -296,6 +316,7 @@ impl Engine {
                 schema: Arc::clone(&entry.schema),
                 files: Arc::clone(&live.files),
                 buffers,
+                deletes: tombstones_of(live, through),
                 store: inner.store.clone(),
                 footers: Arc::clone(&inner.footers),
                 visible_from,
@@ -439,6 +460,9 @@ fn apply_durable(
                     state.fault = Some(format!("record {sequence} could not be applied: {error}"));
                 }
             },
+            Durable::Delete(bucket, filter) => {
+                state.apply_delete(&shared.registry, Tombstone { sequence, bucket, filter });
+            }
             Durable::BucketDrop(bucket) => state.drop_bucket(&shared.registry, sequence, bucket),
         }
     })
@@ -458,6 +482,10 @@ fn load_state(shared: &Shared, loaded: crate::lake::LakeState) {
     }
     for (table, files) in files {
         state.tables.entry(table).or_default().files = files.into();
+    }
+    let State { tables, deletes, .. } = &mut *state;
+    for tombstone in loaded.tombstones {
+        deletes.add(tables, &shared.registry, tombstone, (true, false));
     }
 }
 

@@ -72,7 +72,7 @@ impl fmt::Display for ParseErrors {
     }
 }
 
-/// A limit that a batch would break. Nothing of it is stored.
+/// A limit that a batch or a delete would break. Nothing of it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
     /// Too many columns.
@@ -80,6 +80,12 @@ pub enum LimitError {
     ColumnsPerTable {
         /// The measurement.
         measurement: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// A delete with too much to compare.
+    #[error("the predicate of the delete takes more than {limit} bytes")]
+    DeleteFilter {
         /// The limit.
         limit: usize,
     },

@@ -12,6 +12,7 @@
 mod buffer;
 pub mod buffered;
 pub mod compact;
+pub mod delete;
 pub mod disk;
 mod engine;
 pub mod error;
@@ -26,10 +27,11 @@ pub mod store;
 pub mod table;
 pub mod wal;
 
+pub use delete::{DeleteFilter, DeleteSubject, DeleteTerm};
 pub use engine::{
-    BucketError, CompactFailure, CompactReport, CompactionMetrics, Engine, EngineMetrics, EngineOptions, EngineStatus,
-    FlushFailure, FlushReport, Health, KeepForever, OpenError, RetentionSource, SnapshotError, WriteOutcome,
-    WriteRequest,
+    BucketError, CompactFailure, CompactReport, CompactionMetrics, DeleteRequest, Engine, EngineMetrics, EngineOptions,
+    EngineStatus, FlushFailure, FlushReport, Health, KeepForever, OpenError, RetentionSource, SnapshotError,
+    WriteOutcome, WriteRequest,
 };
 pub use error::{LimitError, ParseErrors, PartialWrite, WriteError};
 pub use ids::{ColumnId, FileId, Sequence, TableId};

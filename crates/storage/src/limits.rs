@@ -123,3 +123,15 @@ pub const CLOCK_STEP: Duration = Duration::from_secs(24 * 3600);
 
 /// How long deletion waits after a larger step: time for a person to read the warning.
 pub const CLOCK_WAIT: Duration = Duration::from_secs(3600);
+/// Deletes that the rows of one table may wait for. A scan holds each batch against all of them that overlap it in
+/// time, at some ten nanoseconds a row; rewriting the files ends the need.
+pub const TOMBSTONES_PER_TABLE: usize = 10_000;
+
+/// Memory of all deletes that are not applied everywhere, with a pointer for each table that one concerns.
+pub const TOMBSTONE_BYTES: usize = 64 << 20;
+
+/// Bytes of one delete's terms in memory, so that a few requests cannot fill [`TOMBSTONE_BYTES`].
+pub const DELETE_FILTER_BYTES: usize = 64 << 10;
+
+/// Seconds after which a delete should be tried again when there are too many: files are rewritten in about that time.
+pub const DELETE_RETRY_AFTER_S: u32 = 30;

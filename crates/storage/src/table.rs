@@ -145,6 +145,8 @@ pub struct DataFile {
     pub time_range: (i64, i64),
     /// First and last WAL sequence of its rows, both inclusive.
     pub sequences: (Sequence, Sequence),
+    /// What every delete up to this record means is not in it; all later ones are newer than its rows.
+    pub deletes_applied: Sequence,
     /// 0 for a flush, higher for the output of compaction.
     pub level: u8,
     /// The tags that its rows are sorted by, in order; those of the table that are missing are null in every row.

@@ -12,6 +12,9 @@ use tokio::sync::{Notify, watch};
 
 use super::Inner;
 use super::state::Pending;
+use super::tombstones::tombstones_of;
+use crate::buffered::BufferedRows;
+use crate::delete::{TableDelete, Tombstones, without_deleted};
 use crate::flush::{WrittenFile, choose_tag_order, write_table};
 use crate::ids::{ColumnId, Sequence, TableId};
 use crate::lake::{CommitError, FlushCommit, NewDataFile};
@@ -70,6 +73,8 @@ struct Work {
     bucket: BucketInfo,
     new_tag_order: Option<Vec<ColumnId>>,
     parts: Vec<Pending>,
+    /// The deletes of the moment at which the rows were taken.
+    deletes: Tombstones,
 }
 
 /// What became of a [`Work`].
@@ -110,6 +115,7 @@ impl Inner {
         let now_ns = self.options.clock.now_ns();
         let age_ns = i64::try_from(self.options.flush_age.as_nanos()).unwrap_or(i64::MAX);
         let mut state = self.shared.lock();
+        let through = state.deletes_through();
         let full = state.unflushed_bytes >= self.buffer_limit_bytes / 2;
         let mut work = Vec::new();
         for (table, live) in &mut state.tables {
@@ -134,6 +140,7 @@ impl Inner {
                 bucket,
                 new_tag_order: None,
                 parts: live.pending.iter().cloned().collect(),
+                deletes: tombstones_of(live, through),
             });
         }
         work
@@ -159,8 +166,16 @@ impl Inner {
             files: Vec::new(),
             failure: None,
         };
+        let deletes: Arc<[_]> = TableDelete::resolve_all(&work.deletes.list, &work.schema).into();
         for part in &work.parts {
-            match write_table(&self.store, &work.schema, &work.bucket, &part.rows, &prefix).await {
+            let rows = match apply_deletes(part.rows.clone(), Arc::clone(&deletes), work.deletes.through).await {
+                Ok(rows) => rows,
+                Err(cause) => {
+                    written.failure = Some(cause);
+                    break;
+                }
+            };
+            match write_table(&self.store, &work.schema, &work.bucket, &rows, &prefix).await {
                 Ok(files) => {
                     written.files.extend(files);
                     written.parts += 1;
@@ -189,7 +204,9 @@ impl Inner {
         // Older records may still be read back while replay runs, so only its end moves the watermark.
         if self.replay_is_done() {
             let flushing = written.iter().map(|table| (table.table, table.parts)).collect();
-            commit.watermark = self.shared.lock().watermark(&flushing);
+            let state = self.shared.lock();
+            commit.watermark = state.watermark(&flushing);
+            (commit.deletes, commit.forgotten_deletes) = state.deletes.to_commit(commit.watermark);
         }
         let files = self.commit_once(&commit).await?;
         let mut report = FlushReport { tables: written.len(), files: files.len(), ..FlushReport::default() };
@@ -207,6 +224,8 @@ impl Inner {
             let files = by_table.remove(&table.table).unwrap_or_default();
             state.commit_flush(table.table, table.parts, table.flushed, files);
         }
+        state.deletes.committed(&commit.deletes, &commit.forgotten_deletes);
+        state.trim_deletes();
         drop(state);
         self.counters.flushed(&report);
         if let Err(error) = self.wal.delete_through(commit.watermark) {
@@ -250,6 +269,22 @@ impl Inner {
         }
         failure
     }
+}
+
+/// The rows that are left after the deletes, of which the list holds all up to `through`.
+async fn apply_deletes(
+    rows: BufferedRows,
+    deletes: Arc<[Arc<TableDelete>]>,
+    through: Sequence,
+) -> Result<BufferedRows, String> {
+    let left = if deletes.is_empty() {
+        rows
+    } else {
+        let applying = tokio::task::spawn_blocking(move || without_deleted(rows, &deletes));
+        let left = applying.await.map_err(|error| error.to_string())?;
+        left.map_err(|error| error.to_string())?
+    };
+    Ok(BufferedRows { deletes_applied: through, ..left })
 }
 
 /// Flushes what is due until the engine closes or is dropped.

@@ -62,6 +62,8 @@ pub struct EngineMetrics {
     pub failing_tables: u64,
     /// Compaction, retention and deletion.
     pub compaction: CompactionMetrics,
+    /// Deletes that are not applied to all files yet.
+    pub pending_deletes: u64,
     /// The write-ahead log.
     pub wal: WalMetrics,
 }
@@ -151,6 +153,7 @@ impl Engine {
             flushed_bytes: read(&counters.flushed_bytes),
             failing_tables: state.tables.values().filter(|table| table.flush_error.is_some()).count() as u64,
             compaction: self.inner.compactor.metrics(),
+            pending_deletes: state.deletes.len() as u64,
             wal: self.inner.wal.metrics(),
         }
     }

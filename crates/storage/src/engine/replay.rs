@@ -13,6 +13,7 @@ use super::flusher::Selection;
 use super::state::Pending;
 use super::{Inner, ReplayState};
 use crate::buffer::{PreparedRows, TableBuffer};
+use crate::delete::Tombstone;
 use crate::ids::{Sequence, TableId};
 use crate::rows::RowBatch;
 use crate::wal::{Record, Replay};
@@ -33,6 +34,11 @@ pub(super) fn run(inner: &Arc<Inner>, records: Replay, done: &watch::Sender<Repl
     match result {
         Ok(()) => {
             replayed.hand_over(inner);
+            {
+                let mut state = inner.shared.lock();
+                state.replaying = None;
+                state.trim_deletes();
+            }
             tracing::info!(records = replayed.records, rows = replayed.rows, "the write-ahead log was replayed");
             done.send_replace(ReplayState::Done);
             inner.flush_wanted.notify_one();
@@ -50,6 +56,8 @@ struct Replayed {
     tables: HashMap<TableId, TableBuffer>,
     records: usize,
     rows: usize,
+    /// The last record that was read.
+    last: Sequence,
 }
 
 impl Replayed {
@@ -59,8 +67,14 @@ impl Replayed {
 
     fn apply(&mut self, inner: &Arc<Inner>, sequence: Sequence, record: Record) -> Result<(), String> {
         self.records += 1;
+        self.last = sequence;
         match record {
             Record::Write(batch) => self.apply_rows(inner, sequence, batch),
+            Record::Delete { bucket, filter, .. } => {
+                let tombstone = Tombstone { sequence, bucket, filter };
+                inner.shared.lock().apply_delete(&inner.shared.registry, tombstone);
+                Ok(())
+            }
             Record::BucketDrop { bucket, .. } => {
                 let mut state = inner.shared.lock();
                 for table in inner.shared.registry.bucket_tables(bucket) {
@@ -93,6 +107,7 @@ impl Replayed {
     /// Makes the rows read so far visible as pending rows, which stand before the buffers' newer rows.
     fn hand_over(&mut self, inner: &Inner) {
         let mut state = inner.shared.lock();
+        state.replaying = state.replaying.max(Some(self.last));
         for (table, mut buffer) in self.tables.drain() {
             let bytes = buffer.bytes();
             if let Some(rows) = buffer.take() {

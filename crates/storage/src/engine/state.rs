@@ -10,8 +10,10 @@ use arrow::error::ArrowError;
 use catalog::BucketId;
 use parking_lot::{Mutex, MutexGuard};
 
+use super::tombstones::LiveDeletes;
 use crate::buffer::{PreparedRows, TableBuffer};
 use crate::buffered::BufferedRows;
+use crate::delete::Tombstone;
 use crate::ids::{FileId, Sequence, TableId};
 use crate::schema::Registry;
 use crate::table::DataFile;
@@ -33,6 +35,8 @@ pub(super) struct TableState {
     pub(super) files: Arc<[DataFile]>,
     /// Rows up to this sequence are in files.
     pub(super) flushed: Sequence,
+    /// Deletes that may mean some of its rows, by ascending sequence.
+    pub(super) tombstones: Arc<[Arc<Tombstone>]>,
     /// Why the last flush of this table failed. It is tried again with every flush; its WAL is kept meanwhile.
     pub(super) flush_error: Option<String>,
 }
@@ -44,6 +48,7 @@ impl Default for TableState {
             pending: VecDeque::new(),
             files: Arc::new([]),
             flushed: Sequence::ZERO,
+            tombstones: Arc::new([]),
             flush_error: None,
         }
     }
@@ -74,6 +79,10 @@ pub(super) struct State {
     pub(super) tables: HashMap<TableId, TableState>,
     /// The last record that was applied.
     pub(super) applied: Sequence,
+    /// The last record that replay has read, until it has read all.
+    pub(super) replaying: Option<Sequence>,
+    /// Deletes that some table still needs.
+    pub(super) deletes: LiveDeletes,
     /// Bucket drops that the catalog has not committed yet; their records must stay in the WAL.
     pub(super) uncommitted_drops: BTreeSet<Sequence>,
     /// Bytes of all rows that are in no committed file.
@@ -109,6 +118,24 @@ impl State {
         Ok(largest)
     }
 
+    /// Adds a durable delete to the tables that it concerns.
+    pub(super) fn apply_delete(&mut self, registry: &Registry, tombstone: Tombstone) {
+        let sequence = tombstone.sequence;
+        let every_table = self.replaying.is_some();
+        self.deletes.add(&mut self.tables, registry, tombstone, (false, every_table));
+        self.applied = self.applied.max(sequence);
+    }
+
+    /// The record up to which all deletes are in the tables' lists.
+    pub(super) fn deletes_through(&self) -> Sequence {
+        self.replaying.unwrap_or(self.applied)
+    }
+
+    /// Takes deletes away from tables that need them no more; to be called when files were replaced.
+    pub(super) fn trim_deletes(&mut self) {
+        self.deletes.trim(&mut self.tables);
+    }
+
     /// Forgets the tables of a bucket that was dropped by the record at `sequence`.
     pub(super) fn drop_bucket(&mut self, registry: &Registry, sequence: Sequence, bucket: BucketId) {
         for table in registry.remove_bucket(bucket) {
@@ -117,6 +144,7 @@ impl State {
                 self.hold(&state.files);
             }
         }
+        self.deletes.remove_bucket(bucket);
         self.uncommitted_drops.insert(sequence);
         self.applied = self.applied.max(sequence);
     }

@@ -9,6 +9,7 @@ use catalog::{BucketId, OrganisationId};
 use line_protocol::FieldKind;
 
 use crate::buffered::{BufferedRows, Chunk, ChunkColumn, SeriesTable};
+use crate::delete::{DeleteFilter, DeleteSubject, DeleteTerm};
 use crate::flush::WrittenFile;
 use crate::ids::{ColumnId, FileId, Sequence, TableId};
 use crate::lake::NewDataFile;
@@ -46,6 +47,29 @@ impl Model {
             let fields = self.points.entry((point.tags.clone(), point.time)).or_default();
             fields.extend(point.fields.clone());
         }
+    }
+
+    /// Takes out what the filter means, all terms held against each value.
+    pub(crate) fn delete(&mut self, schema: &TableSchema, filter: &DeleteFilter) {
+        let tag_of = |tags: &BTreeMap<ColumnId, String>, name: &str| {
+            let id = schema.tags().find(|tag| tag.name == name).map(|tag| tag.id);
+            id.and_then(|id| tags.get(&id)).cloned().unwrap_or_default()
+        };
+        for ((tags, time), fields) in &mut self.points {
+            let is_meant = |field: &ColumnId| {
+                (filter.time_range.0..=filter.time_range.1).contains(time)
+                    && filter.terms.iter().all(|term| {
+                        let text = match &term.subject {
+                            DeleteSubject::Measurement => schema.measurement.clone(),
+                            DeleteSubject::Field => schema.column(*field).unwrap().name.clone(),
+                            DeleteSubject::Tag(name) => tag_of(tags, name),
+                        };
+                        (text == term.value) == term.is_equal
+                    })
+            };
+            fields.retain(|field, _| !is_meant(field));
+        }
+        self.points.retain(|_, fields| !fields.is_empty());
     }
 
     /// All rows as values of `columns`, in the order of files.
@@ -148,6 +172,7 @@ pub(crate) fn buffered(schema: &TableSchema, points: &[Point], chunk_rows: usize
         series: SeriesTable::new([Arc::new(keys)]),
         chunks,
         sequences: (Sequence(sequence), Sequence(sequence)),
+        deletes_applied: Sequence::ZERO,
         time_range: (times.clone().min().unwrap_or(0), times.max().unwrap_or(0)),
         row_count: points.len(),
     }
@@ -206,6 +231,30 @@ impl Random {
             FieldKind::Boolean => Value::Boolean(self.chance(50)),
             FieldKind::String => Value::Text("x".repeat(self.below(5) as usize)),
         }
+    }
+
+    /// A delete of some of the values of [`Random::point`].
+    pub(crate) fn delete_filter(&mut self, schema: &TableSchema, times: (i64, i64)) -> DeleteFilter {
+        const VALUES: [&str; 6] = ["", "a", "aa", "b", "ü", "other"];
+        let columns: Vec<(String, ColumnKind)> =
+            schema.columns.iter().map(|column| (column.name.clone(), column.kind)).collect();
+        let mut terms = Vec::new();
+        for _ in 0..self.below(4) {
+            let (name, kind) = columns[self.below(columns.len() as u64) as usize].clone();
+            let value = VALUES[self.below(6) as usize].to_owned();
+            let (subject, value) = match (self.below(10), kind) {
+                (0, _) => (DeleteSubject::Measurement, schema.measurement.clone()),
+                (1, _) => (DeleteSubject::Tag("no such tag".to_owned()), value),
+                (2, _) => (DeleteSubject::Field, "no such field".to_owned()),
+                (_, ColumnKind::Tag) => (DeleteSubject::Tag(name), value),
+                (_, ColumnKind::Field(_)) => (DeleteSubject::Field, name),
+            };
+            terms.push(DeleteTerm { subject, is_equal: self.chance(60), value });
+        }
+        let first = times.0 + self.below((times.1 - times.0 + 1) as u64) as i64;
+        let last = first + self.below(40) as i64;
+        let time_range = if self.chance(15) { (i64::MIN, i64::MAX) } else { (first, last) };
+        DeleteFilter { time_range, terms }
     }
 
     /// A point of few possible series, with a time in `times` and at least one field.

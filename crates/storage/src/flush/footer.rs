@@ -23,6 +23,7 @@ const COLUMNS: &str = "freshet.columns";
 const SORT_TAGS: &str = "freshet.sort_tags";
 const SEQUENCES: &str = "freshet.sequences";
 const TIME_RANGE: &str = "freshet.time_range";
+const DELETES_APPLIED: &str = "freshet.deletes_applied";
 const LEVEL: &str = "freshet.level";
 const INPUTS: &str = "freshet.inputs";
 
@@ -43,6 +44,8 @@ pub struct FooterMetadata {
     pub sequences: (Sequence, Sequence),
     /// Bounds of the times in nanoseconds, inclusive.
     pub time_range: (i64, i64),
+    /// What every delete up to this record means is not in the file. Files that do not say it are older than deletes.
+    pub deletes_applied: Sequence,
     /// 0 for a flush, higher for the output of compaction.
     pub level: u8,
     /// The paths of the files that a merged file replaces; empty for a flush.
@@ -178,6 +181,7 @@ impl FooterMetadata {
             pair(SORT_TAGS, &self.sort_tags.iter().map(|id| id.0).collect::<Vec<_>>())?,
             pair(SEQUENCES, &(self.sequences.0.0, self.sequences.1.0))?,
             pair(TIME_RANGE, &self.time_range)?,
+            pair(DELETES_APPLIED, &self.deletes_applied.0)?,
             pair(LEVEL, &self.level)?,
             pair(INPUTS, &self.inputs)?,
         ])
@@ -217,6 +221,10 @@ impl FooterMetadata {
             sort_tags: value::<Vec<i64>>(pairs, SORT_TAGS)?.into_iter().map(ColumnId).collect(),
             sequences: (Sequence(sequences.0), Sequence(sequences.1)),
             time_range: value(pairs, TIME_RANGE)?,
+            deletes_applied: match value(pairs, DELETES_APPLIED) {
+                Err(FooterError::Missing { .. }) => Sequence(sequences.1),
+                found => Sequence(found?),
+            },
             level: value(pairs, LEVEL)?,
             inputs: value(pairs, INPUTS)?,
         })
@@ -270,6 +278,7 @@ mod tests {
             sort_tags: vec![ColumnId(2)],
             sequences: (Sequence(1), Sequence(u64::MAX)),
             time_range: (-(i64::MAX - 1), i64::MAX - 1),
+            deletes_applied: Sequence(u64::MAX),
             level: 3,
             inputs: vec!["a/b.parquet".into()],
         }
@@ -299,8 +308,14 @@ mod tests {
             let mut broken = example().encode().unwrap();
             broken[index].value = Some("{".into());
             assert!(FooterMetadata::decode(&file(broken.clone())).is_err(), "key {}", pairs[index].key);
-            broken.remove(index);
-            assert!(matches!(FooterMetadata::decode(&file(broken)), Err(FooterError::Missing { .. })));
+            let key = broken.remove(index).key;
+            let decoded = FooterMetadata::decode(&file(broken));
+            if key == DELETES_APPLIED {
+                // A file of before deletes.
+                assert_eq!(decoded.unwrap().deletes_applied, example().sequences.1);
+            } else {
+                assert!(matches!(decoded, Err(FooterError::Missing { .. })));
+            }
         }
     }
 }

@@ -40,6 +40,8 @@ pub struct WrittenFile {
     pub time_range: (i64, i64),
     /// First and last WAL sequence of the rows it was made from, both inclusive.
     pub sequences: (Sequence, Sequence),
+    /// Every delete up to this record was applied to them; at least the last of `sequences`.
+    pub deletes_applied: Sequence,
     /// 0 for a flush.
     pub level: u8,
     /// The tags that its rows are sorted by, in order.
@@ -147,6 +149,7 @@ struct Encoded {
 async fn write_file(store: &Store, task: FileTask, path_prefix: &str) -> Result<WrittenFile, FlushError> {
     let path = Path::from(format!("{path_prefix}/{}.parquet", uuid::Uuid::now_v7()));
     let (sequences, sort_tags) = (task.rows.sequences, task.schema.sort_tags());
+    let deletes_applied = deletes_applied(&task.rows);
     let (writer, parts) = upload::channel();
     let encoder = tokio::task::spawn_blocking(move || encode_file(task, writer));
     let stored = upload::store_parts(&**store.object_store(), &path, parts).await;
@@ -161,15 +164,21 @@ async fn write_file(store: &Store, task: FileTask, path_prefix: &str) -> Result<
         footer_size_bytes: encoded.size.footer_size_bytes,
         time_range: encoded.time_range,
         sequences,
+        deletes_applied,
         level: 0,
         sort_tags,
         statistics: encoded.statistics,
     })
 }
 
+/// A delete that is older than some of the rows cannot be applied later, when rows have no sequences of their own.
+fn deletes_applied(rows: &BufferedRows) -> Sequence {
+    rows.deletes_applied.max(rows.sequences.1)
+}
+
 fn encode_file(task: FileTask, writer: PartWriter) -> Result<Encoded, FlushError> {
     let FileTask { schema, bucket, rows, order, time_range } = task;
-    let sequences = rows.sequences;
+    let (sequences, deletes_applied) = (rows.sequences, deletes_applied(&rows));
     let sorted = SortedRows::sort(Arc::clone(&schema), rows, order, time_range)?;
     let times = sorted.times();
     let bounds = times.iter().copied().min().zip(times.iter().copied().max()).unwrap_or(time_range);
@@ -181,6 +190,7 @@ fn encode_file(task: FileTask, writer: PartWriter) -> Result<Encoded, FlushError
         sort_tags: schema.sort_tags(),
         sequences,
         time_range: bounds,
+        deletes_applied,
         level: 0,
         inputs: Vec::new(),
     };

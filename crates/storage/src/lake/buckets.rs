@@ -197,10 +197,11 @@ async fn end_rows(
         "UPDATE ducklake_schema SET end_snapshot = $1 WHERE end_snapshot IS NULL AND schema_id = $2",
         "UPDATE ducklake_tag SET end_snapshot = $1 WHERE end_snapshot IS NULL AND object_id = $2",
     ];
-    const FORGET: [&str; 4] = [
+    const FORGET: [&str; 5] = [
         "DELETE FROM freshet_file WHERE table_id IN (SELECT table_id FROM freshet_table WHERE bucket_id = $1)",
         "DELETE FROM freshet_column WHERE table_id IN (SELECT table_id FROM freshet_table WHERE bucket_id = $1)",
         "DELETE FROM freshet_table WHERE bucket_id = $1",
+        "DELETE FROM freshet_delete WHERE bucket_id = $1",
         "DELETE FROM freshet_bucket WHERE bucket_id = $1",
     ];
     for statement in END_OF_TABLES {

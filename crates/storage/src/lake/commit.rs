@@ -4,11 +4,13 @@
 //! not read again.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::load::parse_kind;
 use super::sql::{self, NewSnapshot, Transaction, big_int};
 use super::statistics::Bounds;
-use super::{CommitError, Lake, LakeError, names};
+use super::{CommitError, Lake, LakeError, names, tombstones};
+use crate::delete::Tombstone;
 use crate::flush::WrittenFile;
 use crate::ids::{ColumnId, FileId, Sequence, TableId};
 use crate::table::{ColumnKind, ColumnStatistics, DataFile, StatisticsValue};
@@ -24,6 +26,10 @@ pub struct FlushCommit {
     pub tag_orders: Vec<(TableId, Vec<ColumnId>)>,
     /// The WAL record up to which everything is in files with this commit. It never goes back: a lower one is ignored.
     pub watermark: Sequence,
+    /// Deletes whose records the watermark passes and that some file has not applied.
+    pub deletes: Vec<Arc<Tombstone>>,
+    /// Deletes that were committed before and that no file needs any more.
+    pub forgotten_deletes: Vec<Sequence>,
 }
 
 /// A file that the catalog is to name: a [`DataFile`] without an id, and its statistics.
@@ -43,6 +49,8 @@ pub struct NewDataFile {
     pub time_range: (i64, i64),
     /// First and last WAL sequence of its rows, both inclusive.
     pub sequences: (Sequence, Sequence),
+    /// What every delete up to this record means is not in it.
+    pub deletes_applied: Sequence,
     /// 0 for a flush.
     pub level: u8,
     /// The tags that its rows are sorted by, in order.
@@ -64,6 +72,7 @@ impl NewDataFile {
             footer_size_bytes: file.footer_size_bytes,
             time_range: file.time_range,
             sequences: file.sequences,
+            deletes_applied: file.deletes_applied,
             level: file.level,
             sort_tags: file.sort_tags.clone(),
             statistics: file.statistics.clone(),
@@ -82,6 +91,7 @@ impl NewDataFile {
             footer_size_bytes: self.footer_size_bytes,
             time_range: self.time_range,
             sequences: self.sequences,
+            deletes_applied: self.deletes_applied,
             level: self.level,
             sort_tags: self.sort_tags.clone(),
         }
@@ -121,6 +131,7 @@ pub(super) struct FileRow {
     size_bytes: i64,
     footer_size_bytes: i64,
     sequences: (i64, i64),
+    deletes_applied: i64,
 }
 
 impl Lake {
@@ -164,6 +175,7 @@ impl Lake {
             write_totals(transaction, &totals).await.map_err(LakeError::database("write statistics of tables"))?;
             snapshot.write(transaction, self.clock.now_ns()).await?;
         }
+        tombstones::write(transaction, commit).await?;
         write_watermarks(transaction, commit).await?;
         sqlx::query("UPDATE freshet_watermark SET sequence = $1 WHERE sequence < $1")
             .bind(big_int("sequence", commit.watermark.0)?)
@@ -196,6 +208,7 @@ impl TableTotals {
             size_bytes: big_int("file size", file.size_bytes)?,
             footer_size_bytes: big_int("footer size", file.footer_size_bytes)?,
             sequences: (big_int("sequence", file.sequences.0.0)?, big_int("sequence", file.sequences.1.0)?),
+            deletes_applied: big_int("sequence", file.deletes_applied.0)?,
         };
         self.add_columns(&file.statistics);
         self.record_count = self.record_count.saturating_add(row.row_count);
@@ -335,13 +348,13 @@ pub(super) async fn write_files(
     })
     .await?;
     let statement = (
-        "INSERT INTO freshet_file(data_file_id, table_id, path, level, first_sequence, last_sequence, min_time_ns, \
-         max_time_ns, sort_tags)",
+        "INSERT INTO freshet_file(data_file_id, table_id, path, level, first_sequence, last_sequence, \
+         deletes_applied, min_time_ns, max_time_ns, sort_tags)",
         "",
     );
-    sql::insert(transaction, statement, 9, rows, |values, (row, file)| {
+    sql::insert(transaction, statement, 10, rows, |values, (row, file)| {
         values.push_bind(row.id).push_bind(row.table).push_bind(file.path.as_str()).push_bind(i64::from(file.level));
-        values.push_bind(row.sequences.0).push_bind(row.sequences.1);
+        values.push_bind(row.sequences.0).push_bind(row.sequences.1).push_bind(row.deletes_applied);
         values.push_bind(file.time_range.0).push_bind(file.time_range.1);
         values.push_bind(sql::column_list(&file.sort_tags));
     })

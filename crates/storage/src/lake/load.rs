@@ -6,7 +6,9 @@ use catalog::OrganisationId;
 use line_protocol::FieldKind;
 
 use super::sql::{self, Transaction};
+use super::tombstones::{self, DeleteRow};
 use super::{FlushCommit, Lake, LakeError};
+use crate::delete::Tombstone;
 use crate::ids::{ColumnId, FileId, Sequence, TableId};
 use crate::table::{BucketInfo, Column, ColumnKind, DataFile, TableSchema};
 
@@ -19,6 +21,8 @@ pub struct LakeState {
     pub tables: Vec<(TableSchema, Sequence)>,
     /// The files by ascending id.
     pub files: Vec<DataFile>,
+    /// The deletes that some file may not have applied, by ascending sequence.
+    pub tombstones: Vec<Tombstone>,
     /// The WAL record up to which everything is in files.
     pub watermark: Sequence,
 }
@@ -26,7 +30,7 @@ pub struct LakeState {
 type BucketRow = (i64, Vec<u8>, i64, Vec<u8>);
 type TableRow = (i64, i64, Vec<u8>, i64, String);
 type ColumnRow = (i64, i64, Vec<u8>, String, String);
-type FileRow = (i64, i64, String, i64, i64, i64, i64, i64, i64, i64, i64, String);
+type FileRow = (i64, i64, String, i64, i64, i64, i64, i64, i64, i64, i64, i64, String);
 
 impl Lake {
     /// Reads everything that is live, as of one moment.
@@ -53,7 +57,8 @@ impl Lake {
             .await?;
             let files: Vec<FileRow> = sqlx::query_as(
                 "SELECT f.data_file_id, f.table_id, f.path, d.record_count, d.file_size_bytes, d.footer_size, \
-                 f.min_time_ns, f.max_time_ns, f.first_sequence, f.last_sequence, f.level, f.sort_tags \
+                 f.min_time_ns, f.max_time_ns, f.first_sequence, f.last_sequence, f.deletes_applied, f.level, \
+                 f.sort_tags \
                  FROM freshet_file f JOIN ducklake_data_file d ON d.data_file_id = f.data_file_id \
                  WHERE d.end_snapshot IS NULL ORDER BY f.data_file_id",
             )
@@ -61,14 +66,16 @@ impl Lake {
             .await?;
             let watermark: i64 =
                 sqlx::query_scalar("SELECT sequence FROM freshet_watermark").fetch_one(&mut *transaction).await?;
-            Ok((buckets, tables, columns, files, watermark))
+            let deletes: Vec<DeleteRow> = sqlx::query_as(tombstones::SELECT).fetch_all(&mut *transaction).await?;
+            Ok((buckets, tables, columns, files, watermark, deletes))
         };
-        let (buckets, tables, columns, files, watermark) =
+        let (buckets, tables, columns, files, watermark, deletes) =
             read.await.map_err(LakeError::database("read its live rows"))?;
         Ok(LakeState {
             buckets: buckets.into_iter().map(bucket).collect::<Result<_, _>>()?,
             tables: with_columns(tables, columns)?,
             files: files.into_iter().map(file).collect::<Result<_, _>>()?,
+            tombstones: deletes.into_iter().map(tombstones::tombstone).collect::<Result<_, _>>()?,
             watermark: sequence(watermark)?,
         })
     }
@@ -160,7 +167,7 @@ fn bucket((id, name, organisation, organisation_name): BucketRow) -> Result<Buck
 }
 
 fn file(row: FileRow) -> Result<DataFile, LakeError> {
-    let (id, table, path, rows, size, footer, min_time, max_time, first, last, level, sort_tags) = row;
+    let (id, table, path, rows, size, footer, min_time, max_time, first, last, deletes, level, sort_tags) = row;
     Ok(DataFile {
         file: FileId(id),
         table: TableId(table),
@@ -170,6 +177,7 @@ fn file(row: FileRow) -> Result<DataFile, LakeError> {
         footer_size_bytes: sql::count("a footer size", footer)?,
         time_range: (min_time, max_time),
         sequences: (sequence(first)?, sequence(last)?),
+        deletes_applied: sequence(deletes)?,
         level: u8::try_from(level).map_err(|_| LakeError::Damaged(format!("file {id} has level {level}")))?,
         sort_tags: sql::parse_column_list(&sort_tags)?,
     })

@@ -19,6 +19,7 @@ mod sql;
 mod statistics;
 #[cfg(test)]
 mod tests;
+mod tombstones;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -40,7 +41,7 @@ pub use replace::Replacement;
 use sql::{Database, Transaction};
 
 /// The format of the catalog that this version writes, and the newest that it reads.
-pub const CATALOG_FORMAT_VERSION: i64 = 1;
+pub const CATALOG_FORMAT_VERSION: i64 = 2;
 
 /// The DuckLake specification that the tables follow.
 const DUCKLAKE_VERSION: &str = "1.0";

@@ -184,6 +184,7 @@ async fn what_was_committed_is_there_after_a_restart() {
         flushed: vec![(cpu.table, Sequence(9)), (mem.table, Sequence(8))],
         tag_orders: vec![(cpu.table, vec![ColumnId(3), ColumnId(2)])],
         watermark: Sequence(8),
+        ..FlushCommit::default()
     };
     let files = test.lake.commit_flush(&commit).await.unwrap();
     assert_eq!(files.iter().map(|file| file.file).collect::<Vec<_>>(), [0, 1, 2].map(FileId));
@@ -222,15 +223,15 @@ async fn a_newer_catalog_is_refused_and_left_alone() {
     test.table("cpu", &[("host", TAG)]).await;
     for (statement, message) in [
         (
-            "UPDATE freshet_format SET version = 2",
-            "the catalog has format 2, and this version reads up to format 1: use a newer Freshet",
+            "UPDATE freshet_format SET version = 3",
+            "the catalog has format 3, and this version reads up to format 2: use a newer Freshet",
         ),
         (
             "UPDATE ducklake_metadata SET \"value\" = '2.0' WHERE \"key\" = 'version'",
             "the catalog is DuckLake 2.0, and this version of Freshet writes DuckLake 1.0",
         ),
     ] {
-        sqlx::query("UPDATE freshet_format SET version = 1").execute(&test.lake.pool).await.unwrap();
+        sqlx::query("UPDATE freshet_format SET version = 2").execute(&test.lake.pool).await.unwrap();
         sqlx::query(statement).execute(&test.lake.pool).await.unwrap();
         let before = dump(&test.lake).await;
         let elsewhere = test.directory.path().join("elsewhere");
@@ -265,7 +266,7 @@ async fn a_commit_that_fails_leaves_nothing() {
     for (files, message) in cases {
         let tag_orders = vec![(cpu.table, vec![ColumnId(2)])];
         let flushed = vec![(cpu.table, Sequence(3))];
-        let commit = FlushCommit { files, flushed, tag_orders, watermark: Sequence(3) };
+        let commit = FlushCommit { files, flushed, tag_orders, watermark: Sequence(3), ..FlushCommit::default() };
         let error = test.lake.commit_flush(&commit).await.unwrap_err();
         assert!(matches!(error, CommitError::NotCommitted(_)), "{error}");
         assert!(error.to_string().contains(message), "{error}");
@@ -466,6 +467,7 @@ async fn ten_thousand_measurements_fit_in_one_registration() {
         flushed: registered.iter().map(|schema| (schema.table, Sequence(1))).collect(),
         tag_orders: registered.iter().map(|schema| (schema.table, vec![ColumnId(2)])).collect(),
         watermark: Sequence(1),
+        ..FlushCommit::default()
     };
     let files = test.lake.commit_flush(&commit).await.unwrap();
     let (_lake, state) = test.reopen().await;

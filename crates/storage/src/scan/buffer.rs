@@ -6,9 +6,10 @@ use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 
 use super::ScanError;
-use super::plan::SourceOptions;
+use super::plan::{Deletes, SourceOptions};
 use super::project::Rows;
 use crate::buffered::BufferedRows;
+use crate::delete::without_deleted;
 use crate::flush::sort::{SeriesOrder, SortedRows};
 use crate::rows::series_key_tags;
 
@@ -16,10 +17,14 @@ use crate::rows::series_key_tags;
 const BATCH_TEXT_BYTES: usize = 16 << 20;
 
 /// The rows that `options` want, in the order of files.
-pub(super) fn stream(rows: BufferedRows, options: Arc<SourceOptions>) -> BoxStream<'static, Result<Rows, ScanError>> {
+pub(super) fn stream(
+    rows: BufferedRows,
+    deletes: Deletes,
+    options: Arc<SourceOptions>,
+) -> BoxStream<'static, Result<Rows, ScanError>> {
     let sorting = {
         let options = Arc::clone(&options);
-        async move { tokio::task::spawn_blocking(move || sort(rows, &options)).await? }
+        async move { tokio::task::spawn_blocking(move || sort(rows, &deletes, &options)).await? }
     };
     stream::once(sorting)
         .map_ok(move |sorted| {
@@ -36,7 +41,8 @@ pub(super) fn stream(rows: BufferedRows, options: Arc<SourceOptions>) -> BoxStre
         .boxed()
 }
 
-fn sort(rows: BufferedRows, options: &SourceOptions) -> Result<SortedRows, ScanError> {
+fn sort(rows: BufferedRows, deletes: &Deletes, options: &SourceOptions) -> Result<SortedRows, ScanError> {
+    let rows = without_deleted(rows, deletes)?;
     let wanted = |key: &[u8]| {
         options.filters.iter().all(|filter| {
             let value = series_key_tags(key).find(|(column, _)| *column == filter.column);

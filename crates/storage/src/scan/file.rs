@@ -26,9 +26,10 @@ use parquet::file::statistics::Statistics;
 use parquet::schema::types::SchemaDescriptor;
 
 use super::ScanError;
-use super::plan::{SeriesFilter, SourceOptions};
+use super::plan::{Deletes, SeriesFilter, SourceOptions};
 use super::project::{self, Rows};
 use super::snapshot::TableSnapshotParts;
+use crate::delete::{Eraser, RowDeletes};
 use crate::ids::ColumnId;
 use crate::table::DataFile;
 
@@ -41,6 +42,7 @@ pub(crate) fn has_order(file: &DataFile, sort_tags: &[ColumnId]) -> bool {
 pub(super) fn stream(
     parts: &TableSnapshotParts,
     file: DataFile,
+    deletes: Deletes,
     share: (usize, usize),
     options: Arc<SourceOptions>,
 ) -> BoxStream<'static, Result<Rows, ScanError>> {
@@ -48,48 +50,84 @@ pub(super) fn stream(
     let opening = async move {
         let footer = footers.get(&store, &file).await?;
         let reader = StoreReader::new(store, &file.path);
-        let path: Arc<str> = file.path.as_str().into();
-        open(reader, footer, share, options, path)
+        let task = FileTask { path: file.path.as_str().into(), share, deletes, options };
+        task.open(reader, footer)
     };
     stream::once(opening).try_flatten().boxed()
 }
 
-fn open(
-    reader: StoreReader,
-    footer: ArrowReaderMetadata,
-    share: (usize, usize),
-    options: Arc<SourceOptions>,
+/// Which rows of a file are wanted, and of which columns.
+struct FileTask {
     path: Arc<str>,
-) -> Result<BoxStream<'static, Result<Rows, ScanError>>, ScanError> {
-    let metadata = Arc::clone(footer.metadata());
-    let pruner = Pruner { metadata: &metadata, leaves: Leaves::new(footer.parquet_schema()), options: &options };
-    let row_groups = pruner.row_groups(share);
-    if row_groups.is_empty() {
-        return Ok(stream::empty().boxed());
+    share: (usize, usize),
+    deletes: Deletes,
+    options: Arc<SourceOptions>,
+}
+
+impl FileTask {
+    fn open(
+        self,
+        reader: StoreReader,
+        footer: ArrowReaderMetadata,
+    ) -> Result<BoxStream<'static, Result<Rows, ScanError>>, ScanError> {
+        let metadata = Arc::clone(footer.metadata());
+        let Self { path, share, deletes, options } = self;
+        let pruner = Pruner {
+            metadata: &metadata,
+            leaves: Leaves::new(footer.parquet_schema()),
+            options: &options,
+            deletes: &deletes,
+        };
+        let row_groups = pruner.row_groups(share);
+        if row_groups.is_empty() {
+            return Ok(stream::empty().boxed());
+        }
+        let eraser = Eraser::of(&deletes);
+        let columns = columns_to_read(&options, eraser.as_ref(), &pruner.leaves);
+        let leaves: Vec<Option<usize>> = columns.iter().map(|column| pruner.leaves.find(*column)).collect();
+        let schema = footer.parquet_schema();
+        let mask = ProjectionMask::leaves(schema, leaves.iter().copied().flatten());
+        let predicates = pruner.predicates(&row_groups, schema);
+        let selection = pruner.page_selection(&row_groups);
+        let mut builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, footer.clone())
+            .with_projection(mask)
+            .with_row_groups(row_groups)
+            .with_batch_size(options.batch_rows);
+        if let Some(selection) = selection {
+            builder = builder.with_row_selection(selection);
+        }
+        if !predicates.is_empty() {
+            builder = builder.with_row_filter(RowFilter::new(predicates));
+        }
+        let failed = move |source| ScanError::File { path: Arc::clone(&path), source };
+        let batches = builder.build().map_err(&failed)?;
+        let places = places(&leaves);
+        Ok(batches
+            .map_err(failed)
+            .map(move |batch| {
+                let Rows { columns: arrays, len } = arrange(&batch?, &places, &columns, &options);
+                let Some(eraser) = &eraser else { return Ok(Rows { columns: arrays, len }) };
+                let mut left = eraser.erase(&columns, arrays, len)?;
+                left.arrays.truncate(options.columns.len());
+                Ok(Rows { columns: left.arrays, len: left.len })
+            })
+            .try_filter(|rows| futures::future::ready(rows.len > 0))
+            .boxed())
     }
-    let leaves: Vec<Option<usize>> = options.columns.iter().map(|column| pruner.leaves.find(*column)).collect();
-    let schema = footer.parquet_schema();
-    let mask = ProjectionMask::leaves(schema, leaves.iter().copied().flatten());
-    let predicates = pruner.predicates(&row_groups, schema);
-    let selection = pruner.page_selection(&row_groups);
-    let mut builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, footer.clone())
-        .with_projection(mask)
-        .with_row_groups(row_groups)
-        .with_batch_size(options.batch_rows);
-    if let Some(selection) = selection {
-        builder = builder.with_row_selection(selection);
+}
+
+/// The wanted columns, and behind them what an eraser needs besides.
+fn columns_to_read(options: &SourceOptions, eraser: Option<&Eraser>, leaves: &Leaves) -> Vec<ColumnId> {
+    let mut columns = options.columns.clone();
+    if let Some(eraser) = eraser {
+        let fields = options.schema.fields().map(|field| field.id).filter(|id| leaves.find(*id).is_some());
+        for column in eraser.columns().into_iter().chain(fields) {
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
+        }
     }
-    if !predicates.is_empty() {
-        builder = builder.with_row_filter(RowFilter::new(predicates));
-    }
-    let failed = move |source| ScanError::File { path: Arc::clone(&path), source };
-    let batches = builder.build().map_err(&failed)?;
-    let places = places(&leaves);
-    Ok(batches
-        .map_err(failed)
-        .map(move |batch| Ok(arrange(&batch?, &places, &options)))
-        .try_filter(|rows| futures::future::ready(rows.len > 0))
-        .boxed())
+    columns
 }
 
 /// Where each wanted column stands in the reader's batches, which hold the wanted leaves by ascending leaf.
@@ -99,13 +137,13 @@ fn places(leaves: &[Option<usize>]) -> Vec<Option<usize>> {
     leaves.iter().map(|leaf| leaf.and_then(|leaf| present.binary_search(&leaf).ok())).collect()
 }
 
-fn arrange(batch: &RecordBatch, places: &[Option<usize>], options: &SourceOptions) -> Rows {
+fn arrange(batch: &RecordBatch, places: &[Option<usize>], columns: &[ColumnId], options: &SourceOptions) -> Rows {
     let len = batch.num_rows();
     let column = |(place, id): (&Option<usize>, &ColumnId)| match place {
         Some(index) => ArrayRef::clone(batch.column(*index)),
         None => project::nulls(&options.schema, *id, len),
     };
-    Rows { columns: places.iter().zip(&options.columns).map(column).collect(), len }
+    Rows { columns: places.iter().zip(columns).map(column).collect(), len }
 }
 
 /// The Parquet leaf of each column of a file, by field id.
@@ -155,6 +193,7 @@ struct Pruner<'a> {
     metadata: &'a Arc<ParquetMetaData>,
     leaves: Leaves,
     options: &'a SourceOptions,
+    deletes: &'a Deletes,
 }
 
 impl Pruner<'_> {
@@ -167,8 +206,12 @@ impl Pruner<'_> {
 
     fn may_have_rows(&self, group: &RowGroupMetaData) -> bool {
         let (first, last) = self.options.time_range;
-        let in_time = self.time_bounds(group).is_none_or(|(least, most)| least <= last && first <= most);
-        in_time && self.options.filters.iter().all(|filter| self.tag_bounds(group, filter.column).may_match(filter))
+        let bounds = self.time_bounds(group);
+        let in_time = bounds.is_none_or(|(least, most)| least <= last && first <= most);
+        let is_gone = bounds.is_some_and(|bounds| self.deletes.iter().any(|delete| delete.takes_all_of(bounds)));
+        in_time
+            && !is_gone
+            && self.options.filters.iter().all(|filter| self.tag_bounds(group, filter.column).may_match(filter))
     }
 
     fn time_bounds(&self, group: &RowGroupMetaData) -> Option<(i64, i64)> {
@@ -271,7 +314,21 @@ impl Pruner<'_> {
             let mask = ProjectionMask::leaves(schema, [leaf]);
             predicates.push(Box::new(ArrowPredicateFn::new(mask, move |batch| within(&batch, first, last))));
         }
+        predicates.extend(self.not_deleted(schema));
         predicates
+    }
+
+    /// Lets through the rows that no delete takes.
+    fn not_deleted(&self, schema: &SchemaDescriptor) -> Option<Box<dyn ArrowPredicate>> {
+        let deletes = RowDeletes::of(self.deletes)?;
+        // The reader gives columns by ascending leaf.
+        let mut found: Vec<(usize, ColumnId)> =
+            deletes.columns().into_iter().filter_map(|id| Some((self.leaves.find(id)?, id))).collect();
+        found.sort_unstable();
+        let mask = ProjectionMask::leaves(schema, found.iter().map(|(leaf, _)| *leaf));
+        let ids: Vec<ColumnId> = found.into_iter().map(|(_, id)| id).collect();
+        let kept = move |batch: RecordBatch| Ok(deletes.kept(&ids, batch.columns(), batch.num_rows()));
+        Some(Box::new(ArrowPredicateFn::new(mask, kept)))
     }
 }
 

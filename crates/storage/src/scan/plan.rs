@@ -11,6 +11,7 @@ use super::project::Rows;
 use super::snapshot::{TableSnapshot, TableSnapshotParts};
 use super::{BatchStream, Scan, ScanError, ScanRequest, buffer, file};
 use crate::buffered::BufferedRows;
+use crate::delete::TableDelete;
 use crate::flush::ROW_GROUP_ROWS;
 use crate::ids::ColumnId;
 use crate::table::{ColumnKind, DataFile, TableSchema};
@@ -41,24 +42,27 @@ impl SeriesFilter {
     }
 }
 
+/// What a source does not have applied.
+pub(super) type Deletes = Arc<[Arc<TableDelete>]>;
+
 #[derive(Debug, Clone)]
 enum Source {
-    File(DataFile),
-    Buffer(BufferedRows),
+    File(DataFile, Deletes),
+    Buffer(BufferedRows, Deletes),
 }
 
 impl Source {
     fn time_range(&self) -> (i64, i64) {
         match self {
-            Self::File(file) => file.time_range,
-            Self::Buffer(rows) => rows.time_range,
+            Self::File(file, _) => file.time_range,
+            Self::Buffer(rows, _) => rows.time_range,
         }
     }
 
     fn row_count(&self) -> u64 {
         match self {
-            Self::File(file) => file.row_count,
-            Self::Buffer(rows) => rows.row_count as u64,
+            Self::File(file, _) => file.row_count,
+            Self::Buffer(rows, _) => rows.row_count as u64,
         }
     }
 }
@@ -186,15 +190,15 @@ fn groups(snapshot: &TableSnapshot, time_range: (i64, i64)) -> Vec<Unit> {
     let mut files: Vec<&DataFile> = snapshot.parts.files.iter().collect();
     files.sort_unstable_by_key(|file| (file.sequences, file.file));
     let buffers = snapshot.parts.buffers.iter().filter(|rows| rows.row_count > 0);
+    let deletes = snapshot.table_deletes();
+    let clip = |(first, last): (i64, i64)| (first.max(time_range.0), last.min(time_range.1));
     // The index in this list is the order of writing.
-    let sources = files.into_iter().cloned().map(Source::File).chain(buffers.cloned().map(Source::Buffer));
-    let clip = |source: &Source| {
-        let (first, last) = source.time_range();
-        (first.max(time_range.0), last.min(time_range.1))
-    };
+    let sources = files.into_iter().filter_map(|file| source_of_file(file, &deletes, clip(file.time_range)));
+    let all: Deletes = deletes.as_slice().into();
+    let sources = sources.chain(buffers.map(|rows| Source::Buffer(rows.clone(), Arc::clone(&all))));
     let mut by_time: Vec<((i64, i64), usize, Source)> = sources
         .enumerate()
-        .map(|(order, source)| (clip(&source), order, source))
+        .map(|(order, source)| (clip(source.time_range()), order, source))
         .filter(|((first, last), _, _)| first <= last)
         .collect();
     by_time.sort_by_key(|(range, order, _)| (*range, *order));
@@ -216,11 +220,20 @@ fn groups(snapshot: &TableSnapshot, time_range: (i64, i64)) -> Vec<Unit> {
     units.into_iter().map(unit).collect()
 }
 
+/// A file with the deletes that it has not applied and that mean some of the wanted times; `None` if one of them takes
+/// all of it.
+fn source_of_file(file: &DataFile, deletes: &[Arc<TableDelete>], wanted: (i64, i64)) -> Option<Source> {
+    let concern = |delete: &&Arc<TableDelete>| delete.sequence > file.deletes_applied && delete.overlaps(wanted);
+    let pending: Vec<Arc<TableDelete>> = deletes.iter().filter(concern).cloned().collect();
+    let is_gone = pending.iter().any(|delete| delete.takes_all_of(wanted));
+    (!is_gone).then(|| Source::File(file.clone(), pending.into()))
+}
+
 /// Cuts large files that stand alone into parts, so that all partitions have work.
 fn split_files(units: Vec<Unit>, partitions: usize) -> Vec<Unit> {
     let total: u64 = units.iter().map(|unit| unit.row_count).sum();
     let split = |unit: Unit| -> Vec<Unit> {
-        let is_file = matches!(unit.sources.as_slice(), [Source::File(_)]);
+        let is_file = matches!(unit.sources.as_slice(), [Source::File(..)]);
         let fair = (unit.row_count as u128 * partitions as u128).div_ceil(u128::from(total.max(1))) as usize;
         let row_groups = (unit.row_count as usize).div_ceil(ROW_GROUP_ROWS);
         let count = if is_file { fair.min(row_groups).max(1) } else { 1 };
@@ -255,7 +268,7 @@ fn is_sorted(units: &[Unit], schema: &TableSchema) -> bool {
     match units {
         [] => true,
         [unit] => match unit.sources.as_slice() {
-            [Source::File(file)] => file::has_order(file, &schema.sort_tags()),
+            [Source::File(file, _)] => file::has_order(file, &schema.sort_tags()),
             _ => true,
         },
         _ => false,
@@ -319,12 +332,12 @@ fn unit_stream(unit: Unit, common: &Arc<Common>) -> BatchStream {
     let mut sources = Vec::with_capacity(unit.sources.len());
     for source in unit.sources {
         sources.push(match source {
-            Source::Buffer(rows) => buffer::stream(rows, Arc::clone(&options)),
-            Source::File(file) if alone || file::has_order(&file, &schema.sort_tags()) => {
-                file::stream(parts, file, unit.share, Arc::clone(&options))
+            Source::Buffer(rows, deletes) => buffer::stream(rows, deletes, Arc::clone(&options)),
+            Source::File(file, deletes) if alone || file::has_order(&file, &schema.sort_tags()) => {
+                file::stream(parts, file, deletes, unit.share, Arc::clone(&options))
             }
-            Source::File(file) => merge::sorted(
-                file::stream(parts, file, unit.share, Arc::clone(&options)),
+            Source::File(file, deletes) => merge::sorted(
+                file::stream(parts, file, deletes, unit.share, Arc::clone(&options)),
                 merge_columns,
                 common.batch_rows,
             ),

@@ -8,6 +8,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use super::footers::FooterCache;
 use super::{Scan, ScanError, ScanRequest, plan};
 use crate::buffered::BufferedRows;
+use crate::delete::{TableDelete, Tombstones};
 use crate::ids::ColumnId;
 use crate::store::Store;
 use crate::table::{Column, ColumnKind, DataFile, TableSchema, arrow_type, time_type};
@@ -47,6 +48,8 @@ pub struct TableSnapshotParts {
     pub files: Arc<[DataFile]>,
     /// The buffered rows, all later than the files; a later entry is later than an earlier one.
     pub buffers: Vec<BufferedRows>,
+    /// The deletes that may mean some of the rows. Each source has them applied before it is merged with others.
+    pub deletes: Tombstones,
     /// Where the files are.
     pub store: Store,
     /// The cache of the files' footers.
@@ -112,7 +115,16 @@ impl TableSnapshot {
         let all_visible = ranges.first().is_none_or(|(first, _)| *first >= self.parts.visible_from);
         let disjoint = ranges.windows(2).all(|pair| pair[0].1 < pair[1].0);
         let buffer_rows: usize = self.parts.buffers.iter().map(|rows| rows.row_count).sum();
-        all_visible && disjoint && buffer_rows == 0
+        let is_whole = |file: &DataFile| {
+            let mut later = self.parts.deletes.list.iter().filter(|delete| delete.sequence > file.deletes_applied);
+            later.all(|delete| !delete.filter.overlaps(file.time_range))
+        };
+        all_visible && disjoint && buffer_rows == 0 && self.parts.files.iter().all(is_whole)
+    }
+
+    /// What the deletes mean in this table.
+    pub(super) fn table_deletes(&self) -> Vec<Arc<TableDelete>> {
+        TableDelete::resolve_all(&self.parts.deletes.list, &self.parts.schema)
     }
 
     /// Plans a scan. Files are opened when a partition's stream is polled.

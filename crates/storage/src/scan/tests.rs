@@ -7,9 +7,10 @@ use object_store::memory::InMemory;
 
 use super::*;
 use crate::buffered::BufferedRows;
+use crate::delete::{DeleteFilter, TableDelete, Tombstone, Tombstones, without_deleted};
 use crate::flush::fixtures::{Model, Point, Random, Value, bucket, buffered, data_file, schema, values};
 use crate::flush::{choose_tag_order, write_table};
-use crate::ids::ColumnId;
+use crate::ids::{ColumnId, Sequence};
 use crate::store::Store;
 use crate::table::{Column, ColumnKind, DataFile, TableSchema};
 
@@ -21,6 +22,7 @@ struct Table {
     store: Store,
     files: Vec<DataFile>,
     buffers: Vec<BufferedRows>,
+    tombstones: Vec<Arc<Tombstone>>,
     model: Model,
     sequence: u64,
 }
@@ -28,7 +30,15 @@ struct Table {
 impl Table {
     fn new(schema: TableSchema) -> Self {
         let store = Store::new(Arc::new(InMemory::new()));
-        Self { schema, store, files: Vec::new(), buffers: Vec::new(), model: Model::default(), sequence: 0 }
+        Self {
+            schema,
+            store,
+            files: Vec::new(),
+            buffers: Vec::new(),
+            tombstones: Vec::new(),
+            model: Model::default(),
+            sequence: 0,
+        }
     }
 
     fn buffer(&mut self, points: &[Point], chunk_rows: usize) {
@@ -37,8 +47,18 @@ impl Table {
         self.buffers.push(buffered(&self.schema, points, chunk_rows, self.sequence));
     }
 
+    fn delete(&mut self, filter: DeleteFilter) {
+        self.sequence += 1;
+        self.model.delete(&self.schema, &filter);
+        let (sequence, bucket) = (Sequence(self.sequence), self.schema.bucket);
+        self.tombstones.push(Arc::new(Tombstone { sequence, bucket, filter }));
+    }
+
     async fn flush(&mut self) {
+        let deletes = TableDelete::resolve_all(&self.tombstones, &self.schema);
         for rows in std::mem::take(&mut self.buffers) {
+            let rows = without_deleted(rows, &deletes).unwrap();
+            let rows = BufferedRows { deletes_applied: Sequence(self.sequence), ..rows };
             if self.schema.tag_order.is_empty() {
                 self.schema.tag_order = choose_tag_order(&self.schema, &rows);
             }
@@ -58,6 +78,7 @@ impl Table {
             schema: Arc::new(self.schema.clone()),
             files: self.files.iter().rev().cloned().collect(),
             buffers: self.buffers.clone(),
+            deletes: Tombstones { list: self.tombstones.as_slice().into(), through: Sequence(self.sequence) },
             store: self.store.clone(),
             footers: Arc::new(FooterCache::new(FOOTER_CACHE_BYTES)),
             visible_from,
@@ -128,7 +149,7 @@ fn column(id: i64, kind: ColumnKind) -> Column {
 }
 
 /// A table of several generations: growing schema, files and buffers that overlap or not.
-async fn random_table(random: &mut Random) -> Table {
+async fn random_table(random: &mut Random, deletes: bool) -> Table {
     const KINDS: [FieldKind; 5] =
         [FieldKind::Float, FieldKind::Integer, FieldKind::Unsigned, FieldKind::Boolean, FieldKind::String];
     let mut table = Table::new(schema(&[(2, "c2", ColumnKind::Tag), (3, "c3", ColumnKind::Field(FieldKind::Float))]));
@@ -145,6 +166,12 @@ async fn random_table(random: &mut Random) -> Table {
             // Up to two buffers stay: one that is being flushed and the active one.
             if table.buffers.len() > 1 || random.chance(70) {
                 table.flush().await;
+            }
+        }
+        if deletes {
+            for _ in 0..random.below(3) {
+                let filter = random.delete_filter(&table.schema, (0, 80));
+                table.delete(filter);
             }
         }
         let id = table.schema.columns.len() as i64 + 2;
@@ -189,7 +216,7 @@ fn random_request(random: &mut Random, snapshot: &TableSnapshot) -> ScanRequest 
 async fn random_tables_read_as_the_model_says() {
     for seed in 0..150 {
         let mut random = Random(seed);
-        let table = random_table(&mut random).await;
+        let table = random_table(&mut random, false).await;
         let snapshot = table.snapshot();
         check(&table, &snapshot, &ScanRequest::default(), &format!("seed {seed}")).await;
         for _ in 0..8 {
@@ -200,6 +227,53 @@ async fn random_tables_read_as_the_model_says() {
         assert!(snapshot.row_count_bound() >= rows);
         assert!(!snapshot.row_count_is_exact() || snapshot.row_count_bound() == rows, "seed {seed}");
     }
+}
+
+#[tokio::test]
+async fn what_was_deleted_never_comes_and_the_rest_does() {
+    for seed in 0..400 {
+        let mut random = Random(seed);
+        let mut table = random_table(&mut random, true).await;
+        for round in 0..3 {
+            let snapshot = table.snapshot();
+            let case = format!("seed {seed}, round {round}");
+            check(&table, &snapshot, &ScanRequest::default(), &case).await;
+            for _ in 0..4 {
+                let request = random_request(&mut random, &snapshot);
+                check(&table, &snapshot, &request, &case).await;
+            }
+            let rows = table.expected(&ScanRequest::default(), &snapshot).len() as u64;
+            assert!(snapshot.row_count_bound() >= rows);
+            assert!(!snapshot.row_count_is_exact() || snapshot.row_count_bound() == rows, "{case}");
+            // A delete over what is there, then new values of the same points.
+            let filter = random.delete_filter(&table.schema, (0, 80));
+            table.delete(filter);
+            if random.chance(50) {
+                let points: Vec<Point> = (0..random.below(20)).map(|_| random.point(&table.schema, (0, 60))).collect();
+                if !points.is_empty() {
+                    table.buffer(&points, 7);
+                }
+            }
+            if random.chance(30) {
+                table.flush().await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_deleted_as_a_whole_is_not_opened() {
+    let mut table = Table::new(schema(&[(2, "c2", ColumnKind::Tag), (3, "c3", ColumnKind::Field(FieldKind::Float))]));
+    let points: Vec<Point> = (10..20).map(|time| Random(7).point(&table.schema, (time, time))).collect();
+    table.buffer(&points, 5);
+    table.flush().await;
+    table.delete(DeleteFilter { time_range: (10, 19), terms: Vec::new() });
+    table.files[0].path = "gone".to_owned();
+    assert_eq!(read(&table.snapshot(), &ScanRequest::default()).await, [(true, vec![])]);
+    assert!(!table.snapshot().row_count_is_exact());
+    // A file that has applied the delete has what was written later.
+    table.files[0].deletes_applied = Sequence(table.sequence);
+    assert!(table.snapshot().row_count_is_exact());
 }
 
 #[tokio::test]
@@ -292,7 +366,7 @@ async fn long_strings_are_read_and_merged_in_small_batches() {
 #[tokio::test]
 async fn limits_stop_and_retention_hides() {
     let mut random = Random(4);
-    let mut table = random_table(&mut random).await;
+    let mut table = random_table(&mut random, false).await;
     table.buffer(&(0..100).map(|_| random.point(&table.schema, (0, 60))).collect::<Vec<_>>(), 9);
     let snapshot = table.snapshot();
     let total = table.expected(&ScanRequest::default(), &snapshot).len();

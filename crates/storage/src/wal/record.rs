@@ -15,6 +15,7 @@ use catalog::{BucketId, OrganisationId};
 use super::error::{Damage, DecodeError, EncodeError};
 use super::payload;
 use super::segment::{u32_at, u64_at};
+use crate::delete::{self, DeleteFilter};
 use crate::ids::Sequence;
 use crate::rows::RowBatch;
 
@@ -24,19 +25,33 @@ pub const RECORD_HEADER_BYTES: usize = 48;
 /// record.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 30;
 
-/// The types of records. 2 is reserved for deletes: this version does not write it, and refuses it as unknown.
+/// The types of records. Programs that know no deletes refuse 2 as unknown.
 pub(crate) mod kind {
     /// Rows to add.
     pub(crate) const WRITE: u8 = 1;
+    /// Rows or values of a bucket that are gone, of those before this record.
+    pub(crate) const DELETE: u8 = 2;
     /// The end of a bucket: its rows before this record are gone.
     pub(crate) const BUCKET_DROP: u8 = 3;
 }
+
+/// The one encoding of a delete's payload.
+const DELETE_ENCODING: u8 = 1;
 
 /// What a record says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
     /// Rows to add.
     Write(RowBatch),
+    /// Rows or values with a smaller sequence are gone.
+    Delete {
+        /// The organisation that owns the bucket.
+        organisation: OrganisationId,
+        /// The bucket.
+        bucket: BucketId,
+        /// Which ones.
+        filter: DeleteFilter,
+    },
     /// The bucket was dropped: rows of it with a smaller sequence are gone.
     BucketDrop {
         /// The organisation that owned the bucket.
@@ -106,6 +121,10 @@ impl RecordHeader {
             kind::WRITE => {
                 return Err(Damage::Payload { sequence, error: DecodeError::UnknownEncoding(self.encoding) });
             }
+            kind::DELETE if self.encoding == DELETE_ENCODING => {}
+            kind::DELETE => {
+                return Err(Damage::Payload { sequence, error: DecodeError::UnknownEncoding(self.encoding) });
+            }
             kind::BUCKET_DROP => {}
             kind => return Err(Damage::UnknownType { sequence, kind }),
         }
@@ -119,6 +138,10 @@ impl RecordHeader {
         let sequence = self.sequence;
         if self.kind == kind::BUCKET_DROP {
             return Ok(Record::BucketDrop { organisation, bucket });
+        }
+        if self.kind == kind::DELETE {
+            let filter = delete::decode_filter(payload).map_err(|error| Damage::Payload { sequence, error })?;
+            return Ok(Record::Delete { organisation, bucket, filter });
         }
         let tables = payload::decode(self.encoding, payload).map_err(|error| Damage::Payload { sequence, error })?;
         Ok(Record::Write(RowBatch { organisation, bucket, tables }))
@@ -161,6 +184,15 @@ impl EncodedRecord {
         let payload_checksum = crc32c::crc32c(payload);
         let (organisation, bucket) = (batch.organisation, batch.bucket);
         Ok(Self { bytes, payload_checksum, kind: kind::WRITE, encoding, organisation, bucket })
+    }
+
+    /// The record of a delete.
+    #[must_use]
+    pub fn delete(organisation: OrganisationId, bucket: BucketId, filter: &DeleteFilter) -> Self {
+        let mut bytes = vec![0; RECORD_HEADER_BYTES];
+        delete::encode_filter(filter, &mut bytes);
+        let payload_checksum = crc32c::crc32c(bytes.get(RECORD_HEADER_BYTES..).unwrap_or_default());
+        Self { bytes, payload_checksum, kind: kind::DELETE, encoding: DELETE_ENCODING, organisation, bucket }
     }
 
     /// The record that ends a bucket.

@@ -81,7 +81,7 @@ fn read(replay: Replay) -> Result<Vec<(u64, u64)>, RecoveryError> {
 fn record_id(record: &Record) -> u64 {
     match record {
         Record::Write(batch) => batch_id(batch),
-        Record::BucketDrop { .. } => 0,
+        Record::Delete { .. } | Record::BucketDrop { .. } => 0,
     }
 }
 

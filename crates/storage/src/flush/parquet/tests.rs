@@ -165,6 +165,7 @@ fn rows_at(times: Vec<i64>) -> BufferedRows {
         series: SeriesTable::new([Arc::new(keys)]),
         row_count: times.len(),
         sequences: (Sequence(1), Sequence(1)),
+        deletes_applied: Sequence::ZERO,
         time_range: bounds.unwrap_or((0, 0)),
         chunks: times
             .chunks(10_000)

@@ -93,6 +93,7 @@ pub(super) fn file(schema: &TableSchema, name: &str, row_count: u64, sequences: 
         footer_size_bytes: 50,
         time_range: (0, 1),
         sequences: (Sequence(sequences.0), Sequence(sequences.1)),
+        deletes_applied: Sequence(sequences.1),
         level: 0,
         sort_tags: Vec::new(),
         statistics: Vec::new(),

@@ -289,7 +289,7 @@ fn records_that_make_no_sense_are_refused() {
         let (offset, damage) = damage_of(found(&disk_with(&[(1, &bytes)]), 0));
         assert_eq!((offset, damage), (SEGMENT_HEADER_BYTES as u64, expected));
     };
-    check(forged(|header| header.kind = 2), Damage::UnknownType { sequence, kind: 2 });
+    check(forged(|header| header.kind = 4), Damage::UnknownType { sequence, kind: 4 });
     check(forged(|header| header.kind = 9), Damage::UnknownType { sequence, kind: 9 });
     check(forged(|header| header.bucket = 0), Damage::Owner { sequence });
     let error = DecodeError::UnknownEncoding(200);
