@@ -19,6 +19,7 @@ use crate::format::{EncodeError, FormatError};
 use crate::json::Json;
 use crate::limits::{BUSY_RETRY_AFTER_S, OUT_OF_SPACE_RETRY_AFTER_S, POISONED_RETRY_AFTER_S};
 use crate::request::RequestError;
+use crate::routes::DeleteBodyError;
 
 /// Carries the code beside the body.
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-platform-error-code");
@@ -243,6 +244,8 @@ impl From<RequestError> for ApiError {
             | RequestError::Form(_)
             | RequestError::MissingOrganisation
             | RequestError::OrganisationMismatch { .. }
+            | RequestError::MissingBucket
+            | RequestError::BucketMismatch { .. }
             | RequestError::Id(_)
             | RequestError::Precision
             | RequestError::Limit
@@ -262,6 +265,12 @@ impl From<BodyError> for ApiError {
             BodyError::Worker(_) => return Self::internal(error),
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<DeleteBodyError> for ApiError {
+    fn from(error: DeleteBodyError) -> Self {
+        Self::invalid(error.to_string())
     }
 }
 

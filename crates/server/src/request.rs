@@ -31,6 +31,17 @@ pub(crate) enum RequestError {
         /// The value of `orgID`.
         id: String,
     },
+    /// Neither `bucket` nor `bucketID` (http/delete_handler.go).
+    #[error("Please provide either bucketID or bucket")]
+    MissingBucket,
+    /// `bucket` and `bucketID` name two buckets.
+    #[error("bucket {bucket:?} and bucketID {id} are different buckets")]
+    BucketMismatch {
+        /// The value of `bucket`.
+        bucket: String,
+        /// The value of `bucketID`.
+        id: String,
+    },
     /// A text that should be an identifier.
     #[error(transparent)]
     Id(#[from] ParseIdError),

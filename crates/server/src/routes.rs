@@ -6,6 +6,7 @@
 mod authorizations;
 mod buckets;
 mod compact;
+mod deletes;
 mod flush;
 mod health;
 mod links;
@@ -25,6 +26,8 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post, put};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
+
+pub(crate) use self::deletes::DeleteBodyError;
 
 use crate::auth::authenticate;
 use crate::middleware::{answer_panic, observe, path_not_found, strip_trailing_slashes, with_body_for_405};
@@ -91,6 +94,7 @@ fn protected_routes() -> Router<AppState> {
             "/api/v2/authorizations/{id}",
             get(authorizations::find).patch(authorizations::update).delete(authorizations::remove),
         )
+        .route("/api/v2/delete", post(deletes::delete))
         .route("/api/v3/query_sql", get(query_sql::by_address).post(query_sql::by_body))
         .route("/api/freshet/v1/flush", post(flush::flush))
         .route("/api/freshet/v1/compact", post(compact::compact))

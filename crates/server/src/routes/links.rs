@@ -10,6 +10,7 @@ pub(super) async fn links() -> Response {
     Json(json!({
         "authorizations": "/api/v2/authorizations",
         "buckets": "/api/v2/buckets",
+        "delete": "/api/v2/delete",
         "me": "/api/v2/me",
         "orgs": "/api/v2/orgs",
         "query": { "sql": "/api/v3/query_sql" },

@@ -101,6 +101,7 @@ fn other_rows() -> Vec<Row> {
         r#""resource":{"type":"authorizations","id":"<auth>","orgID":"<org>"}}]}"#
     );
     let query = r#"{"db":"b","q":"SELECT 1"}"#;
+    let range = r#"{"start":"2020-01-01T00:00:00Z","stop":"2020-01-02T00:00:00Z"}"#;
     vec![
         ("GET", "/api/v2/me", "", all("read", "labels"), 200, Refusal::None),
         ("GET", "/api/v2/users", "", user("read"), 200, EmptyList("users")),
@@ -145,6 +146,7 @@ fn other_rows() -> Vec<Row> {
         ("GET", "/api/v3/query_sql", "", bucket("read"), 200, Forbidden("insufficient permissions for read")),
         ("POST", "/api/v3/query_sql", query, bucket("read"), 200, Forbidden("insufficient permissions for read")),
         ("POST", "/api/v2/write", "m f=1", bucket("write"), 204, Forbidden("insufficient permissions for write")),
+        ("POST", "/api/v2/delete", range, bucket("write"), 204, Forbidden("insufficient permissions to delete")),
         ("POST", "/api/freshet/v1/flush", "", all("write", "buckets"), 200, Unauthorized("write:buckets")),
         ("POST", "/api/freshet/v1/compact", "", all("write", "buckets"), 202, Unauthorized("write:buckets")),
     ]
@@ -187,7 +189,7 @@ impl Stage {
         let mut address = self.fill(&route.replace("{id}", id).replace("{user_id}", "<second>"));
         match (*method, *route) {
             ("GET", "/api/v3/query_sql") => address.push_str("?db=b&q=SELECT+1"),
-            (_, "/api/v2/write") => address.push_str("?org=o&bucket=b"),
+            (_, "/api/v2/write" | "/api/v2/delete") => address.push_str("?org=o&bucket=b"),
             _ => {}
         }
         let mut request = Request::builder().method(*method).uri(address);

@@ -40,6 +40,8 @@ const DIFFERENCES: &[(&str, &str, &str, u16, &str)] = &[
     ("POST", "/buckets", r#""name": """#, 400, "a bucket without a name could not be addressed"),
     ("POST", "/buckets", r#""everySeconds": 60"#, 422, "a mistake of the client is no internal error"),
     ("POST", "/buckets", "not json", 400, "the words are those of another JSON parser"),
+    ("POST", "/delete?org=o&bucket=gbx", "a='b'", 204, "strings in single quotes are taken"),
+    ("POST", "/delete?org=o&bucket=gbx", "_field=", 204, "a field can be deleted"),
     ("PUT", "/buckets/e0aec99b2f825af9", "{}", 405, "every error has a body and a code"),
 ];
 

@@ -50,5 +50,5 @@ pub(super) async fn write(transaction: &mut Transaction, commit: &FlushCommit) -
         .await?;
         sql::execute_in(transaction, ("DELETE FROM freshet_delete WHERE sequence", ""), None, &forgotten).await
     };
-    write.await.map_err(LakeError::database("write deletes"))
+    write.await.map(|_| ()).map_err(LakeError::database("write deletes"))
 }

@@ -1,0 +1,330 @@
+//! Deletes as the engine's users see them: what was deleted is gone for good, and what was written afterwards stays;
+//! across flushes, restarts, crashes and bucket drops.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use storage::disk::Disk;
+use storage::disk::simulated::{Random, SimulatedDisk};
+use storage::{DeleteFilter, DeleteSubject, DeleteTerm, WriteError};
+
+use support::{Database, bucket};
+
+const ALL: (i64, i64) = (i64::MIN, i64::MAX);
+
+fn tag(name: &str, value: &str) -> DeleteTerm {
+    DeleteTerm { subject: DeleteSubject::Tag(name.to_owned()), is_equal: true, value: value.to_owned() }
+}
+
+fn field(name: &str) -> DeleteTerm {
+    DeleteTerm { subject: DeleteSubject::Field, is_equal: true, value: name.to_owned() }
+}
+
+fn measurement(name: &str) -> DeleteTerm {
+    DeleteTerm { subject: DeleteSubject::Measurement, is_equal: true, value: name.to_owned() }
+}
+
+fn not(term: DeleteTerm) -> DeleteTerm {
+    DeleteTerm { is_equal: false, ..term }
+}
+
+/// One step of a story, for tests that cut it at every place.
+#[derive(Debug, Clone)]
+enum Step {
+    Write(&'static str),
+    Delete((i64, i64), Vec<DeleteTerm>),
+    Flush,
+}
+
+async fn take(database: &Database, step: &Step) {
+    match step {
+        Step::Write(lines) => database.write(lines).await,
+        Step::Delete(time_range, terms) => database.delete(*time_range, terms.clone()).await.unwrap(),
+        Step::Flush => {
+            database.engine.flush().await.unwrap();
+        }
+    }
+}
+
+/// Writes, deletes and flushes in every order that matters, and the rows of `m` after each step.
+fn story() -> Vec<(Step, Vec<&'static str>)> {
+    use Step::{Delete, Flush, Write};
+    vec![
+        (Write("m,t=a x=1i,y=1i 1\nm,t=b x=2i 2"), vec!["t=a x=1 y=1 @1", "t=b x=2 @2"]),
+        (Delete(ALL, vec![tag("t", "b")]), vec!["t=a x=1 y=1 @1"]),
+        (Write("m,t=b y=3i 2"), vec!["t=a x=1 y=1 @1", "t=b y=3 @2"]),
+        (Flush, vec!["t=a x=1 y=1 @1", "t=b y=3 @2"]),
+        (Delete((1, 1), vec![field("y")]), vec!["t=a x=1 @1", "t=b y=3 @2"]),
+        (Delete((2, 2), vec![field("y")]), vec!["t=a x=1 @1"]),
+        (Write("m,t=b z=4i 2\nm,t=a y=5i 1"), vec!["t=a x=1 y=5 @1", "t=b z=4 @2"]),
+        (Delete((0, 1), vec![]), vec!["t=b z=4 @2"]),
+        (Write("m,t=a z=6i 1"), vec!["t=a z=6 @1", "t=b z=4 @2"]),
+        (Flush, vec!["t=a z=6 @1", "t=b z=4 @2"]),
+        (Flush, vec!["t=a z=6 @1", "t=b z=4 @2"]),
+        (Delete(ALL, vec![not(tag("t", "a"))]), vec!["t=a z=6 @1"]),
+        (Write("m x=7i 1"), vec!["t=a z=6 @1", "x=7 @1"]),
+        (Delete(ALL, vec![tag("t", "")]), vec!["t=a z=6 @1"]),
+        (Delete(ALL, vec![measurement("m")]), vec![]),
+        (Write("m,t=a y=8i 1"), vec!["t=a y=8 @1"]),
+        (Flush, vec!["t=a y=8 @1"]),
+    ]
+}
+
+#[tokio::test]
+async fn a_delete_means_what_was_written_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await;
+    for (number, (step, expected)) in story().iter().enumerate() {
+        take(&database, step).await;
+        assert_eq!(database.rows("m").await, *expected, "after step {number}: {step:?}");
+    }
+    // Two files of before the last delete are left, and nothing but compaction rewrites them.
+    assert!(database.engine.metrics().pending_deletes > 0);
+}
+
+/// The process dies and the power fails after every step in turn; what was acknowledged must hold, and go on to hold.
+#[tokio::test]
+async fn a_crash_after_any_step_brings_nothing_back() {
+    let story = story();
+    for crash_after in 1..=story.len() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = SimulatedDisk::new();
+        let database = Database::open_on(folder.path(), Arc::new(disk.clone())).await;
+        for (step, _) in &story[..crash_after] {
+            take(&database, step).await;
+        }
+        drop(database);
+        disk.crash(crash_after as u64);
+        let database = Database::open_on(folder.path(), Arc::new(disk.clone())).await;
+        assert_eq!(database.rows("m").await, story[crash_after - 1].1, "reopened after {crash_after} steps");
+        for (number, (step, expected)) in story.iter().enumerate().skip(crash_after) {
+            take(&database, step).await;
+            assert_eq!(database.rows("m").await, *expected, "crash after {crash_after} steps, then step {number}");
+        }
+        database.engine.close().await.unwrap();
+        drop(database);
+        let database = Database::open_on(folder.path(), Arc::new(disk)).await;
+        assert_eq!(database.rows("m").await, story.last().unwrap().1, "the second start after {crash_after} steps");
+    }
+}
+
+#[tokio::test]
+async fn a_delete_that_means_nothing_leaves_no_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await;
+    database.delete(ALL, vec![]).await.unwrap();
+    database.write("m,t=a f=1 10").await;
+    database.engine.flush().await.unwrap();
+    let before = database.engine.metrics().wal.records;
+    database.delete((11, 20), vec![]).await.unwrap();
+    database.delete(ALL, vec![measurement("other")]).await.unwrap();
+    let metrics = database.engine.metrics();
+    assert_eq!((metrics.wal.records, metrics.pending_deletes), (before, 0));
+    // A tag that does not exist is looked at when rows are, and no row has it.
+    database.delete(ALL, vec![tag("rack", "a")]).await.unwrap();
+    database.delete(ALL, vec![field("nothing")]).await.unwrap();
+    assert_eq!(database.rows("m").await, ["f=1.0 t=a @10"]);
+}
+
+#[tokio::test]
+async fn deletes_go_when_no_file_and_no_buffer_needs_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await;
+    database.write("m,t=a f=1 10\nm,t=b f=1 20").await;
+    database.delete(ALL, vec![tag("t", "a")]).await.unwrap();
+    assert_eq!(database.engine.metrics().pending_deletes, 1);
+    // The flush applies it to the rows that it writes.
+    database.engine.flush().await.unwrap();
+    assert_eq!(database.engine.metrics().pending_deletes, 0);
+    assert_eq!(database.engine.metrics().file_rows, 1);
+    // The file needs the next ones, of which the last includes the others.
+    database.delete((20, 20), vec![tag("t", "b")]).await.unwrap();
+    database.delete((15, 25), vec![tag("t", "b")]).await.unwrap();
+    database.delete((0, 30), vec![tag("t", "b")]).await.unwrap();
+    database.write("other f=1 1").await;
+    database.engine.flush().await.unwrap();
+    assert_eq!(database.engine.metrics().pending_deletes, 1);
+    assert_eq!(database.rows("m").await, [] as [&str; 0]);
+    database.engine.close().await.unwrap();
+    drop(database);
+    let database = Database::open(folder.path()).await;
+    assert_eq!(database.rows("m").await, [] as [&str; 0]);
+    assert_eq!(database.engine.metrics().pending_deletes, 1);
+}
+
+#[tokio::test]
+async fn the_log_is_cut_behind_a_delete_that_files_still_need() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await;
+    database.write("m,t=a f=1 10").await;
+    database.engine.flush().await.unwrap();
+    database.delete(ALL, vec![tag("t", "a")]).await.unwrap();
+    let text = "y".repeat(700_000);
+    for round in 0..3 {
+        for n in 0..60 {
+            database.write(&format!("big,n={round} s=\"{text}{n}\" {n}")).await;
+        }
+        database.engine.flush().await.unwrap();
+    }
+    assert!(database.engine.metrics().wal.segments <= 1);
+    drop(database);
+    let database = Database::open(folder.path()).await;
+    assert_eq!(database.rows("m").await, [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_bucket_takes_its_deletes_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await;
+    database.write("m f=1 1").await;
+    database.engine.flush().await.unwrap();
+    database.delete(ALL, vec![]).await.unwrap();
+    let other = database.with_bucket(bucket(17, "c"));
+    other.write("m f=1 1").await;
+    other.engine.flush().await.unwrap();
+    assert_eq!(other.rows("m").await, ["f=1.0 @1"], "deletes of another bucket mean nothing here");
+    database.engine.drop_bucket(database.bucket.organisation, database.bucket.bucket).await.unwrap();
+    assert_eq!(database.engine.metrics().pending_deletes, 0);
+    database.delete(ALL, vec![]).await.unwrap();
+    drop(database);
+    drop(other);
+    let database = Database::open(folder.path()).await;
+    assert_eq!(database.engine.metrics().pending_deletes, 0);
+    assert_eq!(database.with_bucket(bucket(17, "c")).rows("m").await, ["f=1.0 @1"]);
+}
+
+#[tokio::test]
+async fn the_limits_of_deletes() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await;
+    database.write("m,t=a f=1 1").await;
+    let error = database.delete(ALL, vec![tag("t", &"x".repeat(70_000))]).await.unwrap_err();
+    assert!(matches!(error, WriteError::Limit(_)), "{error}");
+    assert_eq!(error.to_string(), "the predicate of the delete takes more than 65536 bytes");
+    database.engine.close().await.unwrap();
+    assert!(matches!(database.delete(ALL, vec![]).await, Err(WriteError::Closed)));
+}
+
+/// One point of the model: tags, time, and the fields' values.
+type Model = BTreeMap<(String, String, i64), BTreeMap<&'static str, u64>>;
+
+fn model_rows(model: &Model) -> Vec<String> {
+    let mut rows: Vec<String> = model
+        .iter()
+        .map(|((a, b, time), fields)| {
+            let mut cells: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            for (name, value) in [("a", a), ("b", b)] {
+                if !value.is_empty() {
+                    cells.push(format!("{name}={value}"));
+                }
+            }
+            cells.sort();
+            format!("{} @{time}", cells.join(" "))
+        })
+        .collect();
+    rows.sort();
+    rows
+}
+
+fn model_delete(model: &mut Model, time_range: (i64, i64), terms: &[DeleteTerm]) {
+    for ((a, b, time), fields) in model.iter_mut() {
+        fields.retain(|field, _| {
+            let holds = |term: &DeleteTerm| {
+                let text = match &term.subject {
+                    DeleteSubject::Measurement => "m",
+                    DeleteSubject::Field => field,
+                    DeleteSubject::Tag(name) if name == "a" => a,
+                    DeleteSubject::Tag(name) if name == "b" => b,
+                    DeleteSubject::Tag(_) => "",
+                };
+                (text == term.value) == term.is_equal
+            };
+            !((time_range.0..=time_range.1).contains(time) && terms.iter().all(holds))
+        });
+    }
+    model.retain(|_, fields| !fields.is_empty());
+}
+
+const FIELDS: [&str; 3] = ["x", "y", "z"];
+
+fn random_write(random: &mut Random, model: &mut Model, step: u64) -> String {
+    let mut lines = Vec::new();
+    for line in 0..1 + random.below(6) {
+        let tag_value = |random: &mut Random| ["", "p", "q", "r"][random.below(4) as usize].to_owned();
+        let (a, b) = (tag_value(random), tag_value(random));
+        let time = random.below(12) as i64;
+        let mut text = "m".to_owned();
+        for (name, value) in [("a", &a), ("b", &b)] {
+            if !value.is_empty() {
+                text.push_str(&format!(",{name}={value}"));
+            }
+        }
+        let mut fields: Vec<&'static str> = FIELDS.into_iter().filter(|_| random.chance()).collect();
+        if fields.is_empty() {
+            fields.push("x");
+        }
+        let value = step * 10 + line;
+        let given: Vec<String> = fields.iter().map(|field| format!("{field}={value}i")).collect();
+        let point = model.entry((a, b, time)).or_default();
+        point.extend(fields.iter().map(|field| (*field, value)));
+        lines.push(format!("{text} {} {time}", given.join(",")));
+    }
+    lines.join("\n")
+}
+
+fn random_terms(random: &mut Random) -> Vec<DeleteTerm> {
+    let mut terms = Vec::new();
+    for _ in 0..random.below(4) {
+        let value = ["", "p", "q", "r"][random.below(4) as usize];
+        let term = match random.below(9) {
+            0 => measurement("m"),
+            1 => not(measurement("other")),
+            2 => tag("none", value),
+            3 | 4 => field(FIELDS[random.below(3) as usize]),
+            n if n % 2 == 0 => tag("a", value),
+            _ => tag("b", value),
+        };
+        terms.push(if random.below(3) == 0 { not(term) } else { term });
+    }
+    terms
+}
+
+/// Random writes with late, repeated and partial points, deletes, flushes, kills and clean restarts.
+#[tokio::test]
+async fn random_stories_agree_with_a_map() {
+    for seed in 0..150 {
+        let mut random = Random::new(seed);
+        let folder = tempfile::tempdir().unwrap();
+        let disk = SimulatedDisk::new();
+        let open = async || Database::open_on(folder.path(), Arc::new(disk.clone()) as Arc<dyn Disk>).await;
+        let mut database = open().await;
+        let mut model = Model::new();
+        for step in 0..12 {
+            match random.below(10) {
+                0..=4 => database.write(&random_write(&mut random, &mut model, step)).await,
+                5..=7 => {
+                    let first = random.below(12) as i64;
+                    let range = if random.below(4) == 0 { ALL } else { (first, first + random.below(6) as i64) };
+                    let terms = random_terms(&mut random);
+                    model_delete(&mut model, range, &terms);
+                    database.delete(range, terms).await.unwrap();
+                }
+                8 => {
+                    database.engine.flush().await.unwrap();
+                }
+                _ => {
+                    if random.chance() {
+                        database.engine.close().await.unwrap();
+                    }
+                    drop(database);
+                    disk.crash(seed);
+                    database = open().await;
+                }
+            }
+            assert_eq!(database.rows("m").await, model_rows(&model), "seed {seed}, after step {step}");
+        }
+    }
+}
