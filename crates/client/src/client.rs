@@ -187,6 +187,7 @@ pub(crate) struct Endpoints {
     pub(crate) ping: Url,
     pub(crate) flush: Url,
     pub(crate) compact: Url,
+    pub(crate) delete: Url,
 }
 
 impl Endpoints {
@@ -213,6 +214,7 @@ impl Endpoints {
             ping: join("ping")?,
             flush: join("api/freshet/v1/flush")?,
             compact: join("api/freshet/v1/compact")?,
+            delete: join("api/v2/delete")?,
         })
     }
 }

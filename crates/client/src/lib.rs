@@ -4,6 +4,7 @@
 //! - [`Client::batch_writer`] starts a [`BatchWriter`], which collects lines, compresses, repeats what failed for a
 //!   passing reason, holds back a caller that is too fast, and loses nothing on [`close`](BatchWriter::close).
 //! - [`Client::query_sql`] and its relatives run SQL (`/api/v3/query_sql`) and return rows, bytes or a stream.
+//! - [`Client::delete`] deletes points by time and predicate.
 //! - [`Client::health`], [`Client::ping`], [`Client::flush`] and [`Client::compact`] are for those who look after a
 //!   server.
 //!
@@ -36,6 +37,7 @@ mod admin;
 mod batch_writer;
 mod client;
 mod compress;
+mod delete;
 mod error;
 mod lines;
 mod point;
@@ -48,6 +50,7 @@ pub use batch_writer::{
     BatchFailure, BatchWriter, BatchWriterBuilder, FlushError, QueueError, StartError, WriteFailures,
 };
 pub use client::{BuildError, Client, ClientBuilder};
+pub use delete::DeleteRequest;
 pub use error::{BoxedCause, QueryError, Rejection, RequestError, WriteError};
 pub use lines::Lines;
 pub use point::{FieldValue, NameKind, Point, PointBuilder, PointError};

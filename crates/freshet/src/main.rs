@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! options ── serve ── memory (shares), initial_setup ── storage · catalog · query ── server
-//!         ├─ write, query, administration ── connection ── freshet-client
+//!         ├─ write, query, delete, administration ── connection ── freshet-client
 //!         └─ config_docs
 //! ```
 //!
@@ -11,6 +11,7 @@
 mod administration;
 mod config_docs;
 mod connection;
+mod delete;
 mod initial_setup;
 mod logging;
 mod memory;
@@ -43,6 +44,8 @@ enum CommandError {
     #[error(transparent)]
     Query(#[from] query::QueryCommandError),
     #[error(transparent)]
+    Delete(#[from] delete::DeleteCommandError),
+    #[error(transparent)]
     Administration(#[from] administration::AdministrationError),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
@@ -72,6 +75,7 @@ fn run(command: Command) -> Result<(), CommandError> {
             Command::Serve(options) => Ok(serve::run(options.with_aliases(environment)?).await?),
             Command::Write(options) => Ok(write::run(options.with_aliases(environment)?).await?),
             Command::Query(options) => Ok(query::run(options.with_aliases(environment)?).await?),
+            Command::Delete(options) => Ok(delete::run(*options.with_aliases(environment)?).await?),
             Command::Flush(options) => Ok(administration::flush(options.with_aliases(environment)?).await?),
             Command::Compact(options) => Ok(administration::compact(options.with_aliases(environment)?).await?),
             Command::Health(options) => Ok(administration::health(options.with_aliases(environment)?).await?),

@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Write(Box<WriteOptions>),
     /// Run a query and print its rows
     Query(Box<QueryOptions>),
+    /// Delete points by time and predicate
+    Delete(Box<DeleteOptions>),
     /// Have the server write all that it holds in memory into Parquet files
     Flush(ConnectionOptions),
     /// Have the server merge its Parquet files until none overlap, and apply retention
@@ -280,6 +282,30 @@ pub(crate) struct QueryOptions {
     /// Form of the rows
     #[arg(long, env = "FRESHET_FORMAT", value_name = "FORMAT", value_enum, default_value_t = RowFormat::Table)]
     pub(crate) format: RowFormat,
+}
+
+/// Options of `freshet delete`; the flags are those of `influx delete`.
+#[derive(Debug, Args)]
+pub(crate) struct DeleteOptions {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
+    #[command(flatten)]
+    pub(crate) target: TargetOptions,
+    /// Id of the organisation, instead of --org
+    #[arg(long, env = "FRESHET_ORG_ID", value_name = "ID")]
+    pub(crate) org_id: Option<String>,
+    /// Id of the bucket, instead of --bucket
+    #[arg(long, env = "FRESHET_BUCKET_ID", value_name = "ID")]
+    pub(crate) bucket_id: Option<String>,
+    /// The earliest time, for example 2024-05-01T00:00:00Z
+    #[arg(long, env = "FRESHET_START", value_name = "TIME")]
+    pub(crate) start: String,
+    /// The latest time; points at that time are deleted too
+    #[arg(long, env = "FRESHET_STOP", value_name = "TIME")]
+    pub(crate) stop: String,
+    /// Which points: comparisons with = and != joined by AND, of tags, _measurement and _field. Without it, all
+    #[arg(long, short, env = "FRESHET_PREDICATE", value_name = "PREDICATE")]
+    pub(crate) predicate: Option<String>,
 }
 
 /// Languages of queries.

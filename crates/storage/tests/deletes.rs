@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use storage::disk::Disk;
 use storage::disk::simulated::{Random, SimulatedDisk};
-use storage::{DeleteFilter, DeleteSubject, DeleteTerm, WriteError};
+use storage::{DeleteSubject, DeleteTerm, WriteError};
 
 use support::{Database, bucket};
 
@@ -295,7 +295,7 @@ fn random_terms(random: &mut Random) -> Vec<DeleteTerm> {
 /// Random writes with late, repeated and partial points, deletes, flushes, kills and clean restarts.
 #[tokio::test]
 async fn random_stories_agree_with_a_map() {
-    for seed in 0..150 {
+    for seed in 0..100 {
         let mut random = Random::new(seed);
         let folder = tempfile::tempdir().unwrap();
         let disk = SimulatedDisk::new();

@@ -2,7 +2,7 @@
 //! container image, so that a compose file needs another image name and nothing else.
 
 use super::{
-    CompactOptions, ConnectionOptions, InitOptions, QueryOptions, ServeOptions, TargetOptions, WriteOptions,
+    CompactOptions, ConnectionOptions, DeleteOptions, InitOptions, QueryOptions, ServeOptions, TargetOptions, WriteOptions,
     parse_duration,
 };
 
@@ -160,5 +160,14 @@ impl QueryOptions {
         let connection = self.connection.with_aliases(environment)?;
         let target = self.target.with_aliases(environment)?;
         Ok(Self { connection, target, ..self })
+    }
+}
+
+impl DeleteOptions {
+    /// As [`ConnectionOptions::with_aliases`].
+    pub(crate) fn with_aliases(mut self: Box<Self>, environment: Environment<'_>) -> Result<Box<Self>, AliasError> {
+        self.connection = self.connection.with_aliases(environment)?;
+        self.target = self.target.with_aliases(environment)?;
+        Ok(self)
     }
 }

@@ -63,7 +63,7 @@ async fn run(arguments: &[&str], environment: &[(&str, &str)], input: impl Into<
 async fn with_server(server: &Server, arguments: &[&str], input: impl Into<Vec<u8>>) -> Ended {
     let target = ["--url", server.url(), "--token", server.token()];
     let bucket = ["--org", server.organisation(), "--bucket", server.bucket()];
-    let needs_bucket = ["write", "query"].contains(&arguments[0]);
+    let needs_bucket = ["write", "query", "delete"].contains(&arguments[0]);
     let arguments = [arguments, &target, if needs_bucket { &bucket } else { &[] }].concat();
     run(&arguments, &[], input).await
 }
@@ -186,6 +186,32 @@ async fn query_needs_a_language_and_says_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn delete_takes_the_flags_of_influx() {
+    let mut server = server().start().await;
+    server.write("m,t=a f=1 1\nm,t=b f=2 2\nm,t=b f=3 3").await;
+    let range = ["--start", "1970-01-01T00:00:00Z", "--stop", "1970-01-01T00:00:00.000000002Z"];
+    let arguments = [&["delete", "--predicate", "t=\"b\" AND _measurement=\"m\""], &range[..]].concat();
+    let ended = with_server(&server, &arguments, "").await.succeeded();
+    assert_eq!((ended.output.as_str(), ended.errors.as_str()), ("", ""));
+    assert_eq!(server.sql_number("SELECT count(*) FROM m").await, 2);
+    server.flush().await;
+    let _ = with_server(&server, &[&["delete"], &range[..]].concat(), "").await.succeeded();
+    assert_eq!(server.sql_number("SELECT count(*) FROM m").await, 1);
+
+    let refused = with_server(&server, &[&["delete", "-p", "t=a OR t=b"], &range[..]].concat(), "").await;
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.errors.contains("the logical operator OR is not supported yet at position 4"), "{refused:?}");
+    let no_times = with_server(&server, &["delete"], "").await;
+    assert!(no_times.code == 2 && no_times.errors.contains("--start"), "{no_times:?}");
+    let connection = ["--url", server.url(), "--token", server.token(), "--org", server.organisation()];
+    let no_bucket = freshet(&[&["delete"], &range[..], &connection].concat()).await;
+    assert!(no_bucket.code == 1 && no_bucket.errors.contains("--bucket"), "{no_bucket:?}");
+    let unknown = freshet(&[&["delete", "--bucket-id", "00000000000000ff"], &range[..], &connection].concat()).await;
+    assert!(unknown.code == 1 && unknown.errors.contains("not found"), "{unknown:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn flush_health_and_ping() {
     let mut server = server().start().await;
     server.write("m f=1 1\nm f=2 2").await;
@@ -259,7 +285,7 @@ async fn the_program_prints_its_own_documentation() {
     let printed = freshet(&["config-docs"]).await.succeeded().output;
     assert_eq!(printed, std::fs::read_to_string(checkout().join("docs/config.md")).unwrap());
     let help = freshet(&["--help"]).await.succeeded().output;
-    for command in ["serve", "write", "query", "flush", "health", "ping"] {
+    for command in ["serve", "write", "query", "delete", "flush", "health", "ping"] {
         assert!(help.contains(&format!("  {command}")), "{help}");
     }
     assert!(freshet(&["--version"]).await.succeeded().output.starts_with("freshet 0."));

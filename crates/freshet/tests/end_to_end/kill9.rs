@@ -186,6 +186,71 @@ async fn overwrites_and_drops_survive() {
     assert!(!tables.body.contains("gone"), "{}", tables.body);
 }
 
+/// Writes batches and deletes every second one of them, until the server is gone. Returns how many batches were written
+/// for certain, and how many of their deletes were acknowledged and sent.
+async fn write_and_delete_until_killed(server: Arc<Server>, enough: Arc<Notify>) -> (u64, u64, u64) {
+    let (mut written, mut deleted, mut sent) = (0, 0, 0);
+    loop {
+        let first = written * LINES_PER_BATCH;
+        let body: String = (first..first + LINES_PER_BATCH).map(|number| line("deleted", number)).collect();
+        match server.try_write(body).await {
+            Ok(answer) => assert_eq!(answer.status, 204, "{}", answer.body),
+            Err(_) => return (written, deleted, sent),
+        }
+        written += 1;
+        if written.is_multiple_of(2) {
+            sent += 1;
+            let path = format!("/api/v2/delete?org={}&bucket={}", server.organisation(), server.bucket());
+            let time = |number: u64| format!("1970-01-01T00:00:00.{number:09}Z");
+            let range = json!({"start": time(first), "stop": time(first + LINES_PER_BATCH - 1)});
+            match server.request(reqwest::Method::POST, &path).json(&range).send().await {
+                Ok(answer) => assert_eq!(answer.status(), 204),
+                Err(_) => return (written, deleted, sent),
+            }
+            deleted += 1;
+        }
+        if deleted == 25 {
+            enough.notify_one();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acknowledged_deletes_survive() {
+    let server = Arc::new(server().args(["--flush-table-bytes", "16KiB"]).start().await);
+    let enough = Arc::new(Notify::new());
+    let writer = tokio::spawn(write_and_delete_until_killed(Arc::clone(&server), Arc::clone(&enough)));
+    within("the load before the kill", enough.notified()).await;
+    server.kill();
+    let (written, deleted, sent) = within("the end of the writer", writer).await.unwrap();
+    let mut server = Arc::into_inner(server).unwrap();
+    let _ = server.wait().await;
+    for _ in 0..2 {
+        server.restart().await;
+        let rows = server.sql("SELECT number FROM deleted ORDER BY time").await;
+        let mut found = BTreeMap::<u64, u64>::new();
+        for row in rows {
+            *found.entry(row["number"].as_u64().unwrap() / LINES_PER_BATCH).or_default() += 1;
+        }
+        // The last write and the last delete may have been on their way.
+        for batch in 0..=written {
+            let count = found.remove(&batch).unwrap_or_default();
+            let delete = (batch + 1) / 2;
+            let is_second = batch % 2 == 1;
+            let allowed: &[u64] = match () {
+                () if is_second && delete <= deleted => &[0],
+                () if batch == written || (is_second && delete <= sent) => &[0, LINES_PER_BATCH],
+                () => &[LINES_PER_BATCH],
+            };
+            assert!(allowed.contains(&count), "batch {batch} of {written}, {deleted} of {sent} deletes: {count} rows");
+        }
+        assert_eq!(found, BTreeMap::new());
+        // What comes back from the log once more has been killed before it was in files, and after.
+        server.flush().await;
+        server.kill9().await;
+    }
+}
+
 async fn organisation_id(server: &Server) -> String {
     let path = format!("/api/v2/orgs?org={}", server.organisation());
     let found = server.send(server.request(reqwest::Method::GET, &path)).await.expect(200);

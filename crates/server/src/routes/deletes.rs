@@ -35,6 +35,9 @@ pub(crate) enum DeleteBodyError {
     /// The body is not the JSON that is wanted.
     #[error("error decoding json body: {0}")]
     Json(#[source] serde_json::Error),
+    /// The body is JSON but no object; a list could be read as one.
+    #[error("error decoding json body: the body must be an object with start, stop and perhaps predicate")]
+    NoObject,
     /// A time is missing or is none.
     #[error(
         "error decoding json body: invalid RFC3339Nano for field {field}, please format your time with RFC3339Nano \
@@ -117,8 +120,13 @@ pub(super) async fn delete(
         RequestError::Json(error) => ApiError::from(DeleteBodyError::Json(error)),
         error => error.into(),
     })?;
+    if body.bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+        return Err(DeleteBodyError::NoObject.into());
+    }
     let filter = request.filter()?;
-    tracing::info!(by = describe(&principal), bucket = %bucket.id, ?filter, "deleting points on request");
+    let (start, stop) = (rfc3339_nano(filter.time_range.0), rfc3339_nano(filter.time_range.1));
+    let (by, terms) = (describe(&principal), filter.terms.len());
+    tracing::info!(by, bucket = %bucket.id, start, stop, terms, "deleting points on request");
     state.engine().delete(DeleteRequest { organisation: organisation.id, bucket: bucket.id, filter }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

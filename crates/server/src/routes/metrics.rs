@@ -60,6 +60,7 @@ fn write_engine(metrics: &EngineMetrics, text: &mut MetricsText) {
     gauge("freshet_files", "Live Parquet files.", metrics.files);
     gauge("freshet_file_bytes", "Their bytes.", metrics.file_bytes);
     gauge("freshet_file_rows", "Their rows.", metrics.file_rows);
+    gauge("freshet_pending_deletes", "Deletes that are not applied to all files yet.", metrics.pending_deletes);
     gauge("freshet_failing_tables", "Tables whose last flush failed.", metrics.failing_tables);
 }
 

@@ -6,6 +6,7 @@
 
 use catalog::{BucketId, OrganisationId};
 
+use super::flusher::Selection;
 use super::tombstones::means_something;
 use super::write::write_error;
 use super::{Durable, Inner};
@@ -58,7 +59,8 @@ impl Inner {
             return Ok(());
         }
         // What the flush cannot apply stays; its own failures are reported where it is asked for.
-        let _ = self.flush_tables(super::flusher::Selection::All).await;
+        let _ = self.flush_tables(Selection::All).await;
+        self.shared.lock().trim_deletes();
         if has_room() {
             return Ok(());
         }

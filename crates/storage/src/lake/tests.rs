@@ -10,6 +10,7 @@ use line_protocol::FieldKind;
 
 use super::statistics::Bounds;
 use super::*;
+use crate::delete::{DeleteFilter, DeleteSubject, DeleteTerm, Tombstone};
 use crate::ids::{ColumnId, FileId, Sequence, TableId};
 use crate::table::{BucketInfo, ColumnKind, ColumnStatistics, StatisticsValue, TableSchema};
 use support::{FLOAT, INTEGER, STRING, TAG, TestLake, bucket, column, file, new_table};
@@ -274,6 +275,73 @@ async fn a_commit_that_fails_leaves_nothing() {
     }
     let commit = FlushCommit { files: vec![file(&mem, "b.parquet", 1, (3, 3))], ..FlushCommit::default() };
     test.lake.commit_flush(&commit).await.unwrap();
+}
+
+#[tokio::test]
+async fn deletes_come_and_go_with_commits() {
+    let test = TestLake::new().await;
+    let cpu = test.table("cpu", &[("host", TAG)]).await;
+    let tombstone = |sequence: u64, bucket: u64, value: &str| {
+        let term = DeleteTerm { subject: DeleteSubject::Measurement, is_equal: true, value: value.to_owned() };
+        let filter = DeleteFilter { time_range: (i64::MIN + 2, i64::MAX - 1), terms: vec![term] };
+        Arc::new(Tombstone { sequence: Sequence(sequence), bucket: BucketId::from_u64(bucket).unwrap(), filter })
+    };
+    let live = async || {
+        let (lake, state) = test.reopen().await;
+        lake.close().await;
+        state.tombstones.into_iter().map(Arc::new).collect::<Vec<_>>()
+    };
+    let (first, second) = (tombstone(4, 1, "a\u{0}ü"), tombstone(5, 1, ""));
+    let mut new = file(&cpu, "a.parquet", 10, (1, 3));
+    new.deletes_applied = Sequence(6);
+    let commit = FlushCommit {
+        files: vec![new],
+        flushed: vec![(cpu.table, Sequence(3))],
+        watermark: Sequence(6),
+        deletes: vec![Arc::clone(&first), Arc::clone(&second)],
+        ..FlushCommit::default()
+    };
+    let files = test.lake.commit_flush(&commit).await.unwrap();
+    assert_eq!(files[0].deletes_applied, Sequence(6));
+    assert_eq!(test.lake.committed_files(&commit).await.unwrap(), Some(files));
+    assert_eq!(live().await, [Arc::clone(&first), Arc::clone(&second)]);
+    // Whoever tries again brings the same ones, and forgets what is gone already.
+    let third = tombstone(7, 1, "c");
+    let commit = FlushCommit {
+        deletes: vec![Arc::clone(&second), Arc::clone(&third)],
+        forgotten_deletes: vec![first.sequence, Sequence(2)],
+        ..FlushCommit::default()
+    };
+    for _ in 0..2 {
+        test.lake.commit_flush(&commit).await.unwrap();
+        assert_eq!(live().await, [Arc::clone(&second), Arc::clone(&third)]);
+    }
+    // A bucket takes its own with it.
+    let other = tombstone(8, 2, "d");
+    let commit = FlushCommit { deletes: vec![Arc::clone(&other)], ..FlushCommit::default() };
+    test.lake.commit_flush(&commit).await.unwrap();
+    test.lake.drop_bucket(cpu.bucket).await.unwrap();
+    assert_eq!(live().await, [other]);
+}
+
+#[tokio::test]
+async fn files_of_before_deletes_have_applied_those_before_their_last_row() {
+    let test = TestLake::new().await;
+    let cpu = test.table("cpu", &[("host", TAG)]).await;
+    let commit = FlushCommit { files: vec![file(&cpu, "a.parquet", 1, (4, 9))], ..FlushCommit::default() };
+    test.lake.commit_flush(&commit).await.unwrap();
+    // Back to the tables of version 1, as far as deletes go.
+    for statement in [
+        "DROP TABLE freshet_delete",
+        "ALTER TABLE freshet_file DROP COLUMN deletes_applied",
+        "UPDATE freshet_format SET version = 1",
+        "DELETE FROM _sqlx_migrations WHERE version = 4",
+    ] {
+        sqlx::query(statement).execute(&test.lake.pool).await.unwrap();
+    }
+    let (_lake, state) = test.reopen().await;
+    assert_eq!(state.files[0].deletes_applied, Sequence(9));
+    assert_eq!(texts(&test.lake, "SELECT CAST(version AS TEXT) FROM freshet_format").await, ["2"]);
 }
 
 /// A file's statistics of one column: its values, `None` for null.

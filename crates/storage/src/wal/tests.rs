@@ -10,6 +10,7 @@ use catalog::{BucketId, OrganisationId};
 use line_protocol::FieldValues;
 
 use super::*;
+use crate::delete::{DeleteFilter, DeleteSubject, DeleteTerm};
 use crate::disk::{RealDisk, SimulatedDisk};
 use crate::ids::{ColumnId, TableId};
 use crate::rows::{FieldRows, RowBatch, SeriesKeys, TableRows};
@@ -136,14 +137,24 @@ fn a_record_comes_back_as_it_was() {
     let wal = Wal::start(Arc::clone(&disk), Path::new(DIRECTORY), log, options(), Box::new(|_, ()| {})).unwrap();
     let rows = batch(5, 3_000);
     wal.append(EncodedRecord::write(&rows).unwrap(), ()).unwrap().wait().unwrap();
+    let filter = DeleteFilter {
+        time_range: (-1, i64::MAX),
+        terms: vec![DeleteTerm {
+            subject: DeleteSubject::Tag("host".to_owned()),
+            is_equal: false,
+            value: "\u{0}ü".to_owned(),
+        }],
+    };
+    wal.append(EncodedRecord::delete(organisation(), bucket(), &filter), ()).unwrap().wait().unwrap();
     wal.append(EncodedRecord::bucket_drop(organisation(), bucket()), ()).unwrap().wait().unwrap();
     wal.close();
     let recovery = recover(&disk, Path::new(DIRECTORY), Sequence::ZERO).unwrap();
-    assert_eq!(recovery.log.next_sequence(), Sequence(3));
+    assert_eq!(recovery.log.next_sequence(), Sequence(4));
     assert_eq!(recovery.log.torn_tail(), None);
     let records: Vec<Record> = recovery.replay.map(|item| item.unwrap().1).collect();
     let dropped = Record::BucketDrop { organisation: organisation(), bucket: bucket() };
-    assert_eq!(records, [Record::Write(rows), dropped]);
+    let deleted = Record::Delete { organisation: organisation(), bucket: bucket(), filter };
+    assert_eq!(records, [Record::Write(rows), deleted, dropped]);
 }
 
 #[test]

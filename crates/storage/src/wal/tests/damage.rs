@@ -294,6 +294,12 @@ fn records_that_make_no_sense_are_refused() {
     check(forged(|header| header.bucket = 0), Damage::Owner { sequence });
     let error = DecodeError::UnknownEncoding(200);
     check(forged(|header| header.encoding = 200), Damage::Payload { sequence, error });
+    check(
+        forged(|header| (header.kind, header.encoding) = (2, 2)),
+        Damage::Payload { sequence, error: DecodeError::UnknownEncoding(2) },
+    );
+    let (_, damage) = damage_of(found(&disk_with(&[(1, &forged(|header| header.kind = 2))]), 0));
+    assert!(matches!(damage, Damage::Payload { .. }), "{damage}");
     let later = Sequence(2);
     check(forged(|header| header.sequence = later), Damage::Gap { expected: sequence, found: later });
     let (_, damage) = damage_of(found(&disk_with(&[(1, &forged(|_| {}))]), 0));
