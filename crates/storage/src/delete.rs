@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! DeleteFilter (names, as the client gave it) ── WAL record, registry ── Tombstone (with its sequence)
-//!                                                                         │ resolved against a table: TableDelete
-//!                                                    buffered rows, by each row's sequence ─┴─ files, by deletes_applied
+//!                                                                                  │ resolved for a table: TableDelete
+//!                                           buffered rows, by each row's sequence ─┴─ files, by deletes_applied
 //! ```
 //!
 //! A tombstone means the rows with a smaller sequence, and no others, wherever they are. Names are resolved against the

@@ -284,8 +284,8 @@ impl Engine {
         self.inner.write(request).await
     }
 
-    /// Deletes rows or values of a bucket. `Ok` means that the fact is durable and that no later snapshot has them; what
-    /// is written afterwards stays. No file is touched. Waits until replay is done.
+    /// Deletes rows or values of a bucket. `Ok` means that the fact is durable and that no later snapshot has them;
+    /// what is written afterwards stays. No file is touched. Waits until replay is done.
     ///
     /// # Errors
     /// [`WriteError`]; then nothing is deleted, except that after [`WriteError::Poisoned`] it may be.
