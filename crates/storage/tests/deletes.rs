@@ -111,6 +111,71 @@ async fn a_crash_after_any_step_brings_nothing_back() {
     }
 }
 
+/// A replay that does not fit into memory writes files on its way, in the middle of deletes and of writes after them.
+#[tokio::test]
+async fn a_replay_that_flushes_on_its_way_applies_deletes_in_their_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = SimulatedDisk::new();
+    let text = "y".repeat(20_000);
+    let mut expected = Vec::new();
+    {
+        let database = Database::open_on(folder.path(), Arc::new(disk.clone())).await;
+        database.write("m,t=old f=1i 1").await;
+        database.engine.flush().await.unwrap();
+        for round in 0..40_i64 {
+            for name in ["a", "b"] {
+                database.write(&format!("m,t={name} f={round}i,s=\"{text}\" {round}")).await;
+            }
+            database.delete((round, round), vec![tag("t", "a")]).await.unwrap();
+            database.delete((round, round), vec![field("s")]).await.unwrap();
+            if round % 3 == 0 {
+                database.write(&format!("m,t=a g={round}i {round}")).await;
+                expected.push(format!("g={round} t=a @{round}"));
+            }
+            expected.push(format!("f={round} t=b @{round}"));
+        }
+        database.delete((1, 1), vec![tag("t", "old")]).await.unwrap();
+        expected.sort();
+        assert_eq!(database.rows("m").await, expected);
+    }
+    for seed in 0..3 {
+        disk.crash(seed);
+        // A tenth of a megabyte of rows makes a flush.
+        let database = Database::open_with(folder.path(), Arc::new(disk.clone()), 1 << 20).await;
+        assert_eq!(database.rows("m").await, expected, "start {seed}");
+        assert!(database.engine.metrics().files > 3, "the replay has written files");
+    }
+    let database = Database::open_on(folder.path(), Arc::new(disk)).await;
+    database.engine.flush().await.unwrap();
+    assert_eq!(database.rows("m").await, expected);
+}
+
+#[tokio::test]
+async fn too_many_deletes_are_applied_by_a_flush_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open_on(folder.path(), Arc::new(SimulatedDisk::new())).await;
+    let limit = storage::limits::TOMBSTONES_PER_TABLE;
+    let delete = async |number: usize| database.delete(ALL, vec![tag("t", &format!("v{number}"))]).await;
+    database.write("m,t=a f=1 1\nm,t=v5 f=1 1").await;
+    for number in 0..limit {
+        delete(number).await.unwrap();
+    }
+    assert_eq!(database.engine.metrics().pending_deletes, limit as u64);
+    // All of them mean buffered rows only, so a flush makes room.
+    delete(limit).await.unwrap();
+    assert_eq!(database.engine.metrics().pending_deletes, 1);
+    // The file of that flush needs all that follow.
+    for number in 1..limit {
+        delete(limit + number).await.unwrap();
+    }
+    let error = delete(2 * limit).await.unwrap_err();
+    assert!(matches!(error, WriteError::Overloaded { retry_after_s: 30, .. }), "{error}");
+    assert_eq!(database.rows("m").await, ["f=1.0 t=a @1"]);
+    // Another measurement is not held up.
+    database.write("n f=1 1").await;
+    database.delete(ALL, vec![measurement("n")]).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_delete_that_means_nothing_leaves_no_trace() {
     let folder = tempfile::tempdir().unwrap();

@@ -37,8 +37,13 @@ impl Database {
 
     /// With the write-ahead log on this disk. A process that was just dropped may hold the directory a moment longer.
     pub(crate) async fn open_on(data_dir: &Path, disk: Arc<dyn Disk>) -> Self {
+        Self::open_with(data_dir, disk, 1 << 30).await
+    }
+
+    /// With less memory: a replay then flushes on its way.
+    pub(crate) async fn open_with(data_dir: &Path, disk: Arc<dyn Disk>, memory_limit_bytes: u64) -> Self {
         let clock = Arc::new(ManualClock::new(NOW_NS));
-        let mut options = EngineOptions::new(data_dir, 1 << 30, clock);
+        let mut options = EngineOptions::new(data_dir, memory_limit_bytes, clock);
         options.wal_disk = disk;
         loop {
             match Engine::open(options.clone()).await {
