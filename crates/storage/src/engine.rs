@@ -14,6 +14,7 @@ mod compactor;
 mod delete;
 mod flusher;
 mod lifetime;
+mod materialise;
 mod metrics;
 mod registrar;
 mod replay;
@@ -35,6 +36,7 @@ pub use self::compactor::{CompactFailure, CompactReport};
 pub use self::delete::DeleteRequest;
 use self::flusher::Selection;
 pub use self::flusher::{FlushFailure, FlushReport};
+pub use self::materialise::{DeleteFilesError, DeleteFilesReport};
 pub use self::metrics::{EngineMetrics, EngineStatus, Health};
 use self::registrar::Registrar;
 use self::state::{Shared, State, TableState};
@@ -44,7 +46,7 @@ use crate::buffer::PreparedRows;
 use crate::delete::{DeleteFilter, Tombstone};
 use crate::disk::{Disk, RealDisk};
 use crate::error::WriteError;
-use crate::ids::{Sequence, TableId};
+use crate::ids::{FileId, Sequence, TableId};
 use crate::lake::{Lake, LakeError};
 use crate::limits;
 use crate::scan::{FOOTER_CACHE_BYTES, FooterCache, Snapshot, TableSnapshot, TableSnapshotParts};
@@ -205,6 +207,10 @@ struct Inner {
     workers: Semaphore,
     waiting_writes: Semaphore,
     flush_lock: Mutex<()>,
+    /// The absolute directory of the data files.
+    files_root: PathBuf,
+    /// The delete up to which the delete file of each data file is up to date; held during a round.
+    materialised: Mutex<HashMap<FileId, Sequence>>,
     flush_wanted: Arc<Notify>,
     flush_progress: Notify,
     replay: watch::Sender<ReplayState>,
@@ -261,6 +267,8 @@ impl Engine {
             workers: Semaphore::new(options.workers.max(1)),
             waiting_writes: Semaphore::new(limits::BUFFER_WAITING_WRITES),
             flush_lock: Mutex::new(()),
+            files_root: std::path::absolute(&files_root).unwrap_or(files_root),
+            materialised: Mutex::default(),
             flush_wanted,
             flush_progress: Notify::new(),
             replay: watch::channel(ReplayState::Running).0,
@@ -273,6 +281,7 @@ impl Engine {
         let wanted = Arc::clone(&inner.flush_wanted);
         tokio::spawn(flusher::flush_loop(Arc::downgrade(&inner), wanted, inner.closing.subscribe()));
         tokio::spawn(compactor::compact_loop(Arc::downgrade(&inner), inner.closing.subscribe()));
+        tokio::spawn(materialise::materialise_loop(Arc::downgrade(&inner), inner.closing.subscribe()));
         Ok(Self { inner })
     }
 

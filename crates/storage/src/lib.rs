@@ -29,9 +29,9 @@ pub mod wal;
 
 pub use delete::{DeleteFilter, DeleteSubject, DeleteTerm};
 pub use engine::{
-    BucketError, CompactFailure, CompactReport, CompactionMetrics, DeleteRequest, Engine, EngineMetrics, EngineOptions,
-    EngineStatus, FlushFailure, FlushReport, Health, KeepForever, OpenError, RetentionSource, SnapshotError,
-    WriteOutcome, WriteRequest,
+    BucketError, CompactFailure, CompactReport, CompactionMetrics, DeleteFilesError, DeleteFilesReport, DeleteRequest,
+    Engine, EngineMetrics, EngineOptions, EngineStatus, FlushFailure, FlushReport, Health, KeepForever, OpenError,
+    RetentionSource, SnapshotError, WriteOutcome, WriteRequest,
 };
 pub use error::{LimitError, ParseErrors, PartialWrite, WriteError};
 pub use ids::{ColumnId, FileId, Sequence, TableId};

@@ -135,3 +135,7 @@ pub const DELETE_FILTER_BYTES: usize = 64 << 10;
 
 /// Seconds after which a delete should be tried again when there are too many: files are rewritten in about that time.
 pub const DELETE_RETRY_AFTER_S: u32 = 30;
+
+/// How often deletes are written into delete files for outside readers, all that came since together: each round reads
+/// the files that they mean and makes a snapshot, and who needs it at once can ask.
+pub const DELETE_FILES_INTERVAL: Duration = Duration::from_secs(240);

@@ -5,11 +5,13 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use storage::disk::Disk;
 use storage::disk::simulated::{Random, SimulatedDisk};
-use storage::{DeleteSubject, DeleteTerm, WriteError};
+use storage::{DeleteFilesReport, DeleteSubject, DeleteTerm, WriteError};
 
 use support::{Database, bucket};
 
@@ -271,6 +273,83 @@ async fn the_limits_of_deletes() {
     assert_eq!(error.to_string(), "the predicate of the delete takes more than 65536 bytes");
     database.engine.close().await.unwrap();
     assert!(matches!(database.delete(ALL, vec![]).await, Err(WriteError::Closed)));
+}
+
+/// The rows of `m` as DuckDB reads them; `None` if the tests of clients are to be left out.
+fn duckdb_rows(data_dir: &Path) -> Option<Vec<String>> {
+    if std::env::var("FRESHET_TEST_CLIENTS").is_ok_and(|value| value == "skip") {
+        return None;
+    }
+    let Some(python) = std::env::var_os("FRESHET_TEST_PYTHON") else {
+        panic!("FRESHET_TEST_PYTHON is not set: run `cargo xtask test`, or set FRESHET_TEST_CLIENTS=skip");
+    };
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/clients/python/lake_rows.py");
+    let catalog = data_dir.join("catalog.sqlite");
+    let output = Command::new(python).arg(program).arg(catalog).args(["b", "m"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    Some(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
+
+async fn check_duckdb(database: &Database, data_dir: &Path, case: &str) {
+    let expected = database.rows("m").await;
+    if let Some(found) = duckdb_rows(data_dir) {
+        assert_eq!(found, expected, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn an_outside_reader_sees_no_deleted_row_after_materialisation() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = |files, rows| DeleteFilesReport { files, rows };
+    let mut database = Database::open(folder.path()).await;
+    assert_eq!(database.engine.materialise_deletes().await.unwrap(), report(0, 0));
+    for day in 0..3_i64 {
+        let lines: String = (0..100).map(|n| format!("m,t=h{} f={n}i,g=1i {}\n", n % 5, day * 1000 + n)).collect();
+        database.write(&lines).await;
+        database.engine.flush().await.unwrap();
+    }
+    // Of the first file a fifth, of the second all, of the third nothing.
+    database.delete((0, 999), vec![tag("t", "h1")]).await.unwrap();
+    database.delete((1000, 1999), vec![]).await.unwrap();
+    database.delete(ALL, vec![tag("t", "nobody")]).await.unwrap();
+    assert_eq!(database.engine.materialise_deletes().await.unwrap(), report(2, 120));
+    check_duckdb(&database, folder.path(), "first round").await;
+    assert_eq!(database.engine.materialise_deletes().await.unwrap(), report(0, 0), "nothing is new");
+    // A second delete of the same files: one delete file for each, with all positions.
+    database.delete(ALL, vec![tag("t", "h2")]).await.unwrap();
+    database.delete((50, 60), vec![]).await.unwrap();
+    assert_eq!(database.engine.materialise_deletes().await.unwrap(), report(2, 20 + 20 + 7 + 20));
+    check_duckdb(&database, folder.path(), "second round").await;
+    // Later points of the same series stay, before and after their flush.
+    database.write("m,t=h1 f=1000i 1\nm,t=h2 f=1001i 1002").await;
+    database.engine.flush().await.unwrap();
+    check_duckdb(&database, folder.path(), "points after the deletes").await;
+    database.engine.close().await.unwrap();
+    drop(database);
+
+    // What an earlier process wrote is known by its counts.
+    database = Database::open(folder.path()).await;
+    assert_eq!(database.engine.materialise_deletes().await.unwrap(), report(0, 0));
+    check_duckdb(&database, folder.path(), "restart").await;
+    database.delete((2000, 2999), vec![not(tag("t", "h3"))]).await.unwrap();
+    drop(database);
+    database = Database::open(folder.path()).await;
+    assert_eq!(database.engine.materialise_deletes().await.unwrap(), report(1, 80));
+    check_duckdb(&database, folder.path(), "a delete that was replayed").await;
+    drop(database);
+
+    // The directory is moved: paths in delete files are absolute.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let moved = elsewhere.path().join("moved");
+    std::fs::rename(folder.path(), &moved).unwrap();
+    let database = Database::open(&moved).await;
+    check_duckdb(&database, &moved, "moved").await;
+    // A field cannot be deleted by position.
+    database.delete(ALL, vec![field("f"), tag("t", "h0")]).await.unwrap();
+    assert_eq!(database.engine.materialise_deletes().await.unwrap(), report(0, 0));
+    database.engine.drop_bucket(database.bucket.organisation, database.bucket.bucket).await.unwrap();
+    assert_eq!(database.engine.materialise_deletes().await.unwrap(), report(0, 0));
 }
 
 /// One point of the model: tags, time, and the fields' values.

@@ -7,6 +7,7 @@
 //! A flush writes files and says what it wrote; committing them to the catalog is `lake`'s work, and what is flushed
 //! when is the engine's.
 
+mod delete_file;
 pub(crate) mod encode;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -16,6 +17,7 @@ mod parquet;
 pub(crate) mod sort;
 pub(crate) mod upload;
 
+pub(crate) use self::delete_file::encode_delete_file;
 pub(crate) use self::encode::ROW_GROUP_ROWS;
 pub use self::footer::{FooterColumn, FooterError, FooterMetadata};
 pub use self::parquet::{FlushError, WrittenFile, write_table};

@@ -181,7 +181,7 @@ async fn end_rows(
     bucket: BucketId,
     schema_id: i64,
 ) -> Result<(), sqlx::Error> {
-    const END_OF_TABLES: [&str; 5] = [
+    const END_OF_TABLES: [&str; 6] = [
         "UPDATE ducklake_table SET end_snapshot = $1 WHERE end_snapshot IS NULL AND table_id IN \
          (SELECT table_id FROM freshet_table WHERE bucket_id = $2)",
         "UPDATE ducklake_column SET end_snapshot = $1 WHERE end_snapshot IS NULL AND table_id IN \
@@ -191,6 +191,8 @@ async fn end_rows(
         "UPDATE ducklake_tag SET end_snapshot = $1 WHERE end_snapshot IS NULL AND object_id IN \
          (SELECT table_id FROM freshet_table WHERE bucket_id = $2)",
         "UPDATE ducklake_data_file SET end_snapshot = $1 WHERE end_snapshot IS NULL AND table_id IN \
+         (SELECT table_id FROM freshet_table WHERE bucket_id = $2)",
+        "UPDATE ducklake_delete_file SET end_snapshot = $1 WHERE end_snapshot IS NULL AND table_id IN \
          (SELECT table_id FROM freshet_table WHERE bucket_id = $2)",
     ];
     const END_OF_SCHEMA: [&str; 2] = [

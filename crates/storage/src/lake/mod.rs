@@ -9,6 +9,7 @@
 
 mod buckets;
 mod commit;
+mod delete_files;
 mod error;
 mod lifetime;
 mod load;
@@ -31,6 +32,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use uuid::Uuid;
 
 pub use commit::{FlushCommit, NewDataFile};
+pub use delete_files::NewDeleteFile;
 pub use error::{CommitError, LakeError};
 pub use lifetime::EndedFiles;
 pub use load::LakeState;

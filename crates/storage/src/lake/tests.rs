@@ -5,6 +5,8 @@ mod duckdb;
 mod replace;
 mod support;
 
+use std::collections::HashMap;
+
 use catalog::BucketId;
 use line_protocol::FieldKind;
 
@@ -322,6 +324,42 @@ async fn deletes_come_and_go_with_commits() {
     test.lake.commit_flush(&commit).await.unwrap();
     test.lake.drop_bucket(cpu.bucket).await.unwrap();
     assert_eq!(live().await, [other]);
+}
+
+#[tokio::test]
+async fn a_data_file_has_one_live_delete_file_as_long_as_it_lives() {
+    let test = TestLake::new().await;
+    let cpu = test.table("cpu", &[("host", TAG)]).await;
+    let files = vec![file(&cpu, "a.parquet", 10, (1, 1)), file(&cpu, "b.parquet", 10, (2, 2))];
+    let files = test.lake.commit_flush(&FlushCommit { files, ..FlushCommit::default() }).await.unwrap();
+    let delete_file = |file: FileId, name: &str, delete_count: u64| NewDeleteFile {
+        table: cpu.table,
+        file,
+        path: format!("{}{name}", table_directory(cpu.bucket, cpu.table)),
+        delete_count,
+        size_bytes: 100,
+        footer_size_bytes: 50,
+    };
+    let (first, second) = (files[0].file, files[1].file);
+    let commit = async |new: &[NewDeleteFile]| test.lake.commit_delete_files(new).await.unwrap();
+    assert_eq!(commit(&[delete_file(first, "1.parquet", 3), delete_file(second, "2.parquet", 4)]).await, [""; 0]);
+    // One is replaced; a data file that is gone has none.
+    let gone = delete_file(FileId(99), "4.parquet", 1);
+    assert_eq!(commit(&[delete_file(first, "3.parquet", 5), gone.clone()]).await, [gone.path.clone()]);
+    assert_eq!(test.lake.delete_counts().await.unwrap(), [(first, 5), (second, 4)].into());
+    let rows = "SELECT begin_snapshot || ' ' || coalesce(end_snapshot, '-') || ' ' || data_file_id || ' ' || path \
+                FROM ducklake_delete_file ORDER BY delete_file_id";
+    assert_eq!(texts(&test.lake, rows).await, ["3 4 0 1.parquet", "3 - 1 2.parquet", "4 - 0 3.parquet"]);
+    let changes = "SELECT changes_made FROM ducklake_snapshot_changes WHERE snapshot_id > 2 ORDER BY snapshot_id";
+    assert_eq!(texts(&test.lake, changes).await, ["deleted_from_table:2", "deleted_from_table:2"]);
+    let misplaced = NewDeleteFile { path: "elsewhere/5.parquet".to_owned(), ..delete_file(first, "", 6) };
+    let error = test.lake.commit_delete_files(&[misplaced]).await.unwrap_err();
+    assert!(matches!(error, CommitError::NotCommitted(LakeError::FilePath { .. })), "{error}");
+    // A round that has nothing to say makes no snapshot, and a dropped bucket leaves nothing live.
+    assert_eq!(commit(&[gone.clone()]).await, [gone.path]);
+    test.lake.drop_bucket(cpu.bucket).await.unwrap();
+    assert_eq!(test.lake.delete_counts().await.unwrap(), HashMap::new());
+    assert_eq!(texts(&test.lake, "SELECT CAST(max(snapshot_id) AS TEXT) FROM ducklake_snapshot").await, ["5"]);
 }
 
 #[tokio::test]

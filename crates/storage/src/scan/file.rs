@@ -147,10 +147,10 @@ fn arrange(batch: &RecordBatch, places: &[Option<usize>], columns: &[ColumnId], 
 }
 
 /// The Parquet leaf of each column of a file, by field id.
-struct Leaves(Vec<(ColumnId, usize)>);
+pub(super) struct Leaves(Vec<(ColumnId, usize)>);
 
 impl Leaves {
-    fn new(schema: &SchemaDescriptor) -> Self {
+    pub(super) fn new(schema: &SchemaDescriptor) -> Self {
         let id = |leaf: usize| {
             let info = schema.column(leaf).self_type().get_basic_info().clone();
             info.has_id().then(|| (ColumnId(i64::from(info.id())), leaf))
@@ -160,7 +160,7 @@ impl Leaves {
         Self(leaves)
     }
 
-    fn find(&self, column: ColumnId) -> Option<usize> {
+    pub(super) fn find(&self, column: ColumnId) -> Option<usize> {
         self.0.binary_search_by_key(&column, |(id, _)| *id).ok().map(|index| self.0[index].1)
     }
 }

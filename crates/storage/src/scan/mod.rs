@@ -7,6 +7,7 @@
 //! A snapshot never changes; it holds what it needs in memory and names immutable files. Nothing here writes.
 
 mod buffer;
+mod deleted;
 pub(crate) mod file;
 mod footers;
 mod merge;
@@ -22,6 +23,7 @@ use arrow::record_batch::RecordBatch;
 use futures::stream::BoxStream;
 use parquet::errors::ParquetError;
 
+pub(crate) use self::deleted::deleted_positions;
 pub use self::footers::{FOOTER_CACHE_BYTES, FooterCache};
 pub use self::plan::ScanPartition;
 pub(crate) use self::plan::{merged, sample};
