@@ -42,3 +42,32 @@ pub(crate) fn encode_delete_file(data_file: &str, positions: &[i64]) -> Result<V
     }
     writer.into_inner()
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::AsArray;
+    use arrow::datatypes::Int64Type;
+    use bytes::Bytes;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    use super::*;
+
+    #[test]
+    fn columns_have_the_names_and_ids_of_duckdbs() {
+        let positions: Vec<i64> = (0..20_000).map(|position| position * 3).collect();
+        let bytes = Bytes::from(encode_delete_file("/data/files/b/1/x.parquet", &positions).unwrap());
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+        let columns = reader.parquet_schema().columns().iter();
+        let columns: Vec<(String, i32)> =
+            columns.map(|column| (column.name().to_owned(), column.self_type().get_basic_info().id())).collect();
+        assert_eq!(columns, [("file_path".to_owned(), 2_147_483_646), ("pos".to_owned(), 2_147_483_645)]);
+        let mut found = Vec::new();
+        for batch in reader.build().unwrap() {
+            let batch = batch.unwrap();
+            let paths = batch.column(0).as_string::<i32>();
+            assert!(paths.iter().all(|path| path == Some("/data/files/b/1/x.parquet")));
+            found.extend_from_slice(batch.column(1).as_primitive::<Int64Type>().values());
+        }
+        assert_eq!(found, positions);
+    }
+}
