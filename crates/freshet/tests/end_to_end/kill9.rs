@@ -235,7 +235,7 @@ async fn acknowledged_deletes_survive() {
         // The last write and the last delete may have been on their way.
         for batch in 0..=written {
             let count = found.remove(&batch).unwrap_or_default();
-            let delete = (batch + 1) / 2;
+            let delete = batch.div_ceil(2);
             let is_second = batch % 2 == 1;
             let allowed: &[u64] = match () {
                 () if is_second && delete <= deleted => &[0],
