@@ -8,8 +8,8 @@
 //! cover, and covers it once: the time that is covered more than once shrinks with each such merge. A join takes files
 //! with nothing in between, so it makes no overlap, and there are fewer files after it.
 //!
-//! **Write amplification.** In the background a group is taken only if enough of its bytes have to move anyway; see
-//! [`Candidate::is_worth_it`] and [`Window::is_worth_it`]. When everything is to be settled, cost counts for less.
+//! **Write amplification.** In the background a group is taken only if enough of its bytes have to move anyway: see
+//! `Candidate::is_worth_it` and `Window::is_worth_it`. When everything is to be settled, cost counts for less.
 
 use crate::ids::{FileId, Sequence};
 use crate::limits;
