@@ -22,7 +22,7 @@ pub(crate) use self::arrays::{Eraser, RowDeletes};
 pub(crate) use self::buffered::without_deleted;
 pub(crate) use self::encoding::{decode_filter, decode_terms, encode_filter, encode_terms};
 use crate::ids::{ColumnId, Sequence};
-use crate::table::{ColumnKind, TableSchema};
+use crate::table::{ColumnKind, DataFile, TableSchema};
 
 /// What a delete means: values whose time lies in the range and whose point satisfies all terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,6 +186,11 @@ impl TableDelete {
     /// Whether a range of times (inclusive) has a time in common with it.
     pub(crate) fn overlaps(&self, (first, last): (i64, i64)) -> bool {
         first <= self.time_range.1 && self.time_range.0 <= last
+    }
+
+    /// Whether the file has not applied it and may hold rows that it means.
+    pub(crate) fn concerns(&self, file: &DataFile) -> bool {
+        self.sequence > file.deletes_applied && self.overlaps(file.time_range)
     }
 
     /// Whether every row with a time in that range (inclusive) goes.

@@ -127,6 +127,10 @@ pub const CLOCK_WAIT: Duration = Duration::from_secs(3600);
 /// time, at some ten nanoseconds a row; rewriting the files ends the need.
 pub const TOMBSTONES_PER_TABLE: usize = 10_000;
 
+/// Deletes of a table from which its files are rewritten without them although it is busy: each scan holds its rows
+/// against every one. Below, files wait until the table is quiet or somebody asks, as rewriting costs far more.
+pub const TOMBSTONES_KEPT: usize = 32;
+
 /// Memory of all deletes that are not applied everywhere, with a pointer for each table that one concerns.
 pub const TOMBSTONE_BYTES: usize = 64 << 20;
 

@@ -85,6 +85,10 @@ async fn a_delete_means_what_was_written_before_it() {
     }
     // Two files of before the last delete are left, and nothing but compaction rewrites them.
     assert!(database.engine.metrics().pending_deletes > 0);
+    let report = database.engine.compact().await.unwrap();
+    assert!(report.files_retired > 0, "{report:?}");
+    assert_eq!(database.engine.metrics().pending_deletes, 0);
+    assert_eq!(database.rows("m").await, story().last().unwrap().1);
 }
 
 /// The process dies and the power fails after every step in turn; what was acknowledged must hold, and go on to hold.
@@ -348,6 +352,10 @@ async fn an_outside_reader_sees_no_deleted_row_after_materialisation() {
     // A field cannot be deleted by position.
     database.delete(ALL, vec![field("f"), tag("t", "h0")]).await.unwrap();
     assert_eq!(database.engine.materialise_deletes().await.unwrap(), report(0, 0));
+    database.engine.compact().await.unwrap();
+    check_duckdb(&database, &moved, "compacted").await;
+    assert_eq!(database.engine.metrics().pending_deletes, 0);
+    database.delete((2000, 2999), vec![]).await.unwrap();
     database.engine.drop_bucket(database.bucket.organisation, database.bucket.bucket).await.unwrap();
     assert_eq!(database.engine.materialise_deletes().await.unwrap(), report(0, 0));
 }
@@ -436,7 +444,7 @@ fn random_terms(random: &mut Random) -> Vec<DeleteTerm> {
     terms
 }
 
-/// Random writes with late, repeated and partial points, deletes, flushes, kills and clean restarts.
+/// Random writes with late, repeated and partial points, deletes, flushes, compactions, kills and clean restarts.
 #[tokio::test]
 async fn random_stories_agree_with_a_map() {
     for seed in 0..100 {
@@ -447,7 +455,7 @@ async fn random_stories_agree_with_a_map() {
         let mut database = open().await;
         let mut model = Model::new();
         for step in 0..12 {
-            match random.below(10) {
+            match random.below(12) {
                 0..=4 => database.write(&random_write(&mut random, &mut model, step)).await,
                 5..=7 => {
                     let first = random.below(12) as i64;
@@ -458,6 +466,13 @@ async fn random_stories_agree_with_a_map() {
                 }
                 8 => {
                     database.engine.flush().await.unwrap();
+                }
+                9 => {
+                    database.engine.materialise_deletes().await.unwrap();
+                }
+                10 => {
+                    database.engine.compact().await.unwrap();
+                    assert_eq!(database.engine.metrics().pending_deletes, 0, "seed {seed}, after step {step}");
                 }
                 _ => {
                     if random.chance() {

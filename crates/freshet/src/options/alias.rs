@@ -2,8 +2,8 @@
 //! container image, so that a compose file needs another image name and nothing else.
 
 use super::{
-    CompactOptions, ConnectionOptions, DeleteOptions, InitOptions, QueryOptions, ServeOptions, TargetOptions, WriteOptions,
-    parse_duration,
+    CompactOptions, ConnectionOptions, DeleteOptions, InitOptions, QueryOptions, ServeOptions, TargetOptions,
+    WriteOptions, parse_duration,
 };
 
 /// Whose variable it is.

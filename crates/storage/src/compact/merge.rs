@@ -226,6 +226,12 @@ impl Job {
         (first, last)
     }
 
+    /// What each input had applied already, and what the snapshot applies now.
+    fn deletes_applied(&self) -> Sequence {
+        let applied = self.inputs.iter().map(|file| file.deletes_applied).max().unwrap_or_default();
+        applied.max(self.snapshot.parts().deletes.through)
+    }
+
     fn footer(&self, time_range: (i64, i64)) -> FooterMetadata {
         let level = self.inputs.iter().map(|file| file.level).max().unwrap_or(0).saturating_add(1);
         FooterMetadata {
@@ -235,6 +241,7 @@ impl Job {
             columns: FooterColumn::of_schema(&self.schema),
             sort_tags: self.schema.sort_tags(),
             sequences: self.sequences(),
+            deletes_applied: self.deletes_applied(),
             time_range,
             level,
             inputs: self.inputs.iter().map(|file| file.path.clone()).collect(),
@@ -309,6 +316,7 @@ impl Output {
             footer_size_bytes: size.footer_size_bytes,
             time_range: footer.time_range,
             sequences: footer.sequences,
+            deletes_applied: footer.deletes_applied,
             level: footer.level,
             sort_tags: footer.sort_tags,
             statistics,

@@ -29,6 +29,8 @@ pub struct PlanFile {
     pub memory_bytes: u64,
     /// Whether its rows come in the order that the table has now.
     pub in_order: bool,
+    /// Whether it may hold rows or values that were deleted after it was written.
+    pub has_deletes: bool,
 }
 
 /// How much a plan may cost.
@@ -39,6 +41,8 @@ pub enum Effort {
     Background {
         /// Whether the table is quiet.
         quiet: bool,
+        /// Whether so many deletes wait for the table's files that readers feel them.
+        many_deletes: bool,
     },
     /// Until no two files overlap, small ones are joined, and no row is past its retention.
     Settle,
@@ -66,13 +70,15 @@ pub enum Reason {
     Resort,
     /// Some of its rows are past their retention.
     Retention,
+    /// Some of its rows or values are deleted.
+    Deletes,
     /// They are small neighbours in time.
     Join,
 }
 
 impl Reason {
     /// All reasons, the most urgent first.
-    pub const ALL: [Self; 4] = [Self::Overlap, Self::Resort, Self::Retention, Self::Join];
+    pub const ALL: [Self; 5] = [Self::Overlap, Self::Resort, Self::Retention, Self::Deletes, Self::Join];
 
     /// A word for logs and metrics.
     #[must_use]
@@ -81,6 +87,7 @@ impl Reason {
             Self::Overlap => "overlap",
             Self::Resort => "resort",
             Self::Retention => "retention",
+            Self::Deletes => "deletes",
             Self::Join => "join",
         }
     }
@@ -129,6 +136,11 @@ pub fn next_group(files: &[PlanFile], effort: Effort, cutoff: i64, limits: &Grou
             let is_cut = |file: &&PlanFile| file.time_range.0 < cutoff && file.time_range.1 >= cutoff;
             let file = files.iter().find(is_cut).filter(|_| effort == Effort::Settle)?;
             Some(Group { files: vec![file.file], reason: Reason::Retention })
+        })
+        .or_else(|| {
+            let is_due = !matches!(effort, Effort::Background { quiet: false, many_deletes: false });
+            let file = live.iter().find(|file| file.has_deletes).filter(|_| is_due)?;
+            Some(Group { files: vec![file.file], reason: Reason::Deletes })
         })
         .or_else(|| neighbours(&components, effort, limits))
 }
@@ -267,7 +279,7 @@ fn overlapping(components: &[&[PlanFile]], effort: Effort, limits: &GroupLimits)
         let mut files: Vec<&PlanFile> = component.iter().collect();
         files.sort_unstable_by_key(|file| (file.sequences, file.file));
         let found = match effort {
-            Effort::Background { quiet } => best_paying(&files, quiet, limits),
+            Effort::Background { quiet, .. } => best_paying(&files, quiet, limits),
             Effort::Settle => largest(&files, limits),
         };
         let Some((candidate, score)) = found else { continue };

@@ -16,11 +16,13 @@ use tokio::time::Instant;
 
 use super::compaction_metrics::CompactionMetrics;
 use super::flusher::{FlushFailure, Selection};
+use super::tombstones::tombstones_of;
 use super::{Engine, Inner};
 use crate::compact::plan::{self, Effort, GroupLimits, PlanFile, Reason};
 use crate::compact::{
     Background, CompactionError, Job, TrustedTime, Weight, cuts, input_memory_bytes, writer_memory_bytes,
 };
+use crate::delete::{TableDelete, Tombstones};
 use crate::flush::WrittenFile;
 use crate::ids::{FileId, Sequence, TableId};
 use crate::lake::{CommitError, LakeError, NewDataFile, Replacement};
@@ -45,7 +47,7 @@ pub struct CompactReport {
     pub bytes_read: u64,
     /// Bytes that were written.
     pub bytes_written: u64,
-    /// Files that went whole because all of their rows were past their retention.
+    /// Files that went whole because all of their rows were past their retention or deleted.
     pub files_retired: usize,
 }
 
@@ -170,6 +172,8 @@ struct Work {
     reason: Reason,
     /// Rows before this time are left out.
     cutoff: i64,
+    /// What they mean is left out.
+    deletes: Tombstones,
 }
 
 /// A table and what is known of it at one moment.
@@ -177,6 +181,7 @@ struct Table {
     schema: Arc<TableSchema>,
     files: Arc<[DataFile]>,
     cutoff: i64,
+    deletes: Tombstones,
 }
 
 /// What became of a [`Work`].
@@ -260,7 +265,7 @@ impl Inner {
                 // The lock is given back after each batch, so that a request to compact does not wait for all.
                 let _alone = self.compactor.lock.lock().await;
                 let bound = self.shared.lock().applied;
-                let work = self.plan_merges(Effort::Background { quiet: false }, bound, &[]);
+                let work = self.plan_merges(Effort::Background { quiet: false, many_deletes: false }, bound, &[]);
                 let Some(batch) = batches(work).into_iter().next() else { break };
                 // What failed is logged, and left alone for a while.
                 let (done, _) = self.run_batch(batch).await?;
@@ -282,16 +287,17 @@ impl Inner {
 
     /// All tables that have files.
     fn tables_with_files(&self) -> Vec<Table> {
-        let lists: Vec<(TableId, Arc<[DataFile]>)> = {
+        let lists: Vec<(TableId, Arc<[DataFile]>, Tombstones)> = {
             let state = self.shared.lock();
+            let through = state.deletes_through();
             let with_files = state.tables.iter().filter(|(_, live)| !live.files.is_empty());
-            with_files.map(|(table, live)| (*table, Arc::clone(&live.files))).collect()
+            with_files.map(|(id, live)| (*id, Arc::clone(&live.files), tombstones_of(live, through))).collect()
         };
         let mut cutoffs: HashMap<BucketId, i64> = HashMap::new();
-        let table = |(table, files): (TableId, Arc<[DataFile]>)| {
+        let table = |(table, files, deletes): (TableId, Arc<[DataFile]>, Tombstones)| {
             let schema = Arc::clone(&self.shared.registry.table(table)?.schema);
             let cutoff = *cutoffs.entry(schema.bucket).or_insert_with(|| self.cutoff(schema.bucket));
-            Some(Table { schema, files, cutoff })
+            Some(Table { schema, files, cutoff, deletes })
         };
         lists.into_iter().filter_map(table).collect()
     }
@@ -302,9 +308,10 @@ impl Inner {
         for table in self.tables_with_files() {
             let id = table.schema.table;
             let (quiet, may_be_tried) = self.compactor.look_at(id, &table.files);
+            let many_deletes = table.deletes.list.len() >= limits::TOMBSTONES_KEPT;
             let effort = match effort {
                 Effort::Settle => Effort::Settle,
-                Effort::Background { .. } if may_be_tried => Effort::Background { quiet },
+                Effort::Background { .. } if may_be_tried => Effort::Background { quiet, many_deletes },
                 Effort::Background { .. } => continue,
             };
             if !given_up.contains(&id) {
@@ -318,6 +325,7 @@ impl Inner {
     fn plan_table(&self, table: &Table, effort: Effort, bound: Sequence) -> Option<Work> {
         let (columns, sort_tags) = (table.schema.columns.len(), table.schema.sort_tags());
         let batch_rows = self.batch_rows(columns);
+        let deletes = TableDelete::resolve_all(&table.deletes.list, &table.schema);
         let files = table.files.iter().filter(|file| file.sequences.1 <= bound);
         let files: Vec<PlanFile> = files
             .map(|file| {
@@ -331,6 +339,7 @@ impl Inner {
                     size_bytes: file.size_bytes,
                     memory_bytes: input_memory_bytes(file, columns, rows),
                     in_order,
+                    has_deletes: deletes.iter().any(|delete| delete.sequence <= bound && delete.concerns(file)),
                 }
             })
             .collect();
@@ -349,6 +358,7 @@ impl Inner {
             inputs: inputs.collect(),
             reason: group.reason,
             cutoff: table.cutoff,
+            deletes: table.deletes.clone(),
         })
     }
 
@@ -365,12 +375,16 @@ impl Inner {
         usize::try_from(rows).unwrap_or(usize::MAX).clamp(256, 8192)
     }
 
-    /// Ends files of which all rows are past their retention.
+    /// Ends files of which all rows are past their retention or deleted.
     async fn retire(&self) -> Result<CompactReport, CompactFailure> {
         let mut replacements = Vec::new();
-        for table in self.tables_with_files().into_iter().filter(|table| table.cutoff > i64::MIN) {
-            let expired = table.files.iter().filter(|file| file.time_range.1 < table.cutoff);
-            let inputs: Vec<FileId> = expired.map(|file| file.file).collect();
+        for table in self.tables_with_files() {
+            let deletes = TableDelete::resolve_all(&table.deletes.list, &table.schema);
+            let is_deleted = |file: &DataFile| {
+                deletes.iter().any(|delete| delete.concerns(file) && delete.takes_all_of(file.time_range))
+            };
+            let gone = table.files.iter().filter(|file| file.time_range.1 < table.cutoff || is_deleted(file));
+            let inputs: Vec<FileId> = gone.map(|file| file.file).collect();
             if !inputs.is_empty() {
                 replacements.push(Replacement { table: table.schema.table, inputs, outputs: Vec::new() });
             }
@@ -380,7 +394,7 @@ impl Inner {
             let done = self.replace(replacements).await?;
             report.files_retired = done.iter().map(|replacement| replacement.inputs.len()).sum();
             self.compactor.counters.lock().files_retired += report.files_retired as u64;
-            tracing::info!(files = report.files_retired, "files past their retention were retired");
+            tracing::info!(files = report.files_retired, "files without a row that is wanted were retired");
         }
         Ok(report)
     }
@@ -465,6 +479,7 @@ impl Inner {
                 schema: Arc::clone(&work.schema),
                 files: Arc::clone(&work.inputs),
                 buffers: Vec::new(),
+                deletes: work.deletes.clone(),
                 store: self.store.clone(),
                 footers: Arc::clone(&self.footers),
                 visible_from: work.cutoff,
@@ -499,6 +514,7 @@ impl Inner {
                     for (replacement, files) in replacements.iter().zip(files) {
                         state.commit_replacement(replacement.table, &replacement.inputs, files);
                     }
+                    state.trim_deletes();
                     break;
                 }
                 Err(CommitError::NotCommitted(LakeError::UnknownTable(gone) | LakeError::FilesGone(gone))) => {

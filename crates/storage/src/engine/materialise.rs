@@ -109,10 +109,7 @@ impl Inner {
             };
             let deletes = TableDelete::resolve_all(&live.tombstones, &entry.schema);
             for file in live.files.iter().filter(is_new) {
-                let means = |delete: &&Arc<TableDelete>| {
-                    delete.sequence > file.deletes_applied && delete.overlaps(file.time_range)
-                };
-                let deletes = deletes.iter().filter(means).cloned().collect();
+                let deletes = deletes.iter().filter(|delete| delete.concerns(file)).cloned().collect();
                 pending.files.push(Work { schema: Arc::clone(&entry.schema), file: file.clone(), deletes });
             }
         }

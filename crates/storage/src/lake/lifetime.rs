@@ -82,10 +82,11 @@ impl Lake {
         let now = sql::snapshot_time(self.clock.now_ns());
         let schedule = async {
             let files: Vec<FileRow> = sqlx::query_as(
-                "SELECT d.data_file_id, s.path || t.path || d.path FROM ducklake_data_file d \
+                "SELECT d.id, s.path || t.path || d.path FROM \
+                 (SELECT data_file_id AS id, table_id, path, end_snapshot FROM ducklake_data_file \
+                 UNION ALL SELECT delete_file_id, table_id, path, end_snapshot FROM ducklake_delete_file) d \
                  JOIN ducklake_table t ON t.table_id = d.table_id JOIN ducklake_schema s ON s.schema_id = t.schema_id \
-                 WHERE d.end_snapshot <= (SELECT min(snapshot_id) FROM ducklake_snapshot) \
-                 ORDER BY d.data_file_id LIMIT $1",
+                 WHERE d.end_snapshot <= (SELECT min(snapshot_id) FROM ducklake_snapshot) ORDER BY d.id LIMIT $1",
             )
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(&mut *transaction)
@@ -100,9 +101,11 @@ impl Lake {
             })
             .await?;
             let ids: Vec<i64> = files.iter().map(|(id, _)| *id).collect();
-            const FORGET: [&str; 2] = [
+            // Data files and delete files have their ids from one counter.
+            const FORGET: [&str; 3] = [
                 "DELETE FROM ducklake_file_column_stats WHERE data_file_id",
                 "DELETE FROM ducklake_data_file WHERE data_file_id",
+                "DELETE FROM ducklake_delete_file WHERE delete_file_id",
             ];
             for statement in FORGET {
                 sql::execute_in(&mut transaction, (statement, ""), None, &ids).await?;
@@ -162,8 +165,9 @@ impl Lake {
     pub async fn ended_files(&self) -> Result<EndedFiles, LakeError> {
         let read = async {
             let ended: (i64, i64) = sqlx::query_as(
-                "SELECT count(*), CAST(coalesce(sum(file_size_bytes), 0) AS BIGINT) FROM ducklake_data_file \
-                 WHERE end_snapshot >= 0",
+                "SELECT count(*), CAST(coalesce(sum(file_size_bytes), 0) AS BIGINT) FROM \
+                 (SELECT file_size_bytes FROM ducklake_data_file WHERE end_snapshot >= 0 \
+                 UNION ALL SELECT file_size_bytes FROM ducklake_delete_file WHERE end_snapshot >= 0) ended",
             )
             .fetch_one(&self.pool)
             .await?;
@@ -186,7 +190,8 @@ impl Lake {
     /// [`LakeError`] if it cannot be read.
     pub async fn named_paths(&self) -> Result<HashSet<String>, LakeError> {
         let paths: Vec<String> = sqlx::query_scalar(
-            "SELECT s.path || t.path || d.path FROM ducklake_data_file d \
+            "SELECT s.path || t.path || d.path FROM (SELECT table_id, path FROM ducklake_data_file \
+             UNION ALL SELECT table_id, path FROM ducklake_delete_file) d \
              JOIN ducklake_table t ON t.table_id = d.table_id JOIN ducklake_schema s ON s.schema_id = t.schema_id \
              UNION ALL SELECT path FROM ducklake_files_scheduled_for_deletion",
         )
@@ -225,7 +230,8 @@ async fn forget_dropped(transaction: &mut Transaction) -> Result<bool, sqlx::Err
     sqlx::query(
         "INSERT INTO freshet_gone(table_id) SELECT t.table_id FROM ducklake_table t \
          WHERE t.end_snapshot <= (SELECT min(snapshot_id) FROM ducklake_snapshot) \
-         AND NOT EXISTS (SELECT 1 FROM ducklake_data_file d WHERE d.table_id = t.table_id)",
+         AND NOT EXISTS (SELECT 1 FROM ducklake_data_file d WHERE d.table_id = t.table_id) \
+         AND NOT EXISTS (SELECT 1 FROM ducklake_delete_file d WHERE d.table_id = t.table_id)",
     )
     .execute(&mut **transaction)
     .await?;

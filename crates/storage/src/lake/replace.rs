@@ -131,6 +131,9 @@ async fn live_files(
 async fn end_files(transaction: &mut Transaction, snapshot_id: i64, files: &[i64]) -> Result<(), sqlx::Error> {
     let statement = ("UPDATE ducklake_data_file SET end_snapshot = ", " WHERE data_file_id");
     sql::execute_in(transaction, statement, Some(snapshot_id), files).await?;
+    // What deletes say of a file goes with it.
+    let statement = ("UPDATE ducklake_delete_file SET end_snapshot = ", " WHERE end_snapshot IS NULL AND data_file_id");
+    sql::execute_in(transaction, statement, Some(snapshot_id), files).await?;
     sql::execute_in(transaction, ("DELETE FROM freshet_file WHERE data_file_id", ""), None, files).await?;
     Ok(())
 }

@@ -144,12 +144,16 @@ pub(crate) fn merged(snapshot: &Arc<TableSnapshot>, time_range: (i64, i64), batc
         limit: None,
         sorted: true,
     });
-    let overlaps = |file: &&DataFile| file.time_range.0 <= time_range.1 && time_range.0 <= file.time_range.1;
-    let mut files: Vec<DataFile> = snapshot.parts.files.iter().filter(overlaps).cloned().collect();
+    let clip = |file: &DataFile| (file.time_range.0.max(time_range.0), file.time_range.1.min(time_range.1));
+    let overlaps = |file: &&DataFile| clip(file).0 <= clip(file).1;
+    let mut files: Vec<&DataFile> = snapshot.parts.files.iter().filter(overlaps).collect();
     files.sort_unstable_by_key(|file| (file.sequences, file.file));
+    let deletes = snapshot.table_deletes();
+    let sources = files.into_iter().filter_map(|file| source_of_file(file, &deletes, clip(file)));
+    let sources: Vec<Source> = sources.collect();
     // One unit, whether its sources overlap or not: the order of files goes by tags before time.
-    let row_count = files.iter().map(|file| file.row_count).sum();
-    unit_stream(Unit { sources: files.into_iter().map(Source::File).collect(), share: (0, 1), row_count }, &common)
+    let row_count = sources.iter().map(Source::row_count).sum();
+    unit_stream(Unit { sources, share: (0, 1), row_count }, &common)
 }
 
 /// The first rows of one part (`share.0` of `share.1`) of a file, only those columns: a sample of its values.
@@ -167,7 +171,8 @@ pub(crate) async fn sample(
         time_range: (i64::MIN, i64::MAX),
         batch_rows: rows.max(1),
     });
-    let first = file::stream(parts, file.clone(), share, options).try_next().await?;
+    // What is deleted is as good a sample as what stays.
+    let first = file::stream(parts, file.clone(), Deletes::default(), share, options).try_next().await?;
     Ok(first.map(|rows| rows.columns))
 }
 
@@ -223,7 +228,7 @@ fn groups(snapshot: &TableSnapshot, time_range: (i64, i64)) -> Vec<Unit> {
 /// A file with the deletes that it has not applied and that mean some of the wanted times; `None` if one of them takes
 /// all of it.
 fn source_of_file(file: &DataFile, deletes: &[Arc<TableDelete>], wanted: (i64, i64)) -> Option<Source> {
-    let concern = |delete: &&Arc<TableDelete>| delete.sequence > file.deletes_applied && delete.overlaps(wanted);
+    let concern = |delete: &&Arc<TableDelete>| delete.concerns(file) && delete.overlaps(wanted);
     let pending: Vec<Arc<TableDelete>> = deletes.iter().filter(concern).cloned().collect();
     let is_gone = pending.iter().any(|delete| delete.takes_all_of(wanted));
     (!is_gone).then(|| Source::File(file.clone(), pending.into()))
@@ -313,7 +318,7 @@ fn limited(batches: BatchStream, limit: usize) -> BatchStream {
 
 fn unit_stream(unit: Unit, common: &Arc<Common>) -> BatchStream {
     let alone = match unit.sources.as_slice() {
-        [Source::File(file)] => !common.sorted || file::has_order(file, &common.snapshot.parts.schema.sort_tags()),
+        [Source::File(file, _)] => !common.sorted || file::has_order(file, &common.snapshot.parts.schema.sort_tags()),
         sources => sources.len() == 1,
     };
     let columns = if alone { distinct(&common.projection) } else { merge_columns(common) };

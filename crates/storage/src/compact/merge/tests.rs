@@ -8,6 +8,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::*;
+use crate::delete::Tombstones;
 use crate::flush::fixtures::{Model, Point, Random, Value, bucket, buffered, data_file, every_kind, values};
 use crate::flush::{choose_tag_order, write_table};
 use crate::ids::ColumnId;
@@ -48,6 +49,7 @@ impl Table {
                 schema: Arc::clone(&schema),
                 files: Arc::clone(&inputs),
                 buffers: Vec::new(),
+                deletes: Tombstones::default(),
                 store: self.store.clone(),
                 footers: Arc::new(FooterCache::new(FOOTER_CACHE_BYTES)),
                 visible_from: cutoff,

@@ -9,8 +9,8 @@ use crate::compact::{Weight, cuts};
 const LIMITS: GroupLimits =
     GroupLimits { file_bytes: 128 << 20, group_bytes: 4 << 30, group_files: 64, memory_bytes: u64::MAX };
 
-const BUSY: Effort = Effort::Background { quiet: false };
-const QUIET: Effort = Effort::Background { quiet: true };
+const BUSY: Effort = Effort::Background { quiet: false, many_deletes: false };
+const QUIET: Effort = Effort::Background { quiet: true, many_deletes: false };
 
 fn file(id: i64, time_range: (i64, i64), sequences: (u64, u64), size_bytes: u64) -> PlanFile {
     PlanFile {
@@ -20,6 +20,7 @@ fn file(id: i64, time_range: (i64, i64), sequences: (u64, u64), size_bytes: u64)
         size_bytes,
         memory_bytes: 1,
         in_order: true,
+        has_deletes: false,
     }
 }
 
@@ -330,4 +331,19 @@ fn amplification_of_a_backfill_in_random_order() {
     table.run(Effort::Settle, i64::MIN);
     table.print("5 GB in 5 MB flushes over a whole year, settled");
     assert_eq!(table.overlaps(), 0);
+}
+
+#[test]
+fn files_with_deleted_rows_are_rewritten_when_it_is_worth_it() {
+    let mut files = vec![file(1, (0, 9), (1, 1), 100 << 20), file(2, (10, 19), (2, 2), 100 << 20)];
+    let many = Effort::Background { quiet: false, many_deletes: true };
+    for effort in [BUSY, QUIET, many, Effort::Settle] {
+        assert_eq!(next_group(&files, effort, i64::MIN, &LIMITS), None, "{effort:?}");
+    }
+    files[1].has_deletes = true;
+    assert_eq!(next_group(&files, BUSY, i64::MIN, &LIMITS), None);
+    for effort in [QUIET, many, Effort::Settle] {
+        let group = next_group(&files, effort, i64::MIN, &LIMITS).unwrap();
+        assert_eq!((group.files, group.reason), (vec![FileId(2)], Reason::Deletes), "{effort:?}");
+    }
 }
