@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::physical_plan::execute_stream;
@@ -23,6 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::catalog::{CATALOG, SCHEMA, catalog_list};
 use crate::error::{EngineError, QueryError};
+use crate::influxql::{self, InfluxqlRequest, Series};
 use crate::limits;
 use crate::sql::{self, SqlRequest};
 
@@ -145,6 +146,33 @@ impl QueryEngine {
         }
     }
 
+    /// Runs one InfluxQL statement over the snapshots that it brings, on the query threads. The query ends when the
+    /// returned future is dropped.
+    ///
+    /// # Errors
+    /// In the words of InfluxDB where the statement cannot be run.
+    pub async fn influxql(&self, request: InfluxqlRequest) -> Result<Vec<Series>, QueryError> {
+        let closing = || QueryError::Internal("the query engine is closing".to_owned());
+        let refused = || QueryError::Busy { running: self.options.running, waiting: self.options.waiting };
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| refused())?;
+        let Some(threads) = &self.threads else { return Err(closing()) };
+        self.started.fetch_add(1, Ordering::Relaxed);
+        let running = Arc::clone(&self.running);
+        let reservation = MemoryConsumer::new("InfluxQL").register(&self.environment.memory_pool);
+        let (limit, timeout) = (self.options.memory_limit_bytes, self.options.timeout);
+        let task = async move {
+            let _admitted = admitted;
+            let _running = running.acquire_owned().await.map_err(|_| closing())?;
+            influxql::execute(request, reservation, limit).await
+        };
+        let timed = async move { tokio::time::timeout(timeout, task).await.unwrap_or(Err(QueryError::Timeout(timeout))) };
+        let result = AbortOnDrop(threads.spawn(timed)).await;
+        if result.is_err() {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        result
+    }
+
     /// The counters of now.
     #[must_use]
     pub fn metrics(&self) -> QueryMetrics {
@@ -163,6 +191,25 @@ impl Drop for QueryEngine {
         if let Some(threads) = self.threads.take() {
             threads.shutdown_background();
         }
+    }
+}
+
+/// A task that ends when nobody waits for it any more.
+struct AbortOnDrop<T>(tokio::task::JoinHandle<Result<T, QueryError>>);
+
+impl<T> Future for AbortOnDrop<T> {
+    type Output = Result<T, QueryError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0)
+            .poll(context)
+            .map(|joined| joined.unwrap_or_else(|error| Err(QueryError::Internal(error.to_string()))))
+    }
+}
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

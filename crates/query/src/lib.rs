@@ -12,7 +12,9 @@
 mod catalog;
 mod engine;
 mod error;
+pub mod influxql;
 mod limits;
+mod ops;
 mod scan;
 mod sql;
 mod table;

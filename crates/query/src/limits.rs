@@ -15,3 +15,16 @@ pub(crate) const QUERY_BYTES: usize = 1 << 20;
 
 /// Consumers that an out-of-memory message names.
 pub(crate) const NAMED_MEMORY_CONSUMERS: usize = 3;
+
+/// Columns of an InfluxQL answer: `SELECT *` over many measurements names all their fields.
+pub(crate) const INFLUXQL_COLUMNS: usize = 50_000;
+
+/// Groups of an InfluxQL query. Each is a series of the answer; more than this nobody reads, and the memory pool would
+/// refuse soon after.
+pub(crate) const INFLUXQL_SERIES: usize = 2_000_000;
+
+/// Windows of one series of an InfluxQL answer, with those that are only filled: a year of half minutes.
+pub(crate) const INFLUXQL_WINDOWS: u64 = 1_000_000;
+
+/// Bytes of a compiled regular expression. The default of the crate is 10 MiB, and a query may have many.
+pub(crate) const REGEX_BYTES: usize = 1 << 20;

@@ -15,6 +15,7 @@ use storage::{BucketError, CompactFailure, FlushFailure, SnapshotError, WriteErr
 use crate::auth::AuthError;
 use crate::body::BodyError;
 use crate::budget::WorkerDied;
+use crate::dbrp::DbrpError;
 use crate::format::{EncodeError, FormatError};
 use crate::json::Json;
 use crate::limits::{BUSY_RETRY_AFTER_S, OUT_OF_SPACE_RETRY_AFTER_S, POISONED_RETRY_AFTER_S};
@@ -104,6 +105,8 @@ pub(crate) struct ApiError {
     message: String,
     retry_after_s: Option<u32>,
     cause: Option<Box<dyn Error + Send + Sync>>,
+    /// The words of InfluxDB 1.x, where they are others.
+    v1_message: Option<String>,
 }
 
 /// The result of every handler.
@@ -116,7 +119,7 @@ impl ApiError {
             Code::Unavailable | Code::TooManyRequests => Some(BUSY_RETRY_AFTER_S),
             _ => None,
         };
-        Self { code, message: message.into(), retry_after_s, cause: None }
+        Self { code, message: message.into(), retry_after_s, cause: None, v1_message: None }
     }
 
     /// 400 `invalid`.
@@ -148,10 +151,60 @@ impl ApiError {
         self
     }
 
+    /// A text that is no InfluxQL, in the words of InfluxDB 2; those of 1.x begin otherwise.
+    pub(crate) fn influxql(cause: &str) -> Self {
+        let v1_message = Some(format!("error parsing query: {cause}"));
+        Self { v1_message, ..Self::invalid(format!("failed to parse query: {cause}")) }
+    }
+
+    /// The text that stands inside of an answer to InfluxQL.
+    pub(crate) fn influxql_text(self) -> String {
+        if let Some(cause) = &self.cause {
+            tracing::error!(error = %Chain(cause.as_ref()), "statement failed");
+        }
+        self.message
+    }
+
+    /// The answer on an endpoint of 1.x: what clients of 1.x read stands beside what clients of 2 read.
+    pub(crate) fn into_v1_response(self) -> Response {
+        let text = self.v1_message.clone().unwrap_or_else(|| self.message.clone());
+        let body = V1ErrorBody { code: self.code.as_str(), message: &self.message, error: &text };
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let unauthorised = self.code == Code::Unauthorized;
+        let mut response = self.into_response();
+        *response.body_mut() = body.into();
+        let headers = response.headers_mut();
+        headers.remove(header::CONTENT_LENGTH);
+        if unauthorised {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"InfluxDB\""));
+        } else {
+            let line: String = text.chars().map(|c| if c.is_control() || !c.is_ascii() { ' ' } else { c }).collect();
+            let short = line.get(..V1_HEADER_BYTES.min(line.len())).unwrap_or_default();
+            if let Ok(value) = HeaderValue::from_str(short) {
+                headers.insert(V1_ERROR, value);
+            }
+        }
+        response
+    }
+
     /// The code.
     pub(crate) fn code(&self) -> Code {
         self.code
     }
+}
+
+/// The error in one line, as InfluxDB 1.x sends it beside the body.
+const V1_ERROR: HeaderName = HeaderName::from_static("x-influxdb-error");
+
+/// Bytes of it, as in InfluxDB.
+const V1_HEADER_BYTES: usize = 1024;
+
+/// The body of an error on an endpoint of 1.x.
+#[derive(Serialize)]
+struct V1ErrorBody<'a> {
+    code: &'a str,
+    message: &'a str,
+    error: &'a str,
 }
 
 /// The body of an error; no other keys, as InfluxDB 2.9 sends it.
@@ -352,6 +405,15 @@ impl From<CompactFailure> for ApiError {
             CompactFailure::Flush(error) => error.into(),
             CompactFailure::Busy | CompactFailure::Closing => Self::new(Code::Unavailable, error.to_string()),
             _ => Self { message: error.to_string(), ..Self::internal(error) },
+        }
+    }
+}
+
+impl From<DbrpError> for ApiError {
+    fn from(error: DbrpError) -> Self {
+        match error {
+            DbrpError::NoDatabase => Self::invalid(error.to_string()),
+            DbrpError::Database(_) | DbrpError::Policy(_) => Self::not_found(error.to_string()),
         }
     }
 }

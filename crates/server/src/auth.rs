@@ -14,6 +14,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, header};
 
 use crate::api_error::ApiError;
+use crate::request::Parameters;
 use crate::state::AppState;
 
 /// The cookie of a session.
@@ -83,6 +84,21 @@ pub(crate) async fn principal(state: &AppState, headers: &HeaderMap) -> Result<P
             Ok(principal)
         }
     }
+}
+
+/// Whoever is asking on an endpoint of InfluxDB 1.x: `u` and `p`, otherwise the `Authorization` header, which may be
+/// Basic. Users of 1.x do not exist here, so a password is a token, whatever the name beside it. Cookies do not count.
+pub(crate) fn v1_principal(
+    state: &AppState,
+    headers: &HeaderMap,
+    parameters: &Parameters,
+) -> Result<Principal, AuthError> {
+    let named = parameters.get("u").and(parameters.get("p")).map(str::to_owned);
+    // `Token name:token` is written by agents of 1.x.
+    let in_header = || token(headers).map(|token| token.rsplit_once(':').map_or(token, |(_, token)| token).to_owned());
+    let basic = || basic_credentials(headers).map(|(_, password)| password);
+    let shown = named.or_else(in_header).or_else(basic).ok_or(AuthError::Missing)?;
+    Ok(state.catalog().authenticate_token(&shown)?)
 }
 
 /// Stands before all routes that need a principal, and gives it to the handler.

@@ -16,6 +16,7 @@ mod auth;
 mod body;
 mod budget;
 mod cors;
+mod dbrp;
 mod extract;
 mod format;
 mod json;

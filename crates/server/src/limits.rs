@@ -5,6 +5,9 @@ use std::time::Duration;
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
+/// Rows of a chunk of an InfluxQL answer where the request does not say: InfluxDB's.
+pub(crate) const CHUNK_ROWS: usize = 10_000;
+
 /// The limits of one server. [`Limits::for_memory`] fits those that cost memory to the memory there is.
 #[derive(Debug, Clone)]
 pub struct Limits {

@@ -19,6 +19,7 @@ mod query_sql;
 mod setup;
 mod signin;
 mod users;
+pub(crate) mod v1;
 mod write;
 
 use axum::Router;
@@ -54,7 +55,7 @@ pub fn app(state: AppState) -> Router {
 }
 
 /// Routes without a principal: what a client needs before it has one, what orchestrators and scrapers ask without one,
-/// and those that look at credentials themselves (signin, passwords, write).
+/// and those that look at credentials themselves (signin, passwords, write, the endpoints of 1.x).
 fn open_routes() -> Router<AppState> {
     Router::new()
         .route("/health", get(health::health))
@@ -68,6 +69,8 @@ fn open_routes() -> Router<AppState> {
         .route("/api/v2/me/password", put(password::change_own))
         .route("/api/v2/users/{id}/password", put(password::change).merge(password::admin_route()))
         .route("/api/v2/write", post(write::write))
+        .route("/write", post(v1::write::write))
+        .route("/query", get(v1::query::query).post(v1::query::query))
 }
 
 /// Routes behind authentication.

@@ -131,6 +131,11 @@ impl AppState {
         &self.inner.throttle
     }
 
+    /// The time of day, in nanoseconds since the epoch.
+    pub(crate) fn now_ns(&self) -> i64 {
+        self.inner.options.clock.now_ns()
+    }
+
     /// How long the server has been running.
     pub(crate) fn up(&self) -> std::time::Duration {
         self.inner.started.elapsed()

@@ -35,6 +35,6 @@ pub use engine::{
 };
 pub use error::{LimitError, ParseErrors, PartialWrite, WriteError};
 pub use ids::{ColumnId, FileId, Sequence, TableId};
-pub use line_protocol::Precision;
+pub use line_protocol::{FieldKind, Precision};
 pub use scan::{Scan, ScanError, ScanPartition, ScanRequest, Snapshot, TableSnapshot, TagFilter};
 pub use table::{BucketInfo, Column, ColumnKind, TableSchema};

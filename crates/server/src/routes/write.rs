@@ -21,7 +21,7 @@ use crate::scope;
 use crate::state::AppState;
 
 /// What a token without the right to write is told.
-const FORBIDDEN: &str = "insufficient permissions for write";
+pub(super) const FORBIDDEN: &str = "insufficient permissions for write";
 
 /// Answers 204, or says what is wrong.
 pub(super) async fn write(State(state): State<AppState>, request: Request) -> Response {
@@ -41,11 +41,11 @@ pub(super) async fn write(State(state): State<AppState>, request: Request) -> Re
 }
 
 /// Where the points go and how they come: all that the head of the request says.
-struct Target {
-    organisation: Arc<Organisation>,
-    bucket: Arc<Bucket>,
-    precision: Precision,
-    encoding: ContentEncoding,
+pub(super) struct Target {
+    pub(super) organisation: Arc<Organisation>,
+    pub(super) bucket: Arc<Bucket>,
+    pub(super) precision: Precision,
+    pub(super) encoding: ContentEncoding,
 }
 
 impl Target {
@@ -74,7 +74,13 @@ async fn principal(state: &AppState, headers: &HeaderMap) -> ApiResult<catalog::
     })
 }
 
-async fn write_body(state: &AppState, target: Target, body: axum::body::Body, wire_bytes: &mut usize) -> ApiResult<()> {
+/// Reads the body and writes its points. `wire_bytes` becomes what came over the wire.
+pub(super) async fn write_body(
+    state: &AppState,
+    target: Target,
+    body: axum::body::Body,
+    wire_bytes: &mut usize,
+) -> ApiResult<()> {
     let body = state.bodies().read_write_body(body, target.encoding).await?;
     *wire_bytes = body.wire_bytes;
     let retention = target.bucket.retention;

@@ -2,6 +2,7 @@
 
 mod failures;
 mod golden;
+mod influxql;
 mod metrics;
 mod paging;
 mod permissions;

@@ -1,0 +1,362 @@
+//! Runs a [`Plan`]: reads its sources, fills its groups, and makes series of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono_tz::Tz;
+use datafusion::execution::memory_pool::MemoryReservation;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, TryStreamExt as _};
+use influxql::ast::Fill;
+use storage::{ScanRequest, TableSnapshot, TagFilter};
+
+use super::aggregate::{Function, Point, State};
+use super::columns::{Chunk, Column, Slot};
+use super::groups::{Group, GroupKey, Groups};
+use super::merge::{TimedRow, merge};
+use super::node::Node;
+use super::plan::{CallPlan, Plan, PlannedSource, Projection};
+use super::schema::TableColumns;
+use super::value::{Kind, Scalar, Value};
+use crate::error::QueryError;
+use crate::limits;
+use crate::ops::fill::{FillWith, fill};
+use crate::ops::window::Windows;
+
+/// A series of a result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// The measurement; `SHOW` answers may have none.
+    pub name: String,
+    /// The tags that group, by name.
+    pub tags: Vec<(String, Arc<str>)>,
+    /// The names of the columns.
+    pub columns: Arc<[String]>,
+    /// Rows, each with a value for every column.
+    pub rows: Vec<Vec<Value>>,
+    /// The zone that times are shown in; none is UTC.
+    pub zone: Option<Tz>,
+}
+
+/// The memory that a query may take, out of the pool of all queries.
+#[derive(Debug)]
+pub(super) struct Budget {
+    pub(super) reservation: MemoryReservation,
+    pub(super) limit_bytes: usize,
+}
+
+impl Budget {
+    /// Takes more memory; what was taken is given back when the query ends.
+    pub(super) fn charge(&mut self, bytes: usize) -> Result<(), QueryError> {
+        self.reservation
+            .try_grow(bytes)
+            .map_err(|error| QueryError::Memory { limit_bytes: self.limit_bytes, cause: error.strip_backtrace() })
+    }
+}
+
+/// Runs a plan to its end.
+pub(super) fn run<'a>(plan: &'a Plan, budget: &'a mut Budget) -> BoxFuture<'a, Result<Vec<Series>, QueryError>> {
+    async move {
+        let mut groups = Groups::new(plan);
+        if matches!(&plan.projection, Projection::Raw { required, .. } if required.is_empty()) {
+            return Ok(Vec::new());
+        }
+        for source in &plan.sources {
+            match source {
+                PlannedSource::Table(table) => read_table(plan, table, &mut groups, budget).await?,
+                PlannedSource::Subquery(inner) => {
+                    let series = run(inner, budget).await?;
+                    for (place, series) in series.into_iter().enumerate() {
+                        let name = Arc::from(series.name.as_str());
+                        let chunk = subquery_chunk(plan, series, place);
+                        budget.charge(groups.add(&name, &chunk).map_err(QueryError::Plan)?)?;
+                    }
+                }
+            }
+        }
+        finish(plan, groups.map, budget)
+    }
+    .boxed()
+}
+
+/// The bounds of all that the functions of a plan see.
+fn scan_range(plan: &Plan) -> (i64, i64) {
+    let min = match &plan.projection {
+        Projection::Raw { .. } => plan.range.min,
+        Projection::Calls { calls, .. } => {
+            let mins = calls.iter().map(|call| call.range.min).chain([plan.range.min]);
+            mins.map(|min| min.unwrap_or(i64::MIN)).min()
+        }
+    };
+    (min.unwrap_or(i64::MIN), plan.range.max.unwrap_or(i64::MAX))
+}
+
+async fn read_table(
+    plan: &Plan,
+    table: &Arc<TableSnapshot>,
+    groups: &mut Groups<'_>,
+    budget: &mut Budget,
+) -> Result<(), QueryError> {
+    let known = TableColumns::of(table);
+    let mut projection = vec![0];
+    let mut place = |index: usize| match projection.iter().position(|known| *known == index) {
+        Some(place) => place,
+        None => {
+            projection.push(index);
+            projection.len() - 1
+        }
+    };
+    let slot_place = |slot: &Slot| known.index(&slot.name, slot.kind == Some(Kind::Tag)).filter(|_| slot.kind.is_some());
+    let slots: Vec<Option<usize>> =
+        plan.slots.iter().map(|slot| slot_place(slot).map(&mut place)).collect();
+    let dimensions: Vec<Option<usize>> =
+        plan.dimensions.iter().map(|tag| known.index(tag, true).map(&mut place)).collect();
+    let series: Vec<Option<usize>> = match plan.projection {
+        Projection::Raw { .. } => known.tags.iter().map(|(_, index)| Some(place(*index))).collect(),
+        Projection::Calls { .. } => Vec::new(),
+    };
+    let tag_filters = plan.tag_filters.iter().filter_map(|(tag, values)| {
+        Some(TagFilter { column: known.index(tag, true)?, values: values.clone() })
+    });
+    let request = ScanRequest {
+        projection: Some(projection.clone()),
+        time_range: scan_range(plan),
+        tag_filters: tag_filters.collect(),
+        limit: None,
+        batch_rows: limits::BATCH_ROWS,
+        partitions: 1,
+    };
+    let scan = table.scan(request).map_err(|error| QueryError::Internal(error.to_string()))?;
+    let measurement: Arc<str> = Arc::from(table.table_schema().measurement.as_str());
+    for partition in &scan.partitions {
+        let mut batches = partition.stream();
+        while let Some(batch) = batches.try_next().await.map_err(|error| QueryError::Internal(error.to_string()))? {
+            let pick = |places: &[Option<usize>]| {
+                let column = |place: &Option<usize>| {
+                    let array = place.and_then(|place| batch.columns().get(place));
+                    array.map_or(Column::Absent, Column::from_array)
+                };
+                places.iter().map(column).collect::<Vec<_>>()
+            };
+            let chunk = Chunk {
+                times: Chunk::times_of(&batch, 0),
+                columns: pick(&slots),
+                groups: pick(&dimensions),
+                series: pick(&series),
+            };
+            budget.charge(groups.add(&measurement, &chunk).map_err(QueryError::Plan)?)?;
+            // A scan of rows in memory never waits, and other queries and the end of this one have to have a turn.
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(())
+}
+
+/// The rows of a subquery's series.
+fn subquery_chunk(plan: &Plan, series: Series, place: usize) -> Chunk {
+    let Series { tags, columns, rows, .. } = series;
+    let column = |name: &str| {
+        if let Some(index) = columns.iter().skip(1).position(|column| column == name) {
+            let value = |row: &Vec<Value>| row.get(index + 1).cloned().unwrap_or(Value::Null);
+            return Column::Values(rows.iter().map(value).collect());
+        }
+        match tags.iter().find(|(tag, _)| tag == name) {
+            Some((_, value)) if !value.is_empty() => Column::Constant(Arc::clone(value)),
+            _ => Column::Absent,
+        }
+    };
+    let time = |row: &Vec<Value>| if let Some(Value::Time(time)) = row.first() { *time } else { 0 };
+    Chunk {
+        columns: plan.slots.iter().map(|slot| column(&slot.name)).collect(),
+        groups: plan.dimensions.iter().map(|name| column(name)).collect(),
+        // The order of the series is that of the subquery's answer.
+        series: vec![Column::Constant(Arc::from(format!("{place:012}")))],
+        times: rows.iter().map(time).collect(),
+    }
+}
+
+/// Series of the groups, in the order of their names and tags.
+fn finish(
+    plan: &Plan,
+    groups: BTreeMap<GroupKey, Group>,
+    budget: &mut Budget,
+) -> Result<Vec<Series>, QueryError> {
+    let columns: Arc<[String]> = std::iter::once(&plan.time_name).chain(&plan.columns).cloned().collect();
+    let mut all: Vec<Series> = Vec::new();
+    let mut of_measurement: Vec<Series> = Vec::new();
+    for ((name, tags), group) in groups {
+        let mut rows = match group {
+            Group::Raw(series) => raw_rows(plan, series),
+            Group::Calls(states) => call_rows(plan, states)?,
+        };
+        plan.page.cut(&mut rows);
+        if rows.is_empty() {
+            continue;
+        }
+        if of_measurement.last().is_some_and(|last| last.name != *name) {
+            plan.series_page.cut(&mut of_measurement);
+            all.append(&mut of_measurement);
+        }
+        budget.charge(rows.len() * (columns.len() + 1) * size_of::<Value>())?;
+        let with_time = |(time, mut values): TimedRow| {
+            values.insert(0, Value::Time(time));
+            values
+        };
+        of_measurement.push(Series {
+            name: name.to_string(),
+            tags: plan.dimensions.iter().cloned().zip(tags).collect(),
+            columns: Arc::clone(&columns),
+            rows: rows.into_iter().map(with_time).collect(),
+            zone: plan.zone,
+        });
+    }
+    plan.series_page.cut(&mut of_measurement);
+    all.append(&mut of_measurement);
+    Ok(all)
+}
+
+fn raw_rows(plan: &Plan, series: BTreeMap<Vec<Arc<str>>, std::collections::VecDeque<TimedRow>>) -> Vec<TimedRow> {
+    let mut series: Vec<_> = series
+        .into_values()
+        .map(|mut rows| {
+            // Files come by time, so this sorts what is sorted already, unless a scan comes to do it otherwise.
+            let slice = rows.make_contiguous();
+            if plan.descending {
+                slice.sort_by_key(|(time, _)| std::cmp::Reverse(*time));
+            } else {
+                slice.sort_by_key(|(time, _)| *time);
+            }
+            rows
+        })
+        .collect();
+    if plan.descending {
+        series.reverse();
+    }
+    merge(series, plan.descending)
+}
+
+/// The rows of a group: the results of all calls at the same time, one after another.
+fn call_rows(plan: &Plan, states: Vec<BTreeMap<i64, State>>) -> Result<Vec<TimedRow>, QueryError> {
+    let Projection::Calls { calls, auxiliary, fields, is_selector } = &plan.projection else { return Ok(Vec::new()) };
+    let mut results = Vec::with_capacity(calls.len());
+    for (call, states) in calls.iter().zip(states) {
+        let points = call_points(plan, call, states, *is_selector)?;
+        results.push(points.into_iter().peekable());
+    }
+    let default = match plan.fill {
+        Fill::Integer(value) if plan.windows.is_some() => Value::Integer(value),
+        Fill::Number(value) if plan.windows.is_some() => Value::Float(value),
+        _ => Value::Null,
+    };
+    let mut rows = Vec::new();
+    loop {
+        let times = results.iter_mut().filter_map(|points| points.peek().map(|point| point.time));
+        let Some(time) = (if plan.descending { times.max() } else { times.min() }) else { break };
+        let mut slots = Vec::with_capacity(calls.len() + auxiliary.len());
+        let mut beside = vec![Value::Null; auxiliary.len()];
+        for points in &mut results {
+            match points.next_if(|point| point.time == time) {
+                Some(point) => {
+                    slots.push(point.value);
+                    if !point.auxiliary.is_empty() {
+                        beside = point.auxiliary;
+                    }
+                }
+                None => slots.push(default.clone()),
+            }
+        }
+        slots.append(&mut beside);
+        let get = |slot: usize| slots.get(slot).map_or(Scalar::Null, Value::as_scalar);
+        let values = fields.iter().map(|field: &Node| field.eval(&get).to_value()).collect();
+        rows.push((time, values));
+    }
+    Ok(rows)
+}
+
+/// The results of one call in the order of the answer.
+fn call_points(
+    plan: &Plan,
+    call: &CallPlan,
+    states: BTreeMap<i64, State>,
+    is_selector: bool,
+) -> Result<Vec<Point>, QueryError> {
+    let function = &call.function;
+    let whole_start = plan.range.min.unwrap_or(0);
+    let keeps_times = function.keeps_times() || (is_selector && plan.windows.is_none());
+    let windows = plan.windows.as_ref();
+    let mut points = Vec::new();
+    for (start, state) in states {
+        let start = if plan.windows.is_some() { start } else { whole_start };
+        let mut results = state.finish(function, start, windows);
+        if !keeps_times && !function.is_whole() {
+            results.iter_mut().for_each(|point| point.time = start);
+        }
+        points.append(&mut results);
+    }
+    if plan.descending {
+        points.reverse();
+    }
+    if let Some(windows) = windows
+        && plan.fill != Fill::None
+        && !keeps_times
+        && !function.is_whole()
+        && *function != Function::Distinct
+    {
+        points = filled(plan, call, windows, points)?;
+    }
+    for transform in &call.transforms {
+        points = transform.apply(points, plan.descending);
+    }
+    Ok(points)
+}
+
+/// The points, with one for each window that has none.
+fn filled(plan: &Plan, call: &CallPlan, windows: &Windows, points: Vec<Point>) -> Result<Vec<Point>, QueryError> {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return Ok(points) };
+    let is_count = matches!(call.function, Function::Count | Function::CountDistinct);
+    let number = |value: Scalar<'_>| FillWith::Value(value.cast(call.kind).to_value());
+    let with = match plan.fill {
+        Fill::Null if is_count => FillWith::Value(Value::Integer(0)),
+        Fill::Null | Fill::None => FillWith::Missing,
+        Fill::Previous => FillWith::Previous,
+        Fill::Linear => FillWith::Linear,
+        Fill::Integer(value) => number(Scalar::Integer(value)),
+        Fill::Number(value) => number(Scalar::Float(value)),
+    };
+    let lowest = call.range.min.map(|min| windows.bounds(min).0);
+    let highest = call.range.max.map(|max| windows.bounds(max).0);
+    let (from, mut to) = if plan.descending {
+        (highest.unwrap_or(first.time), lowest.unwrap_or(last.time))
+    } else {
+        (lowest.unwrap_or(first.time), highest.unwrap_or(last.time))
+    };
+    // More windows than the page shows are never shown.
+    if let (Some(rows), true) = (plan.page.end(), call.transforms.is_empty()) {
+        let span = windows.every.saturating_mul(i64::try_from(rows).unwrap_or(i64::MAX));
+        if plan.descending {
+            to = to.max(from.saturating_sub(span));
+        } else {
+            to = to.min(from.saturating_add(span));
+        }
+    }
+    let count = windows.count(from.min(to), from.max(to));
+    if count > limits::INFLUXQL_WINDOWS {
+        return Err(QueryError::Plan(format!(
+            "max-select-buckets limit exceeded: ({count}/{})",
+            limits::INFLUXQL_WINDOWS
+        )));
+    }
+    let mut auxiliary: BTreeMap<i64, Vec<Value>> = BTreeMap::new();
+    let rows = points
+        .into_iter()
+        .map(|point| {
+            if !point.auxiliary.is_empty() {
+                auxiliary.insert(point.time, point.auxiliary);
+            }
+            (point.time, point.value)
+        })
+        .collect();
+    let rows = fill(rows, windows, (from, to), plan.descending, &with);
+    let point = |(time, value)| Point { time, value, auxiliary: auxiliary.remove(&time).unwrap_or_default() };
+    Ok(rows.into_iter().map(point).collect())
+}

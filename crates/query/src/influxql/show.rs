@@ -1,0 +1,452 @@
+//! `SHOW` and `EXPLAIN`: what is in a database. Keys come from the registry; values and series, and everything with a
+//! condition or a time, from a scan of the tags and the time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::TryStreamExt as _;
+use influxql::{Expression, Statement};
+use influxql::ast::{
+    Cardinality, CardinalityOf, KeyFilter, Measurement, MeasurementName, NameOrAll, Page, ShowMeasurements, ShowScope,
+};
+use storage::{ScanRequest, TableSnapshot};
+
+use super::Databases;
+use super::columns::{Chunk, Column, tag_values};
+use super::execute::{Budget, Series};
+use super::node::Node;
+use super::plan::{Plan, PlannedSource};
+use super::rewrite;
+use super::schema::{TableColumns, kind_of};
+use super::time_range::{Moment, TimeRange, split};
+use super::value::{Scalar, Value};
+use crate::error::QueryError;
+use crate::limits;
+
+/// The tags of a series by name, those without a value left out.
+type SeriesTags = Vec<(String, Arc<str>)>;
+
+/// Answers a `SHOW` statement.
+pub(super) async fn run(
+    statement: &Statement,
+    databases: &Databases,
+    now: i64,
+    budget: &mut Budget,
+) -> Result<Vec<Series>, QueryError> {
+    let mut show = Show { databases, now, budget };
+    match statement {
+        Statement::ShowMeasurements(statement) => show.measurements(statement).await,
+        Statement::ShowFieldKeys(scope) => show.field_keys(scope),
+        Statement::ShowTagKeys { scope, key, series_page } => {
+            show.tag_keys(scope, key.as_ref(), series_page).await
+        }
+        Statement::ShowTagValues { scope, key } => show.tag_values(scope, key).await,
+        Statement::ShowSeries(scope) => show.series(scope).await,
+        Statement::ShowCardinality(cardinality) => show.cardinality(cardinality).await,
+        other => Err(QueryError::Plan(format!("not implemented: {other}"))),
+    }
+}
+
+/// What a `SELECT` would read.
+pub(super) fn explain(plan: &Plan) -> Vec<Series> {
+    let mut lines = Vec::new();
+    describe(plan, 0, &mut lines);
+    vec![table("", &["QUERY PLAN"], lines.into_iter().map(|line| vec![text(&line)]).collect())]
+}
+
+fn describe(plan: &Plan, depth: usize, lines: &mut Vec<String>) {
+    let indent = "  ".repeat(depth);
+    let bound = |bound: Option<i64>| bound.map_or_else(|| "open".to_owned(), |bound| bound.to_string());
+    lines.push(format!("{indent}COLUMNS: {}", plan.columns.join(", ")));
+    lines.push(format!("{indent}GROUP BY: {}", plan.dimensions.join(", ")));
+    lines.push(format!("{indent}TIME: {} TO {}", bound(plan.range.min), bound(plan.range.max)));
+    if let Some(windows) = plan.windows {
+        lines.push(format!("{indent}WINDOW: {} OFFSET {}", windows.every, windows.offset));
+    }
+    for source in &plan.sources {
+        match source {
+            PlannedSource::Table(table) => lines.push(format!(
+                "{indent}MEASUREMENT: {}, AT MOST {} ROWS",
+                table.table_schema().measurement,
+                table.row_count_bound()
+            )),
+            PlannedSource::Subquery(inner) => {
+                lines.push(format!("{indent}SUBQUERY:"));
+                describe(inner, depth + 1, lines);
+            }
+        }
+    }
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.into())
+}
+
+fn table(name: &str, columns: &[&str], rows: Vec<Vec<Value>>) -> Series {
+    Series {
+        name: name.to_owned(),
+        tags: Vec::new(),
+        columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+        rows,
+        zone: None,
+    }
+}
+
+fn cut<T>(entries: &mut Vec<T>, page: &Page) {
+    let offset = usize::try_from(page.offset).unwrap_or(usize::MAX).min(entries.len());
+    entries.drain(..offset);
+    if let Some(limit) = page.limit.filter(|limit| *limit > 0) {
+        entries.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    }
+}
+
+/// One table that a statement is about.
+struct Candidate {
+    table: Arc<TableSnapshot>,
+    columns: TableColumns,
+}
+
+impl Candidate {
+    fn name(&self) -> &str {
+        &self.table.table_schema().measurement
+    }
+}
+
+/// Which keys are wanted.
+enum Keys {
+    All,
+    In(Vec<String>),
+    NotIn(String),
+    Matching(regex::Regex, bool),
+}
+
+impl Keys {
+    fn of(filter: Option<&KeyFilter>) -> Result<Self, QueryError> {
+        let regex = |text: &str| rewrite::regex(text).map_err(QueryError::Plan);
+        Ok(match filter {
+            None => Self::All,
+            Some(KeyFilter::Equal(key)) => Self::In(vec![key.clone()]),
+            Some(KeyFilter::In(keys)) => Self::In(keys.clone()),
+            Some(KeyFilter::NotEqual(key)) => Self::NotIn(key.clone()),
+            Some(KeyFilter::Matches(text)) => Self::Matching(regex(text)?, true),
+            Some(KeyFilter::NotMatches(text)) => Self::Matching(regex(text)?, false),
+        })
+    }
+
+    fn wants(&self, key: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::In(keys) => keys.iter().any(|wanted| wanted == key),
+            Self::NotIn(unwanted) => unwanted != key,
+            Self::Matching(regex, expected) => regex.is_match(key) == *expected,
+        }
+    }
+}
+
+struct Show<'a> {
+    databases: &'a Databases,
+    now: i64,
+    budget: &'a mut Budget,
+}
+
+impl Show<'_> {
+    /// The measurements that a statement is about, by name.
+    fn candidates(&self, database: &Option<String>, sources: &[Measurement]) -> Result<Vec<Candidate>, QueryError> {
+        let mut tables: BTreeMap<String, Arc<TableSnapshot>> = BTreeMap::new();
+        let mut add = |table: &Arc<TableSnapshot>| {
+            tables.insert(table.table_schema().measurement.clone(), Arc::clone(table));
+        };
+        if sources.is_empty() {
+            let snapshot = self.databases.get(database, &None).map_err(QueryError::Plan)?;
+            snapshot.tables().for_each(&mut add);
+        }
+        for source in sources {
+            let database = source.database.clone().or_else(|| database.clone());
+            let snapshot = self.databases.get(&database, &source.retention_policy).map_err(QueryError::Plan)?;
+            match &source.name {
+                MeasurementName::Name(name) => snapshot.table(name).into_iter().for_each(&mut add),
+                MeasurementName::Regex(text) => {
+                    let regex = rewrite::regex(text).map_err(QueryError::Plan)?;
+                    let tables = snapshot.tables().filter(|table| regex.is_match(&table.table_schema().measurement));
+                    tables.for_each(&mut add);
+                }
+            }
+        }
+        Ok(tables.into_values().map(|table| Candidate { columns: TableColumns::of(&table), table }).collect())
+    }
+
+    /// The condition, parted.
+    fn condition(&self, condition: Option<&Expression>) -> Result<(Option<Expression>, TimeRange), QueryError> {
+        split(condition, Moment { now: self.now, zone: None }).map_err(QueryError::Plan)
+    }
+
+    /// The series of a measurement that a condition holds for, by their tags.
+    async fn series_of(
+        &mut self,
+        candidate: &Candidate,
+        condition: Option<&Expression>,
+        range: TimeRange,
+    ) -> Result<BTreeSet<SeriesTags>, QueryError> {
+        let node = condition.map(|condition| tag_condition(condition, &candidate.columns)).transpose()?;
+        let tags: Vec<&str> = candidate.columns.tags.iter().map(|(tag, _)| tag.as_str()).collect();
+        let projection = std::iter::once(0).chain(candidate.columns.tags.iter().map(|(_, index)| *index)).collect();
+        let request = ScanRequest {
+            projection: Some(projection),
+            time_range: (range.min.unwrap_or(i64::MIN), range.max.unwrap_or(i64::MAX)),
+            batch_rows: limits::BATCH_ROWS,
+            ..ScanRequest::default()
+        };
+        let failed = |error: storage::ScanError| QueryError::Internal(error.to_string());
+        let mut found = BTreeSet::new();
+        for partition in candidate.table.scan(request).map_err(failed)?.partitions {
+            let mut batches = partition.stream();
+            while let Some(batch) = batches.try_next().await.map_err(failed)? {
+                let columns: Vec<Column> = batch.columns().iter().skip(1).map(Column::from_array).collect();
+                let chunk =
+                    Chunk { times: Chunk::times_of(&batch, 0), columns, groups: Vec::new(), series: Vec::new() };
+                let mut bytes = 0;
+                for (row, _) in chunk.runs(&chunk.columns) {
+                    let get = |slot: usize| chunk.columns.get(slot).map_or(Scalar::Null, |column| column.get(row));
+                    if node.as_ref().is_some_and(|node| node.eval(&get) != Scalar::Boolean(true)) {
+                        continue;
+                    }
+                    let values = tag_values(&chunk.columns, row);
+                    let pairs = tags.iter().zip(values).filter(|(_, value)| !value.is_empty());
+                    let series: SeriesTags = pairs.map(|(tag, value)| ((*tag).to_owned(), value)).collect();
+                    let size: usize = series.iter().map(|(tag, value)| tag.len() + value.len() + 48).sum();
+                    if found.insert(series) {
+                        bytes += size + 32;
+                    }
+                }
+                self.budget.charge(bytes)?;
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn measurements(&mut self, show: &ShowMeasurements) -> Result<Vec<Series>, QueryError> {
+        let (condition, range) = self.condition(show.condition.as_ref())?;
+        if range != TimeRange::default() {
+            return Err(QueryError::Plan("SHOW MEASUREMENTS doesn't support time in WHERE clause".to_owned()));
+        }
+        let name = |name: &Option<NameOrAll>| match name {
+            Some(NameOrAll::Name(name)) => Some(name.clone()),
+            _ => None,
+        };
+        let snapshot = self
+            .databases
+            .get(&name(&show.database), &name(&show.retention_policy))
+            .map_err(QueryError::Plan)?
+            .clone();
+        let pattern = match show.measurement.as_ref().map(|measurement| &measurement.name) {
+            Some(MeasurementName::Regex(text)) => Some(rewrite::regex(text).map_err(QueryError::Plan)?),
+            _ => None,
+        };
+        let mut rows = Vec::new();
+        for table in snapshot.tables() {
+            let measurement = &table.table_schema().measurement;
+            let is_wanted = match show.measurement.as_ref().map(|measurement| &measurement.name) {
+                Some(MeasurementName::Name(wanted)) => wanted == measurement,
+                _ => pattern.as_ref().is_none_or(|pattern| pattern.is_match(measurement)),
+            };
+            if !is_wanted {
+                continue;
+            }
+            if condition.is_some() {
+                let candidate = Candidate { columns: TableColumns::of(table), table: Arc::clone(table) };
+                if self.series_of(&candidate, condition.as_ref(), range).await?.is_empty() {
+                    continue;
+                }
+            }
+            rows.push(vec![text(measurement)]);
+        }
+        cut(&mut rows, &show.page);
+        Ok(non_empty(table("measurements", &["name"], rows)).into_iter().collect())
+    }
+
+    fn field_keys(&mut self, scope: &ShowScope) -> Result<Vec<Series>, QueryError> {
+        let mut all = Vec::new();
+        for candidate in self.candidates(&scope.database, &scope.sources)? {
+            let schema = candidate.table.table_schema();
+            let mut fields: Vec<(&str, &str)> =
+                schema.fields().map(|field| (field.name.as_str(), kind_of(field.kind).as_str())).collect();
+            fields.sort_unstable();
+            let mut rows = fields.iter().map(|(name, kind)| vec![text(name), text(kind)]).collect();
+            cut(&mut rows, &scope.page);
+            all.extend(non_empty(table(candidate.name(), &["fieldKey", "fieldType"], rows)));
+        }
+        Ok(all)
+    }
+
+    /// The tags of a measurement that some series has; all of them where nothing is asked about series.
+    async fn keys_of(
+        &mut self,
+        candidate: &Candidate,
+        condition: Option<&Expression>,
+        range: TimeRange,
+    ) -> Result<BTreeSet<String>, QueryError> {
+        if condition.is_none() && range == TimeRange::default() {
+            return Ok(candidate.columns.tags.iter().map(|(tag, _)| tag.clone()).collect());
+        }
+        let series = self.series_of(candidate, condition, range).await?;
+        Ok(series.into_iter().flatten().map(|(tag, _)| tag).collect())
+    }
+
+    async fn tag_keys(
+        &mut self,
+        scope: &ShowScope,
+        key: Option<&KeyFilter>,
+        series_page: &Page,
+    ) -> Result<Vec<Series>, QueryError> {
+        let keys = Keys::of(key)?;
+        let (condition, range) = self.condition(scope.condition.as_ref())?;
+        let mut all = Vec::new();
+        for candidate in self.candidates(&scope.database, &scope.sources)? {
+            let found = self.keys_of(&candidate, condition.as_ref(), range).await?;
+            let mut rows = found.iter().filter(|tag| keys.wants(tag)).map(|tag| vec![text(tag)]).collect();
+            cut(&mut rows, &scope.page);
+            all.extend(non_empty(table(candidate.name(), &["tagKey"], rows)));
+        }
+        cut(&mut all, series_page);
+        Ok(all)
+    }
+
+    /// Keys and values of tags, by key and value.
+    async fn values_of(
+        &mut self,
+        candidate: &Candidate,
+        keys: &Keys,
+        condition: Option<&Expression>,
+        range: TimeRange,
+    ) -> Result<BTreeSet<(String, Arc<str>)>, QueryError> {
+        let wanted = candidate.columns.tags.iter().filter(|(tag, _)| keys.wants(tag));
+        if wanted.count() == 0 {
+            return Ok(BTreeSet::new());
+        }
+        let series = self.series_of(candidate, condition, range).await?;
+        Ok(series.into_iter().flatten().filter(|(tag, _)| keys.wants(tag)).collect())
+    }
+
+    async fn tag_values(&mut self, scope: &ShowScope, key: &KeyFilter) -> Result<Vec<Series>, QueryError> {
+        let keys = Keys::of(Some(key))?;
+        let (condition, range) = self.condition(scope.condition.as_ref())?;
+        let mut all = Vec::new();
+        for candidate in self.candidates(&scope.database, &scope.sources)? {
+            let found = self.values_of(&candidate, &keys, condition.as_ref(), range).await?;
+            let mut rows = found.iter().map(|(tag, value)| vec![text(tag), text(value)]).collect();
+            cut(&mut rows, &scope.page);
+            all.extend(non_empty(table(candidate.name(), &["key", "value"], rows)));
+        }
+        Ok(all)
+    }
+
+    async fn series(&mut self, scope: &ShowScope) -> Result<Vec<Series>, QueryError> {
+        let (condition, range) = self.condition(scope.condition.as_ref())?;
+        let mut keys = Vec::new();
+        for candidate in self.candidates(&scope.database, &scope.sources)? {
+            let name = escape(candidate.name(), &[',', ' ']);
+            let series = self.series_of(&candidate, condition.as_ref(), range).await?;
+            keys.extend(series.iter().map(|tags| {
+                let special = [',', '=', ' '];
+                let tags = tags.iter().map(|(tag, value)| format!(",{}={}", escape(tag, &special), escape(value, &special)));
+                format!("{name}{}", tags.collect::<String>())
+            }));
+        }
+        keys.sort_unstable();
+        let mut rows = keys.iter().map(|key| vec![text(key)]).collect();
+        cut(&mut rows, &scope.page);
+        Ok(non_empty(table("", &["key"], rows)).into_iter().collect())
+    }
+
+    async fn cardinality(&mut self, cardinality: &Cardinality) -> Result<Vec<Series>, QueryError> {
+        let (condition, range) = self.condition(cardinality.condition.as_ref())?;
+        let candidates = self.candidates(&cardinality.database, &cardinality.sources)?;
+        let mut counts: Vec<(String, usize)> = Vec::new();
+        let mut measurements = 0;
+        for candidate in &candidates {
+            let condition = condition.as_ref();
+            let count = match &cardinality.of {
+                CardinalityOf::FieldKeys => candidate.table.table_schema().fields().count(),
+                CardinalityOf::TagKeys => self.keys_of(candidate, condition, range).await?.len(),
+                CardinalityOf::TagValues(key) => {
+                    let keys = Keys::of(Some(key))?;
+                    self.values_of(candidate, &keys, condition, range).await?.len()
+                }
+                CardinalityOf::Series => self.series_of(candidate, condition, range).await?.len(),
+                CardinalityOf::Measurements if condition.is_none() && range == TimeRange::default() => 1,
+                CardinalityOf::Measurements => {
+                    usize::from(!self.series_of(candidate, condition, range).await?.is_empty())
+                }
+            };
+            measurements += count;
+            if count > 0 {
+                counts.push((candidate.name().to_owned(), count));
+            }
+        }
+        let number = |count: usize| Value::Integer(i64::try_from(count).unwrap_or(i64::MAX));
+        // An estimate is one number for all measurements; here it is exact as well.
+        let is_one = cardinality.of == CardinalityOf::Measurements
+            || (cardinality.of == CardinalityOf::Series && !cardinality.exact);
+        if is_one {
+            let column = if cardinality.exact || cardinality.of == CardinalityOf::Measurements {
+                "count"
+            } else {
+                "cardinality estimation"
+            };
+            return Ok(vec![table("", &[column], vec![vec![number(measurements)]])]);
+        }
+        let mut all = Vec::new();
+        for (name, count) in counts {
+            let mut rows = vec![vec![number(count)]];
+            cut(&mut rows, &cardinality.page);
+            all.extend(non_empty(table(&name, &["count"], rows)));
+        }
+        Ok(all)
+    }
+}
+
+/// A series without rows is not shown.
+fn non_empty(series: Series) -> Option<Series> {
+    (!series.rows.is_empty()).then_some(series)
+}
+
+/// As line protocol writes a name.
+fn escape(name: &str, special: &[char]) -> String {
+    let mut escaped = String::with_capacity(name.len());
+    for character in name.chars() {
+        if special.contains(&character) {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}
+
+/// A condition on tags; every name is one.
+fn tag_condition(expression: &Expression, columns: &TableColumns) -> Result<Node, QueryError> {
+    use influxql::Operator;
+    Ok(match expression {
+        Expression::Paren(inner) => tag_condition(inner, columns)?,
+        Expression::Reference(reference) => {
+            let place = columns.tags.iter().position(|(tag, _)| *tag == reference.name);
+            // What is no tag of this measurement is missing in all its series.
+            Node::Tag(place.unwrap_or(usize::MAX))
+        }
+        Expression::String(value) => Node::Literal(text(value)),
+        Expression::Boolean(value) => Node::Literal(Value::Boolean(*value)),
+        Expression::Integer(value) => Node::Literal(Value::Integer(*value)),
+        Expression::Number(value) => Node::Literal(Value::Float(*value)),
+        Expression::Binary(binary) => {
+            let left = Box::new(tag_condition(&binary.left, columns)?);
+            match (binary.operator, &binary.right) {
+                (Operator::Matches | Operator::NotMatches, Expression::Regex(pattern)) => {
+                    let regex = rewrite::regex(pattern).map_err(QueryError::Plan)?;
+                    Node::Matches(left, regex, binary.operator == Operator::Matches)
+                }
+                (operator, right) => Node::Binary(operator, left, Box::new(tag_condition(right, columns)?)),
+            }
+        }
+        other => return Err(QueryError::Plan(format!("invalid expression in the condition: {other}"))),
+    })
+}

@@ -1,0 +1,85 @@
+//! Answers that InfluxDB 2.9 gave to InfluxQL over `tests/golden/recorded/influxql_data.lp`, against ours to the same
+//! queries. A case that differs stands in `tests/golden/recorded/influxql_differences.txt` with the reason; one that
+//! does not differ any more must leave that list.
+//!
+//! Answers are compared as JSON. Floats may differ in their last digits, because a sum depends on the order of its
+//! parts, and that order is not the same.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::support::{Answer, TestServer};
+
+#[derive(Deserialize)]
+struct Case {
+    query: String,
+    status: u16,
+    body: String,
+}
+
+/// How much two floats may differ, in parts of their size.
+const TOLERANCE: f64 = 1e-12;
+
+fn escape(text: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escape).collect()
+}
+
+/// Whether our answer is theirs; an object of ours may have more keys where theirs is an error.
+fn same(theirs: &Value, ours: &Value) -> bool {
+    match (theirs, ours) {
+        (Value::Number(theirs), Value::Number(ours)) => {
+            let (theirs, ours) = (theirs.as_f64().unwrap(), ours.as_f64().unwrap());
+            (theirs - ours).abs() <= TOLERANCE * theirs.abs().max(ours.abs())
+        }
+        (Value::Array(theirs), Value::Array(ours)) => {
+            theirs.len() == ours.len() && theirs.iter().zip(ours).all(|(theirs, ours)| same(theirs, ours))
+        }
+        (Value::Object(theirs), Value::Object(ours)) => {
+            let is_error = theirs.contains_key("code");
+            (is_error || theirs.len() == ours.len())
+                && theirs.iter().all(|(key, theirs)| ours.get(key).is_some_and(|ours| same(theirs, ours)))
+        }
+        (theirs, ours) => theirs == ours,
+    }
+}
+
+async fn ask(server: &TestServer, query: &str) -> Answer {
+    server.call("GET", &format!("/query?db=b&q={}", escape(query)), "").await
+}
+
+#[tokio::test]
+async fn influxql_answers_are_those_of_influxdb() {
+    let server = TestServer::start(&[]).await;
+    let data = include_str!("../../../../tests/golden/recorded/influxql_data.lp");
+    assert_eq!(server.call("POST", "/write?db=b&precision=s", data).await.status, 204);
+    let differences = include_str!("../../../../tests/golden/recorded/influxql_differences.txt");
+    let lines = differences.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let mut known: BTreeMap<&str, &str> = lines.map(|line| line.split_once(" -- ").unwrap()).collect();
+    let (mut unexpected, mut outdated, mut passed) = (String::new(), Vec::new(), 0);
+    for line in include_str!("../../../../tests/golden/recorded/influxql_2_9.jsonl").lines() {
+        let case: Case = serde_json::from_str(line).unwrap();
+        let answer = ask(&server, &case.query).await;
+        let theirs: Value = serde_json::from_str(&case.body).unwrap();
+        let is_same = answer.status == case.status && same(&theirs, &answer.json());
+        match (is_same, known.remove(case.query.as_str())) {
+            (true, None) => passed += 1,
+            (true, Some(_)) => outdated.push(case.query),
+            (false, Some(_)) => {}
+            (false, None) => {
+                let (query, theirs, ours) = (case.query, case.body.trim(), answer.text());
+                unexpected.push_str(&format!("{query}\n  theirs: {} {theirs}\n  ours:   {} {ours}", case.status, answer.status));
+            }
+        }
+    }
+    assert!(unexpected.is_empty(), "{passed} are right\n{unexpected}");
+    assert!(outdated.is_empty(), "no longer different: {outdated:?}");
+    assert!(known.is_empty(), "not a recorded query: {known:?}");
+}
