@@ -221,7 +221,7 @@ impl Checker {
             Expression::Binary(binary) => {
                 self.wildcards = false;
                 match (is_literal(&binary.left), is_literal(&binary.right)) {
-                    (true, true) => return refuse("cannot perform a binary expression on two literals"),
+                    (true, true) => return refuse("field must contain at least one variable"),
                     (true, false) => return self.expression(&binary.right),
                     (false, true) => return self.expression(&binary.left),
                     (false, false) => {}

@@ -175,7 +175,7 @@ fn subquery_chunk(plan: &Plan, series: Series, place: usize) -> Chunk {
     }
 }
 
-/// Series of the groups, in the order of their names and tags.
+/// Series of the groups, in the order of their names and tags; a descending answer turns that order too.
 fn finish(
     plan: &Plan,
     groups: BTreeMap<GroupKey, Group>,
@@ -184,6 +184,10 @@ fn finish(
     let columns: Arc<[String]> = std::iter::once(&plan.time_name).chain(&plan.columns).cloned().collect();
     let mut all: Vec<Series> = Vec::new();
     let mut of_measurement: Vec<Series> = Vec::new();
+    let mut groups: Vec<(GroupKey, Group)> = groups.into_iter().collect();
+    if plan.descending {
+        groups.reverse();
+    }
     for ((name, tags), group) in groups {
         let mut rows = match group {
             Group::Raw(series) => raw_rows(plan, series),

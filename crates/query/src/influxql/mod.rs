@@ -15,7 +15,6 @@ mod check;
 mod columns;
 mod execute;
 mod groups;
-mod holt_winters;
 mod merge;
 mod node;
 mod plan;

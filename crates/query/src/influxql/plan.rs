@@ -27,7 +27,7 @@ pub(super) enum PlannedSource {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct CallPlan {
     pub(super) function: Function,
-    /// The slot of its argument.
+    /// The slot of its argument; one that there is not has no points.
     pub(super) input: usize,
     /// What the argument is cast to.
     pub(super) input_kind: Kind,

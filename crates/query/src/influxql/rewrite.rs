@@ -150,7 +150,7 @@ fn expand_call(
     }
     let pattern = match innermost.arguments.first() {
         Some(Expression::Wildcard(Wildcard::Tags)) => {
-            return Err(format!("unable to use tag as wildcard in {}()", innermost.name));
+            return Err(format!("unable to use tag wildcard in {}()", innermost.name));
         }
         Some(Expression::Wildcard(_)) => None,
         Some(Expression::Regex(text)) => Some(regex(text)?),

@@ -389,11 +389,7 @@ impl Show<'_> {
         let is_one = cardinality.of == CardinalityOf::Measurements
             || (cardinality.of == CardinalityOf::Series && !cardinality.exact);
         if is_one {
-            let column = if cardinality.exact || cardinality.of == CardinalityOf::Measurements {
-                "count"
-            } else {
-                "cardinality estimation"
-            };
+            let column = if cardinality.exact { "count" } else { "cardinality estimation" };
             return Ok(vec![table("", &[column], vec![vec![number(measurements)]])]);
         }
         let mut all = Vec::new();

@@ -63,9 +63,8 @@ pub(super) fn split(
             return Ok((rest.map(|rest| Expression::Paren(Box::new(rest))), range));
         }
         Expression::Binary(binary) => binary,
-        // `true` is no condition.
-        Expression::Boolean(true) => return Ok((None, TimeRange::default())),
-        other => return Ok((Some(other.clone()), TimeRange::default())),
+        Expression::Boolean(_) => return Ok((Some(condition.clone()), TimeRange::default())),
+        other => return Err(format!("invalid condition expression: {other}")),
     };
     if matches!(binary.operator, Operator::And | Operator::Or) {
         let (left, left_range) = split(Some(&binary.left), moment)?;

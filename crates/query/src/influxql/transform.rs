@@ -20,8 +20,6 @@ pub(super) enum Transform {
     MovingAverage(usize),
     /// The time since the point before, in units of so many nanoseconds.
     Elapsed(i64),
-    /// So many more points, with seasons of so many; with the points it was fitted to or without.
-    HoltWinters { count: usize, season: usize, with_fit: bool, every: i64 },
 }
 
 impl Transform {
@@ -29,7 +27,7 @@ impl Transform {
     pub(super) fn result_kind(&self, input: Kind) -> Option<Kind> {
         match self {
             Self::Elapsed(_) => Some(Kind::Integer),
-            Self::Derivative { .. } | Self::MovingAverage(_) | Self::HoltWinters { .. } => {
+            Self::Derivative { .. } | Self::MovingAverage(_) => {
                 input.is_number().then_some(Kind::Float)
             }
             Self::Difference { .. } | Self::CumulativeSum => input.is_number().then_some(input),
@@ -39,9 +37,9 @@ impl Transform {
     /// How many windows before the first one it has to see.
     pub(super) fn windows_before(&self) -> i64 {
         match self {
-            Self::Derivative { .. } | Self::Difference { .. } | Self::Elapsed(_) => 1,
-            Self::MovingAverage(size) => i64::try_from(*size).unwrap_or(i64::MAX).saturating_sub(1),
-            Self::CumulativeSum | Self::HoltWinters { .. } => 0,
+            // One for all of them, also for a moving average of more: its first values are missing in InfluxDB too.
+            Self::Derivative { .. } | Self::Difference { .. } | Self::Elapsed(_) | Self::MovingAverage(_) => 1,
+            Self::CumulativeSum => 0,
         }
     }
 
@@ -84,13 +82,11 @@ impl Transform {
                 points
                     .filter_map(|point| {
                         let before = previous.replace(point.time)?;
-                        let elapsed = forward(point.time.wrapping_sub(before)) / (*unit).max(1);
+                        // Negative where the answer runs backwards, unlike the time of a derivative.
+                        let elapsed = point.time.wrapping_sub(before) / (*unit).max(1);
                         Some(result(point.time, Value::Integer(elapsed)))
                     })
                     .collect()
-            }
-            Self::HoltWinters { count, season, with_fit, every } => {
-                super::holt_winters::forecast(points.collect(), *count, *season, *with_fit, *every)
             }
         }
     }

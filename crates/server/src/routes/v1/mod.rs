@@ -2,6 +2,7 @@
 //!
 //! The organisation is that of the token; `org` is not looked at.
 
+mod into;
 pub(super) mod query;
 mod statements;
 pub(super) mod write;

@@ -54,10 +54,18 @@ impl Runner<'_> {
             Statement::AlterRetentionPolicy(alter) => self.alter_retention_policy(alter).await,
             Statement::DropRetentionPolicy { name, database } => self.drop_retention_policy(&database, &name).await,
             statement => {
+                let target = match &statement {
+                    Statement::Select(select) => select.target.clone(),
+                    _ => None,
+                };
+                let bucket = target.as_ref().map(|target| self.target_bucket(target)).transpose()?;
                 let databases = self.databases(&statement).await?;
                 let now_ns = self.state.now_ns();
                 let request = InfluxqlRequest { statement, databases, now_ns };
                 let series = self.state.query().influxql(request).await?;
+                if let (Some(target), Some(bucket)) = (target, bucket) {
+                    return self.write_into(&target, &bucket, series).await;
+                }
                 Ok(StatementResult { series, error: None })
             }
         }
@@ -241,9 +249,6 @@ fn missing(statement: &Statement) -> Option<String> {
     match statement {
         Statement::Delete(_) | Statement::DropSeries(_) | Statement::DropMeasurement { .. } => {
             Some(format!("not implemented: {statement}: points cannot be deleted yet, only whole databases"))
-        }
-        Statement::Select(select) if select.target.is_some() => {
-            Some("not implemented: SELECT INTO: a query cannot write yet".to_owned())
         }
         Statement::Select(_)
         | Statement::Explain(_)
