@@ -183,6 +183,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, BuildError> {
 pub(crate) struct Endpoints {
     pub(crate) write: Url,
     pub(crate) query_sql: Url,
+    pub(crate) query_influxql: Url,
     pub(crate) health: Url,
     pub(crate) ping: Url,
     pub(crate) flush: Url,
@@ -210,6 +211,7 @@ impl Endpoints {
         Ok(Self {
             write: join("api/v2/write")?,
             query_sql: join("api/v3/query_sql")?,
+            query_influxql: join("api/v3/query_influxql")?,
             health: join("health")?,
             ping: join("ping")?,
             flush: join("api/freshet/v1/flush")?,

@@ -54,6 +54,6 @@ pub use delete::DeleteRequest;
 pub use error::{BoxedCause, QueryError, Rejection, RequestError, WriteError};
 pub use lines::Lines;
 pub use point::{FieldValue, NameKind, Point, PointBuilder, PointError};
-pub use query::{Row, SqlFormat, SqlQuery};
+pub use query::{QueryLanguage, Row, SqlFormat, SqlQuery};
 pub use retry::RetryPolicy;
 pub use write::{ContentEncoding, InvalidPrecision, PostWriteRequest, Precision};

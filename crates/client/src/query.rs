@@ -1,4 +1,4 @@
-//! SQL queries over `POST /api/v3/query_sql`, as rows, bytes or a stream.
+//! Queries in SQL and InfluxQL over `POST /api/v3/query_sql` and `query_influxql`, as rows, bytes or a stream.
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -42,7 +42,18 @@ impl SqlFormat {
     }
 }
 
-/// A SQL query with its parameters.
+/// The language of a [`SqlQuery`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum QueryLanguage {
+    /// SQL.
+    #[default]
+    Sql,
+    /// InfluxQL.
+    InfluxQl,
+}
+
+/// A query with its parameters, in SQL unless it says otherwise.
 ///
 /// ```
 /// use freshet_client::SqlQuery;
@@ -56,7 +67,9 @@ impl SqlFormat {
 pub struct SqlQuery {
     /// The database: name or id of a bucket.
     pub db: String,
-    /// The SQL text, in which `$name` stands for a parameter.
+    /// The language of the text.
+    pub language: QueryLanguage,
+    /// The text, in which `$name` stands for a parameter.
     pub sql: String,
     /// The values of the parameters.
     pub params: Map<String, Value>,
@@ -80,6 +93,11 @@ impl SqlQuery {
     /// A query without parameters.
     pub fn new(db: impl Into<String>, sql: impl Into<String>) -> Self {
         Self { db: db.into(), sql: sql.into(), ..Self::default() }
+    }
+
+    /// A query in InfluxQL without parameters: one statement.
+    pub fn influxql(db: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { language: QueryLanguage::InfluxQl, ..Self::new(db, text) }
     }
 
     /// Sets the parameter `$name`.
@@ -112,6 +130,16 @@ impl Client {
     /// See [`query_sql_rows`](Self::query_sql_rows).
     pub async fn query_sql(&self, db: &str, sql: &str) -> Result<Vec<Row>, QueryError> {
         self.query_sql_rows(&SqlQuery::new(db, sql)).await
+    }
+
+    /// Runs one InfluxQL statement on the database `db` and returns all rows, each with its measurement as
+    /// `iox::measurement`.
+    ///
+    /// # Errors
+    ///
+    /// See [`query_sql_rows`](Self::query_sql_rows).
+    pub async fn query_influxql(&self, db: &str, text: &str) -> Result<Vec<Row>, QueryError> {
+        self.query_sql_rows(&SqlQuery::influxql(db, text)).await
     }
 
     /// Runs a query and returns all rows.
@@ -162,7 +190,10 @@ impl Client {
 
     /// Sends a query; the answer is a success and its body is still to be read.
     async fn start_query(&self, query: &SqlQuery, format: SqlFormat) -> Result<Response, RequestError> {
-        let mut url = self.endpoints().query_sql.clone();
+        let mut url = match query.language {
+            QueryLanguage::Sql => self.endpoints().query_sql.clone(),
+            QueryLanguage::InfluxQl => self.endpoints().query_influxql.clone(),
+        };
         for (name, value) in [("org", &query.org), ("orgID", &query.org_id)] {
             if let Some(value) = value {
                 url.query_pairs_mut().append_pair(name, value);

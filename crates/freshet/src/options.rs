@@ -313,6 +313,8 @@ pub(crate) struct DeleteOptions {
 pub(crate) enum Language {
     /// SQL
     Sql,
+    /// InfluxQL, one statement
+    Influxql,
 }
 
 /// Forms of rows.

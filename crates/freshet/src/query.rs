@@ -39,6 +39,7 @@ pub(crate) async fn run(options: QueryOptions) -> Result<(), QueryCommandError> 
     };
     let mut query = match options.language {
         Language::Sql => SqlQuery::new(bucket, text),
+        Language::Influxql => SqlQuery::influxql(bucket, text),
     };
     query.org = options.target.org.filter(|org| !org.is_empty());
     let mut pieces = client.query_sql_stream(&query, format).await?;

@@ -23,7 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::catalog::{CATALOG, SCHEMA, catalog_list};
 use crate::error::{EngineError, QueryError};
-use crate::influxql::{self, InfluxqlRequest, Series};
+use crate::influxql::{self, HeldMemory, InfluxqlRequest, Series};
 use crate::limits;
 use crate::sql::{self, SqlRequest};
 
@@ -147,11 +147,12 @@ impl QueryEngine {
     }
 
     /// Runs one InfluxQL statement over the snapshots that it brings, on the query threads. The query ends when the
-    /// returned future is dropped.
+    /// returned future is dropped. What the answer takes of the memory for queries is given back when the second part
+    /// of the result is dropped.
     ///
     /// # Errors
     /// In the words of InfluxDB where the statement cannot be run.
-    pub async fn influxql(&self, request: InfluxqlRequest) -> Result<Vec<Series>, QueryError> {
+    pub async fn influxql(&self, request: InfluxqlRequest) -> Result<(Vec<Series>, HeldMemory), QueryError> {
         let closing = || QueryError::Internal("the query engine is closing".to_owned());
         let refused = || QueryError::Busy { running: self.options.running, waiting: self.options.waiting };
         let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| refused())?;
@@ -165,7 +166,8 @@ impl QueryEngine {
             let _running = running.acquire_owned().await.map_err(|_| closing())?;
             influxql::execute(request, reservation, limit).await
         };
-        let timed = async move { tokio::time::timeout(timeout, task).await.unwrap_or(Err(QueryError::Timeout(timeout))) };
+        let timed =
+            async move { tokio::time::timeout(timeout, task).await.unwrap_or(Err(QueryError::Timeout(timeout))) };
         let result = AbortOnDrop(threads.spawn(timed)).await;
         if result.is_err() {
             self.failed.fetch_add(1, Ordering::Relaxed);

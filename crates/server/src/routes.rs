@@ -99,6 +99,7 @@ fn protected_routes() -> Router<AppState> {
         )
         .route("/api/v2/delete", post(deletes::delete))
         .route("/api/v3/query_sql", get(query_sql::by_address).post(query_sql::by_body))
+        .route("/api/v3/query_influxql", get(v1::tables::by_address).post(v1::tables::by_body))
         .route("/api/freshet/v1/flush", post(flush::flush))
         .route("/api/freshet/v1/compact", post(compact::compact))
 }

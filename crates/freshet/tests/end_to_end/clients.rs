@@ -84,6 +84,14 @@ async fn python_client() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn python_client_of_influxdb_1() {
+    let Some(python) = python() else { return };
+    let mut server = server().start().await;
+    run_python("influxdb1.py", &python, &server).await;
+    server.stop().await;
+}
+
 fn own_client(server: &Server) -> Client {
     let builder = Client::builder(server.url()).token(server.token()).environment_proxy(false);
     builder.timeout(Duration::from_secs(60)).build().unwrap()

@@ -30,7 +30,11 @@ pub(super) enum Function {
     /// The area per so many nanoseconds.
     Integral(i64),
     /// The `count` highest or lowest points, at most one for each combination of these tags (slots).
-    Ranked { highest: bool, count: usize, tags: Vec<usize> },
+    Ranked {
+        highest: bool,
+        count: usize,
+        tags: Vec<usize>,
+    },
     /// So many points at random.
     Sample(usize),
     /// The points themselves.
@@ -159,11 +163,9 @@ impl State {
             Function::Ranked { tags, .. } if tags.is_empty() => Self::Ranked(Vec::new()),
             Function::Ranked { .. } => Self::RankedBy(HashMap::new()),
             Function::Sample(_) => Self::Sample { seen: 0, random: seed | 1, points: Vec::new() },
-            Function::Median
-            | Function::Mode
-            | Function::Percentile(_)
-            | Function::Integral(_)
-            | Function::Points => Self::Points(Vec::new()),
+            Function::Median | Function::Mode | Function::Percentile(_) | Function::Integral(_) | Function::Points => {
+                Self::Points(Vec::new())
+            }
         }
     }
 
@@ -385,9 +387,8 @@ fn distinct(seen: HashMap<Key, i64>, start: i64) -> Vec<Point> {
 }
 
 fn sort_by_value(points: &mut [Point]) {
-    points.sort_by(|left, right| {
-        order(left.value.as_scalar(), right.value.as_scalar()).then(left.time.cmp(&right.time))
-    });
+    points
+        .sort_by(|left, right| order(left.value.as_scalar(), right.value.as_scalar()).then(left.time.cmp(&right.time)));
 }
 
 fn median(mut points: Vec<Point>) -> Option<Value> {

@@ -240,9 +240,11 @@ impl Checker {
         if MATH_FUNCTIONS.contains(&name) {
             let arguments = if matches!(name, "atan2" | "pow" | "log") { 2 } else { 1 };
             count(call, arguments, arguments)?;
-            return call.arguments.iter().filter(|argument| !is_literal(argument)).try_for_each(|argument| {
-                self.expression(argument)
-            });
+            return call
+                .arguments
+                .iter()
+                .filter(|argument| !is_literal(argument))
+                .try_for_each(|argument| self.expression(argument));
         }
         self.shape.calls += 1;
         match name {
@@ -447,8 +449,6 @@ fn positive_duration(call: &Call) -> Checked {
             refuse(format!("duration argument must be positive, got {unit}"))
         }
         None | Some(Expression::Duration(_)) => Ok(()),
-        Some(other) => {
-            refuse(format!("second argument to {} must be a duration, got {}", call.name, go_type(other)))
-        }
+        Some(other) => refuse(format!("second argument to {} must be a duration, got {}", call.name, go_type(other))),
     }
 }

@@ -101,9 +101,10 @@ pub(super) struct Chunk {
 impl Chunk {
     /// The times of a batch.
     pub(super) fn times_of(batch: &RecordBatch, index: usize) -> Vec<i64> {
-        batch.column(index).as_primitive_opt::<TimestampNanosecondType>().map_or_else(Vec::new, |times| {
-            times.values().to_vec()
-        })
+        batch
+            .column(index)
+            .as_primitive_opt::<TimestampNanosecondType>()
+            .map_or_else(Vec::new, |times| times.values().to_vec())
     }
 
     /// The runs of rows that have the same tags in `columns`.

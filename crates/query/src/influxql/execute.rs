@@ -106,18 +106,19 @@ async fn read_table(
             projection.len() - 1
         }
     };
-    let slot_place = |slot: &Slot| known.index(&slot.name, slot.kind == Some(Kind::Tag)).filter(|_| slot.kind.is_some());
-    let slots: Vec<Option<usize>> =
-        plan.slots.iter().map(|slot| slot_place(slot).map(&mut place)).collect();
+    let slot_place =
+        |slot: &Slot| known.index(&slot.name, slot.kind == Some(Kind::Tag)).filter(|_| slot.kind.is_some());
+    let slots: Vec<Option<usize>> = plan.slots.iter().map(|slot| slot_place(slot).map(&mut place)).collect();
     let dimensions: Vec<Option<usize>> =
         plan.dimensions.iter().map(|tag| known.index(tag, true).map(&mut place)).collect();
     let series: Vec<Option<usize>> = match plan.projection {
         Projection::Raw { .. } => known.tags.iter().map(|(_, index)| Some(place(*index))).collect(),
         Projection::Calls { .. } => Vec::new(),
     };
-    let tag_filters = plan.tag_filters.iter().filter_map(|(tag, values)| {
-        Some(TagFilter { column: known.index(tag, true)?, values: values.clone() })
-    });
+    let tag_filters = plan
+        .tag_filters
+        .iter()
+        .filter_map(|(tag, values)| Some(TagFilter { column: known.index(tag, true)?, values: values.clone() }));
     let request = ScanRequest {
         projection: Some(projection.clone()),
         time_range: scan_range(plan),
@@ -176,11 +177,7 @@ fn subquery_chunk(plan: &Plan, series: Series, place: usize) -> Chunk {
 }
 
 /// Series of the groups, in the order of their names and tags; a descending answer turns that order too.
-fn finish(
-    plan: &Plan,
-    groups: BTreeMap<GroupKey, Group>,
-    budget: &mut Budget,
-) -> Result<Vec<Series>, QueryError> {
+fn finish(plan: &Plan, groups: BTreeMap<GroupKey, Group>, budget: &mut Budget) -> Result<Vec<Series>, QueryError> {
     let columns: Arc<[String]> = std::iter::once(&plan.time_name).chain(&plan.columns).cloned().collect();
     let mut all: Vec<Series> = Vec::new();
     let mut of_measurement: Vec<Series> = Vec::new();

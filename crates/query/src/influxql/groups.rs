@@ -149,8 +149,7 @@ impl CallRows<'_> {
     ) -> usize {
         let Some(input) = chunk.columns.get(self.call.input) else { return 0 };
         let function = &self.call.function;
-        let (min, max) =
-            (self.call.range.min.unwrap_or(i64::MIN), self.call.range.max.unwrap_or(i64::MAX));
+        let (min, max) = (self.call.range.min.unwrap_or(i64::MIN), self.call.range.max.unwrap_or(i64::MAX));
         let windows = self.plan.windows.filter(|_| !function.is_whole());
         let mut bytes = 0;
         let mut row = start;

@@ -11,6 +11,7 @@
 //! statement is text in the words of InfluxDB, because clients match them.
 
 mod aggregate;
+mod batch;
 mod check;
 mod columns;
 mod execute;
@@ -34,6 +35,7 @@ use storage::Snapshot;
 
 use crate::error::QueryError;
 
+pub use self::batch::to_batch;
 pub use self::execute::Series;
 pub use self::value::Value;
 
@@ -180,23 +182,36 @@ pub struct InfluxqlRequest {
     pub now_ns: i64,
 }
 
+/// Memory out of the pool of all queries, which is given back when this is dropped.
+#[derive(Debug)]
+pub struct HeldMemory(MemoryReservation);
+
+impl HeldMemory {
+    /// How much it is.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.size()
+    }
+}
+
 /// Runs a statement to its end.
 pub(crate) async fn execute(
     request: InfluxqlRequest,
     reservation: MemoryReservation,
     limit_bytes: usize,
-) -> Result<Vec<Series>, QueryError> {
+) -> Result<(Vec<Series>, HeldMemory), QueryError> {
     let mut budget = execute::Budget { reservation, limit_bytes };
     let InfluxqlRequest { statement, databases, now_ns } = request;
-    match &statement {
+    let series = match &statement {
         Statement::Select(select) => {
             let plan = planner::plan(select, &databases, now_ns).map_err(QueryError::Plan)?;
-            execute::run(&plan, &mut budget).await
+            execute::run(&plan, &mut budget).await?
         }
         Statement::Explain(explain) => {
             let plan = planner::plan(&explain.select, &databases, now_ns).map_err(QueryError::Plan)?;
-            Ok(show::explain(&plan))
+            show::explain(&plan)
         }
-        other => show::run(other, &databases, now_ns, &mut budget).await,
-    }
+        other => show::run(other, &databases, now_ns, &mut budget).await?,
+    };
+    Ok((series, HeldMemory(budget.reservation)))
 }

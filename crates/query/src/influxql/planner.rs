@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use influxql::ast::{Call, Fill, MeasurementName, Order, Page, Reference, Select, Source};
 use influxql::{Duration, Expression, Operator};
 
+use super::Databases;
 use super::aggregate::Function;
 use super::check::check;
 use super::columns::Slot;
@@ -16,7 +17,6 @@ use super::schema::SourceSchema;
 use super::time_range::{Moment, TimeRange, is_time, split};
 use super::transform::Transform;
 use super::value::{Kind, MATH_FUNCTIONS, Value};
-use super::Databases;
 use crate::ops::window::Windows;
 
 /// What a statement gets from the one that it stands in.
@@ -209,8 +209,10 @@ impl Builder<'_> {
         let kind = self.schema.kind(reference);
         let is_tag = kind == Some(Kind::Tag);
         let slot = Slot { name: reference.name.clone(), kind };
-        let same = |known: &Slot| known.name == slot.name && known.kind.is_some() == kind.is_some() && {
-            (known.kind == Some(Kind::Tag)) == is_tag
+        let same = |known: &Slot| {
+            known.name == slot.name && known.kind.is_some() == kind.is_some() && {
+                (known.kind == Some(Kind::Tag)) == is_tag
+            }
         };
         let place = self.slots.iter().position(same).unwrap_or_else(|| {
             self.slots.push(slot);
@@ -460,15 +462,17 @@ impl Builder<'_> {
     fn kind(&mut self, expression: &Expression) -> Option<Kind> {
         match expression {
             Expression::Reference(reference) => self.schema.kind(reference),
-            Expression::Call(call) if is_math(call) => match call.arguments.first().and_then(|first| self.kind(first)) {
-                Some(kind @ (Kind::Integer | Kind::Unsigned))
-                    if matches!(call.name.as_str(), "abs" | "ceil" | "floor" | "round" | "pow") =>
-                {
-                    Some(kind)
+            Expression::Call(call) if is_math(call) => {
+                match call.arguments.first().and_then(|first| self.kind(first)) {
+                    Some(kind @ (Kind::Integer | Kind::Unsigned))
+                        if matches!(call.name.as_str(), "abs" | "ceil" | "floor" | "round" | "pow") =>
+                    {
+                        Some(kind)
+                    }
+                    Some(_) => Some(Kind::Float),
+                    None => None,
                 }
-                Some(_) => Some(Kind::Float),
-                None => None,
-            },
+            }
             Expression::Call(call) => {
                 let plan = self.call(call).ok()?;
                 Some(plan.transforms.iter().fold(plan.kind, |kind, inner| inner.result_kind(kind).unwrap_or(kind)))

@@ -2,8 +2,8 @@
 
 use regex::Regex;
 
-use influxql::ast::{Call, DataType, Field, Reference, Select, Wildcard};
 use influxql::Expression;
+use influxql::ast::{Call, DataType, Field, Reference, Select, Wildcard};
 
 use super::schema::SourceSchema;
 use super::time_range::is_time;
@@ -49,16 +49,11 @@ pub(super) fn dimensions(select: &Select, schema: &SourceSchema) -> Result<Vec<S
 
 /// The columns that a wildcard stands for: fields and the tags that do not group, by name.
 fn wildcard_columns(select: &Select, schema: &SourceSchema, dimensions: &[String]) -> Vec<(String, Kind)> {
-    let all_tags_group = select
-        .dimensions
-        .iter()
-        .any(|dimension| matches!(dimension, Expression::Wildcard(_) | Expression::Regex(_)));
-    let mut columns: Vec<(String, Kind)> =
-        schema.fields.iter().map(|(name, kind)| (name.clone(), *kind)).collect();
+    let all_tags_group =
+        select.dimensions.iter().any(|dimension| matches!(dimension, Expression::Wildcard(_) | Expression::Regex(_)));
+    let mut columns: Vec<(String, Kind)> = schema.fields.iter().map(|(name, kind)| (name.clone(), *kind)).collect();
     if !columns.is_empty() && !all_tags_group {
-        columns.extend(
-            schema.tags.iter().filter(|tag| !dimensions.contains(tag)).map(|tag| (tag.clone(), Kind::Tag)),
-        );
+        columns.extend(schema.tags.iter().filter(|tag| !dimensions.contains(tag)).map(|tag| (tag.clone(), Kind::Tag)));
     }
     columns.sort();
     columns
@@ -68,11 +63,7 @@ fn wildcard_columns(select: &Select, schema: &SourceSchema, dimensions: &[String
 ///
 /// # Errors
 /// A regular expression that is none, a wildcard where none can be, or too many columns.
-pub(super) fn fields(
-    select: &Select,
-    schema: &SourceSchema,
-    dimensions: &[String],
-) -> Result<Vec<FlatField>, String> {
+pub(super) fn fields(select: &Select, schema: &SourceSchema, dimensions: &[String]) -> Result<Vec<FlatField>, String> {
     let columns = wildcard_columns(select, schema, dimensions);
     let mut flat = Vec::new();
     for field in &select.fields {
@@ -105,16 +96,12 @@ fn expand(
                 Wildcard::Fields => *kind != Kind::Tag,
                 Wildcard::Tags => *kind == Kind::Tag,
             });
-            flat.extend(
-                wanted.map(|(name, kind)| FlatField { expression: reference(name, *kind), alias: None }),
-            );
+            flat.extend(wanted.map(|(name, kind)| FlatField { expression: reference(name, *kind), alias: None }));
         }
         Expression::Regex(text) => {
             let regex = regex(text)?;
             let wanted = columns.iter().filter(|(name, _)| regex.is_match(name));
-            flat.extend(
-                wanted.map(|(name, kind)| FlatField { expression: reference(name, *kind), alias: None }),
-            );
+            flat.extend(wanted.map(|(name, kind)| FlatField { expression: reference(name, *kind), alias: None }));
         }
         Expression::Distinct(name) => {
             let call = Call { name: "distinct".to_owned(), arguments: vec![Expression::reference(name.as_str())] };

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use influxql::{Expression, Statement};
 use influxql::ast::{
     Cardinality, CardinalityOf, KeyFilter, Measurement, MeasurementName, NameOrAll, Page, ShowMeasurements, ShowScope,
 };
+use influxql::{Expression, Statement};
 use storage::{ScanRequest, TableSnapshot};
 
 use super::Databases;
@@ -37,9 +37,7 @@ pub(super) async fn run(
     match statement {
         Statement::ShowMeasurements(statement) => show.measurements(statement).await,
         Statement::ShowFieldKeys(scope) => show.field_keys(scope),
-        Statement::ShowTagKeys { scope, key, series_page } => {
-            show.tag_keys(scope, key.as_ref(), series_page).await
-        }
+        Statement::ShowTagKeys { scope, key, series_page } => show.tag_keys(scope, key.as_ref(), series_page).await,
         Statement::ShowTagValues { scope, key } => show.tag_values(scope, key).await,
         Statement::ShowSeries(scope) => show.series(scope).await,
         Statement::ShowCardinality(cardinality) => show.cardinality(cardinality).await,
@@ -234,11 +232,8 @@ impl Show<'_> {
             Some(NameOrAll::Name(name)) => Some(name.clone()),
             _ => None,
         };
-        let snapshot = self
-            .databases
-            .get(&name(&show.database), &name(&show.retention_policy))
-            .map_err(QueryError::Plan)?
-            .clone();
+        let snapshot =
+            self.databases.get(&name(&show.database), &name(&show.retention_policy)).map_err(QueryError::Plan)?.clone();
         let pattern = match show.measurement.as_ref().map(|measurement| &measurement.name) {
             Some(MeasurementName::Regex(text)) => Some(rewrite::regex(text).map_err(QueryError::Plan)?),
             _ => None,
@@ -349,7 +344,8 @@ impl Show<'_> {
             let series = self.series_of(&candidate, condition.as_ref(), range).await?;
             keys.extend(series.iter().map(|tags| {
                 let special = [',', '=', ' '];
-                let tags = tags.iter().map(|(tag, value)| format!(",{}={}", escape(tag, &special), escape(value, &special)));
+                let tags =
+                    tags.iter().map(|(tag, value)| format!(",{}={}", escape(tag, &special), escape(value, &special)));
                 format!("{name}{}", tags.collect::<String>())
             }));
         }

@@ -52,10 +52,7 @@ pub(super) fn is_time(expression: &Expression) -> bool {
 ///
 /// # Errors
 /// If `time` is compared with what is no time.
-pub(super) fn split(
-    condition: Option<&Expression>,
-    moment: Moment,
-) -> Result<(Option<Expression>, TimeRange), String> {
+pub(super) fn split(condition: Option<&Expression>, moment: Moment) -> Result<(Option<Expression>, TimeRange), String> {
     let Some(condition) = condition else { return Ok((None, TimeRange::default())) };
     let binary = match condition {
         Expression::Paren(inner) => {

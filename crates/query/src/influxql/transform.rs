@@ -14,8 +14,13 @@ use crate::ops::window::Windows;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Transform {
     /// The change per so many nanoseconds.
-    Derivative { unit: i64, non_negative: bool },
-    Difference { non_negative: bool },
+    Derivative {
+        unit: i64,
+        non_negative: bool,
+    },
+    Difference {
+        non_negative: bool,
+    },
     CumulativeSum,
     MovingAverage(usize),
     /// The time since the point before, in units of so many nanoseconds.
@@ -27,9 +32,7 @@ impl Transform {
     pub(super) fn result_kind(&self, input: Kind) -> Option<Kind> {
         match self {
             Self::Elapsed(_) => Some(Kind::Integer),
-            Self::Derivative { .. } | Self::MovingAverage(_) => {
-                input.is_number().then_some(Kind::Float)
-            }
+            Self::Derivative { .. } | Self::MovingAverage(_) => input.is_number().then_some(Kind::Float),
             Self::Difference { .. } | Self::CumulativeSum => input.is_number().then_some(input),
         }
     }
@@ -148,7 +151,8 @@ pub(super) fn integral(points: &[Point], unit: i64, windows: Option<&Windows>) -
         }
         if windows.is_some() && next_time >= end {
             if time != end {
-                let at_end = value + (next_value - value) * end.wrapping_sub(time) as f64 / next_time.wrapping_sub(time) as f64;
+                let at_end =
+                    value + (next_value - value) * end.wrapping_sub(time) as f64 / next_time.wrapping_sub(time) as f64;
                 sum += 0.5 * (at_end + value) * span(time, end);
                 (time, value) = (end, at_end);
             }

@@ -117,25 +117,13 @@ mod tests {
     #[test]
     fn every_window_has_a_row() {
         let (one, four) = (Some(1.0), Some(4.0));
-        check(
-            FillWith::Missing,
-            false,
-            &[(0, None), (10, one), (20, None), (30, None), (40, four), (50, None)],
-        );
-        check(
-            FillWith::Previous,
-            false,
-            &[(0, None), (10, one), (20, one), (30, one), (40, four), (50, four)],
-        );
+        check(FillWith::Missing, false, &[(0, None), (10, one), (20, None), (30, None), (40, four), (50, None)]);
+        check(FillWith::Previous, false, &[(0, None), (10, one), (20, one), (30, one), (40, four), (50, four)]);
         check(
             FillWith::Linear,
             false,
             &[(0, None), (10, one), (20, Some(2.0)), (30, Some(3.0)), (40, four), (50, None)],
         );
-        check(
-            FillWith::Previous,
-            true,
-            &[(50, None), (40, four), (30, four), (20, four), (10, one), (0, one)],
-        );
+        check(FillWith::Previous, true, &[(50, None), (40, four), (30, four), (20, four), (10, one), (0, one)]);
     }
 }

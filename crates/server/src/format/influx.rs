@@ -33,7 +33,8 @@ impl Epoch {
 /// How an answer is written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Style {
-    pub(crate) csv: bool,
+    /// The media type of a table, if one is wanted and not JSON.
+    pub(crate) csv: Option<&'static str>,
     /// None is RFC 3339 in JSON and nanoseconds in CSV.
     pub(crate) epoch: Option<Epoch>,
     pub(crate) pretty: bool,
@@ -46,15 +47,9 @@ const PIECE_BYTES: usize = 64 << 10;
 
 /// The answer, which is made while it is sent.
 pub(crate) fn respond(results: Vec<StatementResult>, style: Style) -> Response {
-    let content_type = if style.csv { "text/csv" } else { "application/json" };
-    let writer = Writer {
-        results,
-        style,
-        at: Place::default(),
-        indenter: Indenter::default(),
-        is_open: false,
-        done: false,
-    };
+    let content_type = style.csv.unwrap_or("application/json");
+    let writer =
+        Writer { results, style, at: Place::default(), indenter: Indenter::default(), is_open: false, done: false };
     let pieces = futures::stream::iter(writer.map(Ok::<Bytes, std::convert::Infallible>));
     ([(header::CONTENT_TYPE, content_type)], Body::from_stream(pieces)).into_response()
 }
@@ -84,7 +79,7 @@ impl Iterator for Writer {
     fn next(&mut self) -> Option<Bytes> {
         let mut text = String::new();
         while !self.done && text.len() < PIECE_BYTES {
-            match (self.style.csv, self.style.chunk_rows) {
+            match (self.style.csv.is_some(), self.style.chunk_rows) {
                 (true, _) => self.csv(&mut text),
                 (false, Some(rows)) => self.chunk(&mut text, rows),
                 (false, None) => self.json(&mut text),
@@ -93,7 +88,7 @@ impl Iterator for Writer {
         if text.is_empty() {
             return None;
         }
-        if self.style.pretty && !self.style.csv {
+        if self.style.pretty && self.style.csv.is_none() {
             text = self.indenter.indent(&text);
         }
         Some(Bytes::from(text))
@@ -154,7 +149,7 @@ impl Writer {
     fn next_statement(&mut self) {
         // The rows that were written are not needed any more.
         if let Some(result) = self.results.get_mut(self.at.statement) {
-            result.series = Vec::new();
+            *result = StatementResult::default();
         }
         self.at = Place { statement: self.at.statement + 1, series: 0, row: 0 };
         self.is_open = false;
@@ -231,8 +226,12 @@ impl Writer {
                 text.push('\n');
             }
         }
-        let tags: Vec<String> =
-            series.tags.iter().filter(|(_, value)| !value.is_empty()).map(|(tag, value)| format!("{tag}={value}")).collect();
+        let tags: Vec<String> = series
+            .tags
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(tag, value)| format!("{tag}={value}"))
+            .collect();
         let tags = tags.join(",");
         while let Some(row) = series.rows.get(self.at.row) {
             csv_text(text, &series.name);
@@ -428,28 +427,25 @@ mod tests {
             name: "m".to_owned(),
             tags: vec![("t".to_owned(), Arc::from("a,b"))],
             columns: ["time", "v"].map(str::to_owned).into_iter().collect(),
-            rows: (0..rows).map(|row| vec![Value::Time(row as i64 * 1_000_000_000), Value::Float(row as f64)]).collect(),
+            rows: (0..rows)
+                .map(|row| vec![Value::Time(row as i64 * 1_000_000_000), Value::Float(row as f64)])
+                .collect(),
             zone: None,
         }
     }
 
     fn written(results: Vec<StatementResult>, style: Style) -> String {
-        let writer = Writer {
-            results,
-            style,
-            at: Place::default(),
-            indenter: Indenter::default(),
-            is_open: false,
-            done: false,
-        };
+        let writer =
+            Writer { results, style, at: Place::default(), indenter: Indenter::default(), is_open: false, done: false };
         writer.flat_map(|piece| String::from_utf8(piece.to_vec()).unwrap().chars().collect::<Vec<_>>()).collect()
     }
 
-    const JSON: Style = Style { csv: false, epoch: None, pretty: false, chunk_rows: None };
+    const JSON: Style = Style { csv: None, epoch: None, pretty: false, chunk_rows: None };
 
     #[test]
     fn answers_are_those_of_influxdb() {
-        let answer = |series| vec![StatementResult { series, error: None }, StatementResult::error("no <b>")];
+        let answer =
+            |series| vec![StatementResult { series, ..StatementResult::default() }, StatementResult::error("no <b>")];
         assert_eq!(
             written(answer(vec![series(2)]), JSON),
             concat!(
@@ -465,19 +461,22 @@ mod tests {
         );
         let chunks = written(answer(vec![series(2)]), Style { chunk_rows: Some(1), ..JSON });
         assert_eq!(chunks.lines().count(), 3);
-        assert!(chunks.lines().next().unwrap().ends_with(r#""values":[["1970-01-01T00:00:00Z",0]],"partial":true}],"partial":true}]}"#));
-        let csv = Style { csv: true, epoch: Some(Epoch::from_unit("s")), ..JSON };
+        assert!(
+            chunks
+                .lines()
+                .next()
+                .unwrap()
+                .ends_with(r#""values":[["1970-01-01T00:00:00Z",0]],"partial":true}],"partial":true}]}"#)
+        );
+        let csv = Style { csv: Some("text/csv"), epoch: Some(Epoch::from_unit("s")), ..JSON };
         assert_eq!(written(answer(vec![series(2)]), csv), "name,tags,time,v\nm,\"t=a,b\",0,0\nm,\"t=a,b\",1,1\n");
         let pretty = written(vec![StatementResult::default()], Style { pretty: true, ..JSON });
-        assert_eq!(
-            pretty,
-            "{\n    \"results\": [\n        {\n            \"statement_id\": 0\n        }\n    ]\n}\n"
-        );
+        assert_eq!(pretty, "{\n    \"results\": [\n        {\n            \"statement_id\": 0\n        }\n    ]\n}\n");
     }
 
     #[test]
     fn large_answers_come_in_pieces() {
-        let text = written(vec![StatementResult { series: vec![series(20_000)], error: None }], JSON);
+        let text = written(vec![StatementResult { series: vec![series(20_000)], ..StatementResult::default() }], JSON);
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["results"][0]["series"][0]["values"].as_array().unwrap().len(), 20_000);
     }

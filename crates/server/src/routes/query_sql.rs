@@ -19,20 +19,32 @@ use crate::state::AppState;
 
 /// A query, however it came.
 #[derive(Debug, Default, Deserialize)]
-struct QueryRequest {
-    db: Option<String>,
-    q: Option<String>,
-    format: Option<String>,
+pub(super) struct QueryRequest {
+    pub(super) db: Option<String>,
+    pub(super) q: Option<String>,
+    pub(super) format: Option<String>,
     #[serde(default)]
-    params: Option<Map<String, Value>>,
+    pub(super) params: Option<Map<String, Value>>,
 }
 
 impl QueryRequest {
     /// From a query string or a form, where `params` is JSON in a string.
-    fn from_parameters(parameters: &Parameters) -> Result<Self, RequestError> {
+    pub(super) fn from_parameters(parameters: &Parameters) -> Result<Self, RequestError> {
         let text = |key: &str| parameters.get(key).map(str::to_owned);
         let params = parameters.get("params").map(serde_json::from_str).transpose().map_err(RequestError::Json)?;
         Ok(Self { db: text("db"), q: text("q"), format: text("format"), params })
+    }
+
+    /// From a body, which is JSON or a form; with the headers beside it.
+    pub(super) async fn from_body(state: &AppState, request: Request) -> ApiResult<(HeaderMap, Self)> {
+        let (parts, body) = request.into_parts();
+        let body = state.bodies().read_small_body(body, &parts.headers).await?;
+        let request = if is_form(&parts.headers) {
+            Self::from_parameters(&Parameters::from_form(&body.bytes)?)?
+        } else {
+            json::parse(&body.bytes)?
+        };
+        Ok((parts.headers, request))
     }
 }
 
@@ -54,15 +66,8 @@ pub(super) async fn by_body(
     parameters: Parameters,
     request: Request,
 ) -> ApiResult<Response> {
-    let (parts, body) = request.into_parts();
-    let body = state.bodies().read_small_body(body, &parts.headers).await?;
-    let request = if is_form(&parts.headers) {
-        QueryRequest::from_parameters(&Parameters::from_form(&body.bytes)?)?
-    } else {
-        json::parse(&body.bytes)?
-    };
-    drop(body);
-    answer(&state, &principal, &parameters, &parts.headers, request).await
+    let (headers, request) = QueryRequest::from_body(&state, request).await?;
+    answer(&state, &principal, &parameters, &headers, request).await
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

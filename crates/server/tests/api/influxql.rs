@@ -75,11 +75,58 @@ async fn influxql_answers_are_those_of_influxdb() {
             (false, Some(_)) => {}
             (false, None) => {
                 let (query, theirs, ours) = (case.query, case.body.trim(), answer.text());
-                unexpected.push_str(&format!("{query}\n  theirs: {} {theirs}\n  ours:   {} {ours}", case.status, answer.status));
+                unexpected.push_str(&format!(
+                    "{query}\n  theirs: {} {theirs}\n  ours:   {} {ours}",
+                    case.status, answer.status
+                ));
             }
         }
     }
     assert!(unexpected.is_empty(), "{passed} are right\n{unexpected}");
     assert!(outdated.is_empty(), "no longer different: {outdated:?}");
     assert!(known.is_empty(), "not a recorded query: {known:?}");
+}
+
+#[tokio::test]
+async fn influxql_needs_permissions() {
+    let server = TestServer::start(&[]).await;
+    assert_eq!(server.call("POST", "/write?db=b", "m f=1 1").await.status, 204);
+    let on_bucket = |action: &str| {
+        format!(r#"[{{"action":"{action}","resource":{{"type":"buckets","id":"<bucket>","orgID":"<org>"}}}}]"#)
+    };
+    let (reader, writer) = (server.token(&on_bucket("read")).await, server.token(&on_bucket("write")).await);
+    let forbidden = r#"{"results":[{"statement_id":0,"error":"insufficient permissions for read"}]}"#;
+    let forbidden_write = r#"{"results":[{"statement_id":0,"error":"insufficient permissions for write"}]}"#;
+    let one = r#"{"results":[{"statement_id":0,"series":[{"name":"m","columns":["time","f"],"values":[["1970-01-01T00:00:00.000000001Z",1]]}]}]}"#;
+    let done = r#"{"results":[{"statement_id":0}]}"#;
+    for (token, query, expected) in [
+        (&reader, "SELECT f FROM m", one),
+        (&writer, "SELECT f FROM m", forbidden),
+        (&writer, "SHOW MEASUREMENTS", forbidden),
+        (&reader, "SELECT f INTO n FROM m", forbidden_write),
+        (&writer, "SELECT f INTO n FROM m", forbidden),
+        (&reader, "CREATE DATABASE x", forbidden_write),
+        (&reader, "DROP DATABASE b", forbidden_write),
+        // A database that is there: agents ask for it at every start, and need no more than to write.
+        (&writer, "CREATE DATABASE b", done),
+        (
+            &writer,
+            "SHOW DATABASES",
+            r#"{"results":[{"statement_id":0,"series":[{"name":"databases","columns":["name"],"values":[]}]}]}"#,
+        ),
+        (
+            &reader,
+            "SHOW DATABASES",
+            r#"{"results":[{"statement_id":0,"series":[{"name":"databases","columns":["name"],"values":[["b"]]}]}]}"#,
+        ),
+        (&reader, "ALTER RETENTION POLICY autogen ON b DURATION 1d", forbidden_write),
+    ] {
+        let address = format!("/query?db=b&p={token}&u=x&q={}", escape(query));
+        let request = http::Request::builder().method("POST").uri(address);
+        let answer = server.send(request.body(axum::body::Body::empty()).unwrap()).await;
+        assert_eq!((answer.status, answer.text().trim()), (200, expected), "{query}");
+    }
+    let request = http::Request::builder().method("POST").uri(format!("/write?db=b&u=x&p={reader}"));
+    let answer = server.send(request.body("m f=1".into()).unwrap()).await;
+    assert_eq!(answer.status, 403);
 }

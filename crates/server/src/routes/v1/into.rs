@@ -68,7 +68,7 @@ impl Runner<'_> {
             rows: vec![row],
             zone: None,
         };
-        Ok(StatementResult { series: vec![result], error: None })
+        Ok(StatementResult { series: vec![result], ..StatementResult::default() })
     }
 }
 

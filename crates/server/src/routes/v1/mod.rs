@@ -5,6 +5,7 @@
 mod into;
 pub(super) mod query;
 mod statements;
+pub(super) mod tables;
 pub(super) mod write;
 
 pub(crate) use self::statements::StatementResult;
@@ -21,11 +22,7 @@ use crate::scope;
 use crate::state::AppState;
 
 /// Whoever is asking, and the organisation that is meant.
-fn caller(
-    state: &AppState,
-    headers: &HeaderMap,
-    parameters: &Parameters,
-) -> ApiResult<(Principal, Arc<Organisation>)> {
+fn caller(state: &AppState, headers: &HeaderMap, parameters: &Parameters) -> ApiResult<(Principal, Arc<Organisation>)> {
     let principal = auth::v1_principal(state, headers, parameters).map_err(ApiError::from)?;
     let organisation = scope::own_organisation(state, &principal)?.ok_or(RequestError::MissingOrganisation)?;
     Ok((principal, organisation))

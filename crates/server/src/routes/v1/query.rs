@@ -95,8 +95,9 @@ fn style(request: &QueryRequest, headers: &HeaderMap) -> ApiResult<Style> {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let types = accept.split(',').map(|entry| entry.split(';').next().unwrap_or_default().trim());
     let csv = types.map(str::to_ascii_lowercase).find_map(|entry| match entry.as_str() {
-        "text/csv" | "application/csv" => Some(true),
-        "application/json" | "*/*" | "application/*" => Some(false),
+        "text/csv" => Some(Some("text/csv")),
+        "application/csv" => Some(Some("application/csv")),
+        "application/json" | "*/*" | "application/*" => Some(None),
         _ => None,
     });
     let chunk_rows = match request.get("chunk_size") {
@@ -104,7 +105,7 @@ fn style(request: &QueryRequest, headers: &HeaderMap) -> ApiResult<Style> {
         Some(text) => text.parse().ok().filter(|rows| *rows > 0).unwrap_or(limits::CHUNK_ROWS),
     };
     Ok(Style {
-        csv: csv == Some(true),
+        csv: csv.flatten(),
         epoch: request.get("epoch").map(Epoch::from_unit),
         pretty: request.flag("pretty"),
         chunk_rows: request.flag("chunked").then_some(chunk_rows),

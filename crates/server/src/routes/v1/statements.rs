@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use catalog::{Action, Bucket, BucketUpdate, NewBucket, Organisation, Permission, Principal, ResourceType};
 use query::influxql::ast::{AlterRetentionPolicy, CreateDatabase, CreateRetentionPolicy, Statement};
-use query::influxql::{Databases, InfluxqlRequest, Series, Value, needed_databases};
+use query::influxql::{Databases, HeldMemory, InfluxqlRequest, Series, Value, needed_databases};
 
 use crate::api_error::{ApiError, ApiResult, Code};
 use crate::dbrp::{self, DEFAULT_POLICY, Mapping};
@@ -21,11 +21,14 @@ use crate::uninterrupted::uninterrupted;
 pub(crate) struct StatementResult {
     pub(crate) series: Vec<Series>,
     pub(crate) error: Option<String>,
+    /// What the series take of the memory for queries, until they are written.
+    #[expect(dead_code, reason = "its end is what matters")]
+    pub(crate) memory: Option<HeldMemory>,
 }
 
 impl StatementResult {
     pub(crate) fn error(text: impl Into<String>) -> Self {
-        Self { series: Vec::new(), error: Some(text.into()) }
+        Self { error: Some(text.into()), ..Self::default() }
     }
 }
 
@@ -62,11 +65,11 @@ impl Runner<'_> {
                 let databases = self.databases(&statement).await?;
                 let now_ns = self.state.now_ns();
                 let request = InfluxqlRequest { statement, databases, now_ns };
-                let series = self.state.query().influxql(request).await?;
+                let (series, memory) = self.state.query().influxql(request).await?;
                 if let (Some(target), Some(bucket)) = (target, bucket) {
                     return self.write_into(&target, &bucket, series).await;
                 }
-                Ok(StatementResult { series, error: None })
+                Ok(StatementResult { series, memory: Some(memory), error: None })
             }
         }
     }
@@ -103,13 +106,12 @@ impl Runner<'_> {
         let mut names: Vec<String> = self.readable().into_iter().map(|mapping| mapping.database).collect();
         names.dedup();
         let rows = names.into_iter().map(|name| vec![Value::Text(name.into())]).collect();
-        StatementResult { series: vec![table("databases", &["name"], rows)], error: None }
+        StatementResult { series: vec![table("databases", &["name"], rows)], ..StatementResult::default() }
     }
 
     fn show_retention_policies(&self, database: Option<String>) -> ApiResult<StatementResult> {
         let name = database.as_deref().or(self.database).ok_or(dbrp::DbrpError::NoDatabase)?;
-        let policies: Vec<Mapping> =
-            self.readable().into_iter().filter(|mapping| mapping.database == name).collect();
+        let policies: Vec<Mapping> = self.readable().into_iter().filter(|mapping| mapping.database == name).collect();
         if policies.is_empty() {
             return Err(dbrp::DbrpError::Database(name.to_owned()).into());
         }
@@ -125,7 +127,7 @@ impl Runner<'_> {
         };
         let columns = ["name", "duration", "shardGroupDuration", "replicaN", "default"];
         let rows = policies.into_iter().map(row).collect();
-        Ok(StatementResult { series: vec![table("", &columns, rows)], error: None })
+        Ok(StatementResult { series: vec![table("", &columns, rows)], ..StatementResult::default() })
     }
 
     /// Unless the caller may do this, it is refused.
@@ -150,8 +152,9 @@ impl Runner<'_> {
 
     /// A database that is there already is not changed, and that is no error: agents send this at every start.
     async fn create_database(&self, create: CreateDatabase) -> ApiResult<StatementResult> {
-        let exists =
-            dbrp::mappings(self.state, self.organisation).iter().any(|mapping| mapping.database == create.name);
+        let mappings = dbrp::mappings(self.state, self.organisation);
+        let may_know = |bucket: &Bucket| self.allows(Action::Read, bucket) || self.allows(Action::Write, bucket);
+        let exists = mappings.iter().any(|mapping| mapping.database == create.name && may_know(&mapping.bucket));
         if exists {
             return Ok(StatementResult::default());
         }

@@ -42,10 +42,11 @@ fn target(state: &AppState, parts: &http::request::Parts) -> ApiResult<Target> {
     let database = parameters.get("db").ok_or_else(|| ApiError::invalid("missing db"))?;
     let precision = precision(parameters.get("precision"))?;
     let encoding = ContentEncoding::from_headers(&parts.headers)?;
-    let bucket = dbrp::find(state, &organisation, Some(database), parameters.get("rp")).map_err(|error| match error {
-        DbrpError::NoDatabase => ApiError::invalid("missing db"),
-        DbrpError::Database(_) | DbrpError::Policy(_) => ApiError::not_found("no dbrp mapping found"),
-    })?;
+    let bucket =
+        dbrp::find(state, &organisation, Some(database), parameters.get("rp")).map_err(|error| match error {
+            DbrpError::NoDatabase => ApiError::invalid("missing db"),
+            DbrpError::Database(_) | DbrpError::Policy(_) => ApiError::not_found("no dbrp mapping found"),
+        })?;
     if !principal.allows(&Permission::on_bucket(Action::Write, bucket.id, organisation.id)) {
         return Err(ApiError::new(Code::Forbidden, FORBIDDEN));
     }

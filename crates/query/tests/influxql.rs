@@ -1,0 +1,110 @@
+//! InfluxQL over a real engine: rows in files and in memory together, and where the limits are.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use catalog::{BucketId, ManualClock, OrganisationId};
+use query::influxql::{Databases, InfluxqlRequest, Series, Value, parse};
+use query::{QueryEngine, QueryError, QueryOptions};
+use storage::{BucketInfo, Engine, EngineOptions, Precision, WriteRequest};
+
+/// 2026-01-01T00:00:00Z.
+const NOW_NS: i64 = 1_767_225_600_000_000_000;
+
+struct Database {
+    engine: Engine,
+    queries: QueryEngine,
+    bucket: Arc<BucketInfo>,
+    _folder: tempfile::TempDir,
+}
+
+impl Database {
+    async fn open(memory_limit_bytes: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = EngineOptions::new(folder.path(), 1 << 30, Arc::new(ManualClock::new(NOW_NS)));
+        let engine = Engine::open(options).await.unwrap();
+        let bucket = BucketInfo {
+            organisation: OrganisationId::from_u64(1).unwrap(),
+            organisation_name: "o".to_owned(),
+            bucket: BucketId::from_u64(16).unwrap(),
+            name: "b".to_owned(),
+        };
+        let options = QueryOptions {
+            memory_limit_bytes,
+            spill_dir: folder.path().join("spill"),
+            spill_limit_bytes: 1 << 30,
+            threads: 2,
+            running: 4,
+            waiting: 16,
+            timeout: Duration::from_secs(60),
+        };
+        Self { engine, queries: QueryEngine::new(options).unwrap(), bucket: Arc::new(bucket), _folder: folder }
+    }
+
+    async fn write(&self, lines: String) {
+        let request = WriteRequest {
+            bucket: Arc::clone(&self.bucket),
+            retention: None,
+            body: lines.into(),
+            precision: Precision::Second,
+        };
+        assert_eq!(self.engine.write(request).await.unwrap().dropped, None);
+    }
+
+    async fn query(&self, text: &str) -> Result<Vec<Series>, QueryError> {
+        let statement = parse(text, None).unwrap().pop().unwrap();
+        let snapshot = self.engine.snapshot(self.bucket.bucket, None).await.unwrap();
+        let mut databases = Databases::default();
+        databases.insert((None, None), snapshot);
+        let request = InfluxqlRequest { statement, databases, now_ns: NOW_NS };
+        self.queries.influxql(request).await.map(|(series, _)| series)
+    }
+
+    /// The values of the first column behind the time, series by series.
+    async fn numbers(&self, text: &str) -> Vec<Vec<Value>> {
+        let series = self.query(text).await.unwrap_or_else(|error| panic!("{text}: {error}"));
+        series.into_iter().map(|series| series.rows.into_iter().map(|mut row| row.remove(1)).collect()).collect()
+    }
+}
+
+#[tokio::test]
+async fn files_and_memory_are_one() {
+    let database = Database::open(64 << 20).await;
+    let lines = |from: i64| (from..from + 10).map(|n| format!("m,t={} f={n},i={n}i {n}\n", n % 2)).collect::<String>();
+    database.write(lines(0)).await;
+    database.engine.flush().await.unwrap();
+    database.write(lines(10)).await;
+    database.engine.flush().await.unwrap();
+    // These overlap both files, and the newer value counts.
+    database.write("m,t=0 f=100 4\nm,t=1 f=200 15\nm,t=0 f=300 20\n".to_owned()).await;
+    let float = |value: f64| Value::Float(value);
+    let integer = |value: i64| Value::Integer(value);
+    assert_eq!(database.numbers("SELECT count(f) FROM m").await, [[integer(21)]]);
+    assert_eq!(database.numbers("SELECT sum(i) FROM m GROUP BY t").await, [[integer(90)], [integer(100)]]);
+    assert_eq!(database.numbers("SELECT max(f) FROM m GROUP BY t").await, [[float(300.0)], [float(200.0)]]);
+    assert_eq!(database.numbers("SELECT last(f) FROM m WHERE t = '1'").await, [[float(19.0)]]);
+    let windows = "SELECT count(i) FROM m WHERE time >= 0s AND time < 20s GROUP BY time(8s)";
+    assert_eq!(database.numbers(windows).await, [[integer(8), integer(8), integer(4)]]);
+    let ordered = database.numbers("SELECT i FROM m ORDER BY time DESC LIMIT 3").await;
+    assert_eq!(ordered, [[integer(19), integer(18), integer(17)]]);
+    // Times rise over all sources.
+    let all = database.query("SELECT f FROM m").await.unwrap().remove(0);
+    assert!(all.rows.is_sorted_by_key(|row| if let Value::Time(time) = row[0] { time } else { panic!() }));
+    assert_eq!(all.rows.len(), 21);
+}
+
+#[tokio::test]
+async fn limits_are_errors_that_name_them() {
+    let database = Database::open(1 << 20).await;
+    database.write((0..40_000).map(|n| format!("m f={n},s=\"some text {n}\" {n}\n")).collect()).await;
+    let error = database.query("SELECT * FROM m").await.unwrap_err();
+    assert!(matches!(error, QueryError::Memory { limit_bytes, .. } if limit_bytes == 1 << 20), "{error}");
+    // What needs no points of its own needs no memory either.
+    assert_eq!(database.numbers("SELECT count(f) FROM m").await, [[Value::Integer(40_000)]]);
+    let error = database.query("SELECT mean(f) FROM m WHERE time >= 0 AND f < 9 GROUP BY time(1s)").await.unwrap_err();
+    assert!(error.to_string().starts_with("max-select-buckets limit exceeded: (1767225601/"), "{error}");
+    // A page of them is made alone.
+    let page = database.numbers("SELECT count(f) FROM m WHERE time >= 39999s GROUP BY time(1s) LIMIT 2").await;
+    assert_eq!(page, [[Value::Integer(1), Value::Integer(0)]]);
+}
