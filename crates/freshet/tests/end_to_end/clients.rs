@@ -112,6 +112,9 @@ async fn our_client_posts_and_queries() {
     let query = SqlQuery::new(server.bucket(), "SELECT t, f FROM m WHERE t = $t").param("t", "b");
     let rows = client.query_sql_rows(&query).await.unwrap();
     assert_eq!(json!(rows), json!([{"t": "b", "f": 2.0}]));
+    let rows = client.query_influxql(server.bucket(), "SELECT sum(f) FROM m").await.unwrap();
+    let epoch = "1970-01-01T00:00:00";
+    assert_eq!(json!(rows), json!([{"iox::measurement": "m", "time": epoch, "sum": 3.0}]));
 
     let refused = client.post_write(&PostWriteRequest { body: "m f=".into(), ..request.clone() }).await.unwrap_err();
     let rejection = refused.rejection().unwrap().clone();

@@ -167,6 +167,9 @@ async fn query_prints_tables_csv_and_json() {
     assert_eq!(json!(lines), rows);
     let piped = with_server(&server, &["query", "--language", "sql", "--format", "csv", "-"], sql).await.succeeded();
     assert_eq!(piped.output, query("csv").await);
+    let influxql = ["query", "--language", "influxql", "--format", "csv", "SELECT max(f), t FROM m"];
+    let rows = with_server(&server, &influxql, "").await.succeeded().output;
+    assert_eq!(rows, "iox::measurement,time,max,t\nm,2026-01-01T00:00:01,2.5,b\n");
     server.stop().await;
 }
 

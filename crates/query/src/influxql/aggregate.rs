@@ -1,7 +1,8 @@
 //! Functions of the points of a window: what is kept while points go by, and what comes out in the end.
 //!
 //! Counts, sums, means, deviations, extremes and the first and last `n` are kept in constant space. A median, a mode, a
-//! percentile and what needs points in order keep the points themselves; the caller counts the bytes that `update` says.
+//! percentile and what needs points in order keep the points themselves; the caller counts the bytes that `update`
+//! says.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;

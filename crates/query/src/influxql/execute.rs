@@ -81,14 +81,13 @@ pub(super) fn run<'a>(plan: &'a Plan, budget: &'a mut Budget) -> BoxFuture<'a, R
 
 /// The bounds of all that the functions of a plan see.
 fn scan_range(plan: &Plan) -> (i64, i64) {
-    let min = match &plan.projection {
-        Projection::Raw { .. } => plan.range.min,
-        Projection::Calls { calls, .. } => {
-            let mins = calls.iter().map(|call| call.range.min).chain([plan.range.min]);
-            mins.map(|min| min.unwrap_or(i64::MIN)).min()
-        }
+    let calls = match &plan.projection {
+        Projection::Raw { .. } => &[],
+        Projection::Calls { calls, .. } => calls.as_slice(),
     };
-    (min.unwrap_or(i64::MIN), plan.range.max.unwrap_or(i64::MAX))
+    let ranges = calls.iter().map(|call| &call.range).chain([&plan.range]);
+    let bounds = ranges.map(|range| (range.min.unwrap_or(i64::MIN), range.max.unwrap_or(i64::MAX)));
+    bounds.fold((i64::MAX, i64::MIN), |(min, max), (from, to)| (min.min(from), max.max(to)))
 }
 
 async fn read_table(

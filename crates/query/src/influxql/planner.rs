@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono_tz::Tz;
-use influxql::ast::{Call, Fill, MeasurementName, Order, Page, Reference, Select, Source};
+use influxql::ast::{Call, DataType, Fill, MeasurementName, Order, Page, Reference, Select, Source};
 use influxql::{Duration, Expression, Operator};
 
 use super::Databases;
@@ -87,7 +87,8 @@ impl Planner<'_> {
         dimensions.sort();
         dimensions.dedup();
         let fields = rewrite::fields(select, &schema, &own_dimensions)?;
-        let mut builder = Builder { schema: &schema, slots: Vec::new(), windows, range, required: Vec::new() };
+        let mut builder =
+            Builder { schema: &schema, slots: Vec::new(), windows, range, descending, required: Vec::new() };
         let condition_node = condition.as_ref().map(|condition| builder.condition(condition)).transpose()?;
         let projection = builder.projection(&fields, shape.calls > 0)?;
         let tag_filters = condition.as_ref().map_or_else(Vec::new, |condition| tag_filters(condition, &schema));
@@ -200,6 +201,7 @@ struct Builder<'a> {
     slots: Vec<Slot>,
     windows: Option<Windows>,
     range: TimeRange,
+    descending: bool,
     /// Slots of fields that raw rows show.
     required: Vec<usize>,
 }
@@ -267,7 +269,50 @@ impl Builder<'_> {
         })
     }
 
+    /// Numbers are not computed with what is none.
+    fn check_types(&mut self, expression: &Expression) -> Result<(), String> {
+        match expression {
+            Expression::Paren(inner) => self.check_types(inner),
+            Expression::Call(call) => call.arguments.iter().try_for_each(|argument| self.check_types(argument)),
+            Expression::Binary(binary) => {
+                self.check_types(&binary.left)?;
+                self.check_types(&binary.right)?;
+                match (self.kind(&binary.left), self.kind(&binary.right)) {
+                    (Some(left), Some(right)) if left != right && !(left.is_number() && right.is_number()) => {
+                        let (left, right) = (left.as_str(), right.as_str());
+                        Err(format!("type error: {}: incompatible types: {left} and {right}", self.typed(expression)))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The expression with the types of its names, as InfluxDB prints it.
+    fn typed(&self, expression: &Expression) -> Expression {
+        match expression {
+            Expression::Reference(reference) => {
+                let data_type = self.schema.kind(reference).map(|kind| match kind {
+                    Kind::Float => DataType::Float,
+                    Kind::Integer => DataType::Integer,
+                    Kind::Unsigned => DataType::Unsigned,
+                    Kind::String => DataType::String,
+                    Kind::Boolean => DataType::Boolean,
+                    Kind::Tag => DataType::Tag,
+                });
+                Expression::Reference(Reference { name: reference.name.clone(), data_type })
+            }
+            Expression::Binary(binary) => {
+                Expression::binary(self.typed(&binary.left), binary.operator, self.typed(&binary.right))
+            }
+            Expression::Paren(inner) => Expression::Paren(Box::new(self.typed(inner))),
+            other => other.clone(),
+        }
+    }
+
     fn projection(&mut self, fields: &[FlatField], has_calls: bool) -> Result<Projection, String> {
+        fields.iter().try_for_each(|field| self.check_types(&field.expression))?;
         if !has_calls {
             let nodes = fields.iter().map(|field| self.raw(&field.expression)).collect::<Result<_, _>>()?;
             let required = std::mem::take(&mut self.required);
@@ -359,7 +404,12 @@ impl Builder<'_> {
             }
             if let Some(windows) = self.windows {
                 let more = windows.every.saturating_mul(transform.windows_before());
-                plan.range.min = plan.range.min.map(|min| min.saturating_sub(more));
+                // The window before the first one of the answer, which a descending answer begins at the end.
+                if self.descending {
+                    plan.range.max = plan.range.max.map(|max| max.saturating_add(more));
+                } else {
+                    plan.range.min = plan.range.min.map(|min| min.saturating_sub(more));
+                }
             }
             plan.transforms.push(transform);
             return Ok(plan);

@@ -69,8 +69,8 @@ pub(super) fn kind_of(kind: ColumnKind) -> Kind {
     }
 }
 
-/// The columns of [`TableSnapshot::schema`], which are the time, the tags by name and the fields by name, by their names
-/// in line protocol.
+/// The columns of [`TableSnapshot::schema`] by their names in line protocol. They are the time, the tags by name, the
+/// fields by name.
 #[derive(Debug)]
 pub(super) struct TableColumns {
     pub(super) tags: Vec<(String, usize)>,

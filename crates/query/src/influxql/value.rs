@@ -143,11 +143,11 @@ impl Interpolate for Value {
 /// What an operator other than a match makes of two values.
 pub(super) fn binary<'a>(operator: Operator, left: Scalar<'a>, right: Scalar<'a>) -> Scalar<'a> {
     use Scalar::{Boolean, Float, Integer, Null, Text, Unsigned};
-    // Beside a boolean, a missing value is false.
-    let (left, right) = match (left, right) {
-        (Null, Boolean(_)) => (Boolean(false), right),
-        (Boolean(_), Null) => (left, Boolean(false)),
-        pair => pair,
+    // What is missing is not true; compared with anything, it makes nothing true either.
+    let (left, right) = match (operator, left, right) {
+        (Operator::And | Operator::Or, Null, Boolean(_)) => (Boolean(false), right),
+        (Operator::And | Operator::Or, Boolean(_), Null) => (left, Boolean(false)),
+        (_, left, right) => (left, right),
     };
     let known = match (left, right) {
         (Boolean(left), Boolean(right)) => booleans(operator, left, right),
@@ -310,7 +310,8 @@ mod tests {
             (Integer(2), Operator::Multiply, Float(1.5), Float(3.0)),
             (Text("a"), Operator::Equal, Integer(1), Boolean(false)),
             (Text("a"), Operator::NotEqual, Integer(1), Boolean(false)),
-            (Null, Operator::Equal, Boolean(false), Boolean(true)),
+            (Null, Operator::Equal, Boolean(false), Boolean(false)),
+            (Null, Operator::Or, Boolean(true), Boolean(true)),
             (Null, Operator::Add, Integer(1), Null),
             (Text("a"), Operator::Add, Text("b"), Null),
         ] {

@@ -457,7 +457,10 @@ mod tests {
         );
         assert_eq!(
             written(answer(vec![]), Style { chunk_rows: Some(1), ..JSON }),
-            "{\"results\":[{\"statement_id\":0}]}\n{\"results\":[{\"statement_id\":1,\"error\":\"no \\u003cb\\u003e\"}]}\n"
+            concat!(
+                "{\"results\":[{\"statement_id\":0}]}\n",
+                "{\"results\":[{\"statement_id\":1,\"error\":\"no \\u003cb\\u003e\"}]}\n"
+            )
         );
         let chunks = written(answer(vec![series(2)]), Style { chunk_rows: Some(1), ..JSON });
         assert_eq!(chunks.lines().count(), 3);

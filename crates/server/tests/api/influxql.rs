@@ -97,7 +97,10 @@ async fn influxql_needs_permissions() {
     let (reader, writer) = (server.token(&on_bucket("read")).await, server.token(&on_bucket("write")).await);
     let forbidden = r#"{"results":[{"statement_id":0,"error":"insufficient permissions for read"}]}"#;
     let forbidden_write = r#"{"results":[{"statement_id":0,"error":"insufficient permissions for write"}]}"#;
-    let one = r#"{"results":[{"statement_id":0,"series":[{"name":"m","columns":["time","f"],"values":[["1970-01-01T00:00:00.000000001Z",1]]}]}]}"#;
+    let one = concat!(
+        r#"{"results":[{"statement_id":0,"series":[{"name":"m","columns":["time","f"],"#,
+        r#""values":[["1970-01-01T00:00:00.000000001Z",1]]}]}]}"#
+    );
     let done = r#"{"results":[{"statement_id":0}]}"#;
     for (token, query, expected) in [
         (&reader, "SELECT f FROM m", one),

@@ -198,13 +198,10 @@ impl Runner<'_> {
         self.drop_buckets(mappings).await
     }
 
+    /// Nor is a policy that is not there.
     async fn drop_retention_policy(&self, database: &str, policy: &str) -> ApiResult<StatementResult> {
         let mut mappings = dbrp::mappings(self.state, self.organisation);
-        mappings.retain(|mapping| mapping.database == database);
-        if mappings.is_empty() {
-            return Err(dbrp::DbrpError::Database(database.to_owned()).into());
-        }
-        mappings.retain(|mapping| mapping.policy == policy);
+        mappings.retain(|mapping| mapping.database == database && mapping.policy == policy);
         self.drop_buckets(mappings).await
     }
 
