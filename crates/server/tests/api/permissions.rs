@@ -102,6 +102,7 @@ fn other_rows() -> Vec<Row> {
     );
     let query = r#"{"db":"b","q":"SELECT 1"}"#;
     let range = r#"{"start":"2020-01-01T00:00:00Z","stop":"2020-01-02T00:00:00Z"}"#;
+    let statement = r#"{"db":"b","q":"SHOW MEASUREMENTS"}"#;
     vec![
         ("GET", "/api/v2/me", "", all("read", "labels"), 200, Refusal::None),
         ("GET", "/api/v2/users", "", user("read"), 200, EmptyList("users")),
@@ -145,6 +146,15 @@ fn other_rows() -> Vec<Row> {
         ("DELETE", "/api/v2/authorizations/{id}", "", authorization("write"), 204, write_authorization()),
         ("GET", "/api/v3/query_sql", "", bucket("read"), 200, Forbidden("insufficient permissions for read")),
         ("POST", "/api/v3/query_sql", query, bucket("read"), 200, Forbidden("insufficient permissions for read")),
+        ("GET", "/api/v3/query_influxql", "", bucket("read"), 200, Forbidden("insufficient permissions for read")),
+        (
+            "POST",
+            "/api/v3/query_influxql",
+            statement,
+            bucket("read"),
+            200,
+            Forbidden("insufficient permissions for read"),
+        ),
         ("POST", "/api/v2/write", "m f=1", bucket("write"), 204, Forbidden("insufficient permissions for write")),
         ("POST", "/api/v2/delete", range, bucket("write"), 204, Forbidden("insufficient permissions to delete")),
         ("POST", "/api/freshet/v1/flush", "", all("write", "buckets"), 200, Unauthorized("write:buckets")),
@@ -189,6 +199,7 @@ impl Stage {
         let mut address = self.fill(&route.replace("{id}", id).replace("{user_id}", "<second>"));
         match (*method, *route) {
             ("GET", "/api/v3/query_sql") => address.push_str("?db=b&q=SELECT+1"),
+            ("GET", "/api/v3/query_influxql") => address.push_str("?db=b&q=SHOW+MEASUREMENTS"),
             (_, "/api/v2/write" | "/api/v2/delete") => address.push_str("?org=o&bucket=b"),
             _ => {}
         }
