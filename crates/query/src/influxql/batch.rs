@@ -1,5 +1,6 @@
 //! Series as one table: the measurement, the time, the tags, the columns. What InfluxDB 3 answers to InfluxQL.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -20,8 +21,9 @@ const MEASUREMENT: &str = "iox::measurement";
 /// If the columns cannot be put together, which is a fault of ours.
 pub fn to_batch(series: &[Series]) -> Result<RecordBatch, QueryError> {
     let mut names: Vec<&str> = Vec::new();
+    let mut known: HashSet<&str> = HashSet::new();
     let mut add = |name| {
-        if !names.contains(&name) {
+        if known.insert(name) {
             names.push(name);
         }
     };

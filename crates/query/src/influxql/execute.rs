@@ -74,7 +74,7 @@ pub(super) fn run<'a>(plan: &'a Plan, budget: &'a mut Budget) -> BoxFuture<'a, R
                 }
             }
         }
-        finish(plan, groups.map, budget)
+        finish(plan, groups.map, budget).await
     }
     .boxed()
 }
@@ -176,7 +176,11 @@ fn subquery_chunk(plan: &Plan, series: Series, place: usize) -> Chunk {
 }
 
 /// Series of the groups, in the order of their names and tags; a descending answer turns that order too.
-fn finish(plan: &Plan, groups: BTreeMap<GroupKey, Group>, budget: &mut Budget) -> Result<Vec<Series>, QueryError> {
+async fn finish(
+    plan: &Plan,
+    groups: BTreeMap<GroupKey, Group>,
+    budget: &mut Budget,
+) -> Result<Vec<Series>, QueryError> {
     let columns: Arc<[String]> = std::iter::once(&plan.time_name).chain(&plan.columns).cloned().collect();
     let mut all: Vec<Series> = Vec::new();
     let mut of_measurement: Vec<Series> = Vec::new();
@@ -187,8 +191,10 @@ fn finish(plan: &Plan, groups: BTreeMap<GroupKey, Group>, budget: &mut Budget) -
     for ((name, tags), group) in groups {
         let mut rows = match group {
             Group::Raw(series) => raw_rows(plan, series),
-            Group::Calls(states) => call_rows(plan, states)?,
+            Group::Calls(states) => call_rows(plan, states, budget)?,
         };
+        // Windows may be many, and other queries and the end of this one have to have a turn.
+        tokio::task::yield_now().await;
         plan.page.cut(&mut rows);
         if rows.is_empty() {
             continue;
@@ -236,11 +242,11 @@ fn raw_rows(plan: &Plan, series: BTreeMap<Vec<Arc<str>>, std::collections::VecDe
 }
 
 /// The rows of a group: the results of all calls at the same time, one after another.
-fn call_rows(plan: &Plan, states: Vec<BTreeMap<i64, State>>) -> Result<Vec<TimedRow>, QueryError> {
+fn call_rows(plan: &Plan, states: Vec<BTreeMap<i64, State>>, budget: &mut Budget) -> Result<Vec<TimedRow>, QueryError> {
     let Projection::Calls { calls, auxiliary, fields, is_selector } = &plan.projection else { return Ok(Vec::new()) };
     let mut results = Vec::with_capacity(calls.len());
     for (call, states) in calls.iter().zip(states) {
-        let points = call_points(plan, call, states, *is_selector)?;
+        let points = call_points(plan, call, states, *is_selector, budget)?;
         results.push(points.into_iter().peekable());
     }
     let default = match plan.fill {
@@ -279,6 +285,7 @@ fn call_points(
     call: &CallPlan,
     states: BTreeMap<i64, State>,
     is_selector: bool,
+    budget: &mut Budget,
 ) -> Result<Vec<Point>, QueryError> {
     let function = &call.function;
     let whole_start = plan.range.min.unwrap_or(0);
@@ -302,7 +309,7 @@ fn call_points(
         && !function.is_whole()
         && *function != Function::Distinct
     {
-        points = filled(plan, call, windows, points)?;
+        points = filled(plan, call, windows, points, budget)?;
     }
     for transform in &call.transforms {
         points = transform.apply(points, plan.descending);
@@ -311,7 +318,13 @@ fn call_points(
 }
 
 /// The points, with one for each window that has none.
-fn filled(plan: &Plan, call: &CallPlan, windows: &Windows, points: Vec<Point>) -> Result<Vec<Point>, QueryError> {
+fn filled(
+    plan: &Plan,
+    call: &CallPlan,
+    windows: &Windows,
+    points: Vec<Point>,
+    budget: &mut Budget,
+) -> Result<Vec<Point>, QueryError> {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return Ok(points) };
     let is_count = matches!(call.function, Function::Count | Function::CountDistinct);
     let number = |value: Scalar<'_>| FillWith::Value(value.cast(call.kind).to_value());
@@ -346,6 +359,7 @@ fn filled(plan: &Plan, call: &CallPlan, windows: &Windows, points: Vec<Point>) -
             limits::INFLUXQL_WINDOWS
         )));
     }
+    budget.charge(usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(size_of::<Point>()))?;
     let mut auxiliary: BTreeMap<i64, Vec<Value>> = BTreeMap::new();
     let rows = points
         .into_iter()

@@ -118,13 +118,15 @@ impl RawRows<'_> {
                 continue;
             }
             let values: Vec<Value> = self.fields.iter().map(|field| field.eval(&get).to_value()).collect();
-            bytes += ENTRY_BYTES / 2 + values.iter().map(Value::size_bytes).sum::<usize>();
+            // A row that takes the place of another one costs nothing more.
+            if rows.len() >= most {
+                rows.pop_back();
+            } else {
+                bytes += ENTRY_BYTES / 2 + values.iter().map(Value::size_bytes).sum::<usize>();
+            }
             let entry = (chunk.times.get(row).copied().unwrap_or_default(), values);
             if self.plan.descending {
                 rows.push_front(entry);
-                if rows.len() > most {
-                    rows.pop_back();
-                }
             } else {
                 rows.push_back(entry);
             }

@@ -68,7 +68,7 @@ async fn answer(
     };
     let result = async {
         let result = runner.run(statement).await?;
-        let batch = to_batch(&result.series)?;
+        let batch = state.formatter().cpu.run(move || to_batch(&result.series)).await??;
         let schema = batch.schema();
         let batches = futures::stream::iter([Ok::<_, query::QueryError>(batch)]);
         state.formatter().respond(format, schema, batches).await
