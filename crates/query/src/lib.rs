@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! text ── sql ── DataFusion logical plan ── table (filters → pruning) ── scan ── storage::ScanPartition
+//! text ── influxql ── planner (names → slots, windows) ── groups ─────────────┤
 //!                                                                             │
 //! batches of Arrow ◀── bounded channel ◀── the query threads ◀────────────────┘
 //! ```

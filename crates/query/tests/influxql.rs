@@ -108,3 +108,32 @@ async fn limits_are_errors_that_name_them() {
     let page = database.numbers("SELECT count(f) FROM m WHERE time >= 39999s GROUP BY time(1s) LIMIT 2").await;
     assert_eq!(page, [[Value::Integer(1), Value::Integer(0)]]);
 }
+
+#[tokio::test]
+async fn what_nobody_waits_for_ends_and_holds_nothing() {
+    let database = Database::open(64 << 20).await;
+    database.write((0..40_000).map(|n| format!("m,t={} f={n} {n}\n", n % 1_000)).collect()).await;
+    let mut query = Box::pin(database.query("SELECT f FROM m"));
+    // It is begun, then its reader leaves.
+    while database.queries.metrics().running == 0 {
+        assert!(futures::poll!(&mut query).is_pending());
+        tokio::task::yield_now().await;
+    }
+    drop(query);
+    let ended = async {
+        while database.queries.metrics().running > 0 || database.queries.metrics().memory_bytes > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), ended).await.expect("the query goes on");
+    // An answer holds its memory as long as it is there.
+    let statement = parse("SELECT f FROM m", None).unwrap().pop().unwrap();
+    let mut databases = Databases::default();
+    databases.insert((None, None), database.engine.snapshot(database.bucket.bucket, None).await.unwrap());
+    let request = InfluxqlRequest { statement, databases, now_ns: NOW_NS };
+    let (series, memory) = database.queries.influxql(request).await.unwrap();
+    assert_eq!(series.iter().map(|series| series.rows.len()).sum::<usize>(), 40_000);
+    assert_eq!(database.queries.metrics().memory_bytes, memory.bytes());
+    drop(memory);
+    assert_eq!(database.queries.metrics().memory_bytes, 0);
+}

@@ -93,12 +93,17 @@ pub(crate) fn v1_principal(
     headers: &HeaderMap,
     parameters: &Parameters,
 ) -> Result<Principal, AuthError> {
-    let named = parameters.get("u").and(parameters.get("p")).map(str::to_owned);
-    // `Token name:token` is written by agents of 1.x.
-    let in_header = || token(headers).map(|token| token.rsplit_once(':').map_or(token, |(_, token)| token).to_owned());
-    let basic = || basic_credentials(headers).map(|(_, password)| password);
-    let shown = named.or_else(in_header).or_else(basic).ok_or(AuthError::Missing)?;
-    Ok(state.catalog().authenticate_token(&shown)?)
+    let authenticate = |token: &str| state.catalog().authenticate_token(token);
+    if let Some(password) = parameters.get("u").and(parameters.get("p")) {
+        return Ok(authenticate(password)?);
+    }
+    if let Some(token) = token(headers) {
+        // Agents of 1.x write `Token name:token`; but a token may have a colon of its own.
+        let after_name = |refused| token.split_once(':').map_or(Err(refused), |(_, token)| authenticate(token));
+        return Ok(authenticate(token).or_else(after_name)?);
+    }
+    let (_, password) = basic_credentials(headers).ok_or(AuthError::Missing)?;
+    Ok(authenticate(&password)?)
 }
 
 /// Stands before all routes that need a principal, and gives it to the handler.
