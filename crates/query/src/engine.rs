@@ -11,19 +11,19 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, TrackConsumersPool};
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryReservation, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
 use futures::{Stream, StreamExt as _};
-use storage::Snapshot;
+use storage::{DeleteFilter, Snapshot};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::catalog::{CATALOG, SCHEMA, catalog_list};
 use crate::error::{EngineError, QueryError};
-use crate::influxql::{self, HeldMemory, InfluxqlRequest, Series};
+use crate::influxql::{self, HeldMemory, InfluxqlRequest, RemovalRequest, Series};
 use crate::limits;
 use crate::sql::{self, SqlRequest};
 
@@ -153,6 +153,27 @@ impl QueryEngine {
     /// # Errors
     /// In the words of InfluxDB where the statement cannot be run.
     pub async fn influxql(&self, request: InfluxqlRequest) -> Result<(Vec<Series>, HeldMemory), QueryError> {
+        self.on_query_threads(|reservation, limit| influxql::execute(request, reservation, limit)).await
+    }
+
+    /// What the storage engine has to delete for an InfluxQL statement: all of it, in any order. Tags are looked up on
+    /// the query threads; nothing is deleted here.
+    ///
+    /// # Errors
+    /// In the words of InfluxDB where the statement cannot be run, or that it cannot be told by deletes.
+    pub async fn influxql_deletes(&self, request: RemovalRequest) -> Result<Vec<DeleteFilter>, QueryError> {
+        self.on_query_threads(|reservation, limit| influxql::deletes(request, reservation, limit)).await
+    }
+
+    /// Runs a task among the queries, within their number, their memory and their time.
+    async fn on_query_threads<T, F>(
+        &self,
+        task: impl FnOnce(MemoryReservation, usize) -> F + Send + 'static,
+    ) -> Result<T, QueryError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, QueryError>> + Send + 'static,
+    {
         let closing = || QueryError::Internal("the query engine is closing".to_owned());
         let refused = || QueryError::Busy { running: self.options.running, waiting: self.options.waiting };
         let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| refused())?;
@@ -164,7 +185,7 @@ impl QueryEngine {
         let task = async move {
             let _admitted = admitted;
             let _running = running.acquire_owned().await.map_err(|_| closing())?;
-            influxql::execute(request, reservation, limit).await
+            task(reservation, limit).await
         };
         let timed =
             async move { tokio::time::timeout(timeout, task).await.unwrap_or(Err(QueryError::Timeout(timeout))) };

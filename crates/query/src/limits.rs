@@ -28,3 +28,8 @@ pub(crate) const INFLUXQL_WINDOWS: u64 = 1_000_000;
 
 /// Bytes of a compiled regular expression. The default of the crate is 10 MiB, and a query may have many.
 pub(crate) const REGEX_BYTES: usize = 1 << 20;
+
+/// Deletes that an InfluxQL statement may become in one bucket. Each is a record of the log, and every scan of a table
+/// holds its rows against all of its deletes until the files are rewritten; the storage engine takes ten times as many
+/// for one table.
+pub(crate) const INFLUXQL_DELETES: usize = 1_000;

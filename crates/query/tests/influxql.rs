@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catalog::{BucketId, ManualClock, OrganisationId};
-use query::influxql::{Databases, InfluxqlRequest, Series, Value, parse};
+use query::influxql::{Databases, InfluxqlRequest, RemovalRequest, Series, Value, parse};
 use query::{QueryEngine, QueryError, QueryOptions};
-use storage::{BucketInfo, Engine, EngineOptions, Precision, WriteRequest};
+use storage::{BucketInfo, DeleteFilter, DeleteRequest, Engine, EngineOptions, Precision, WriteRequest};
 
 /// 2026-01-01T00:00:00Z.
 const NOW_NS: i64 = 1_767_225_600_000_000_000;
@@ -59,6 +59,19 @@ impl Database {
         databases.insert((None, None), snapshot);
         let request = InfluxqlRequest { statement, databases, now_ns: NOW_NS };
         self.queries.influxql(request).await.map(|(series, _)| series)
+    }
+
+    /// The deletes of a statement.
+    async fn deletes(&self, text: &str) -> Result<Vec<DeleteFilter>, QueryError> {
+        let statement = parse(text, None).unwrap().pop().unwrap();
+        let snapshot = self.engine.snapshot(self.bucket.bucket, None).await.unwrap();
+        self.queries.influxql_deletes(RemovalRequest { statement, snapshot, now_ns: NOW_NS }).await
+    }
+
+    /// How many rows there are, perhaps with a condition.
+    async fn count(&self, condition: &str) -> usize {
+        let series = self.query(&format!("SELECT f FROM m {condition}")).await.unwrap();
+        series.iter().map(|series| series.rows.len()).sum()
     }
 
     /// The values of the first column behind the time, series by series.
@@ -136,4 +149,57 @@ async fn what_nobody_waits_for_ends_and_holds_nothing() {
     assert_eq!(database.queries.metrics().memory_bytes, memory.bytes());
     drop(memory);
     assert_eq!(database.queries.metrics().memory_bytes, 0);
+}
+
+/// A `DELETE` means what a `SELECT` with the same condition shows, no more and no less, in files and in memory.
+#[tokio::test]
+async fn a_delete_means_what_a_select_shows() {
+    let line = |n: usize| {
+        let tag = |name: &str, value: usize| if value == 0 { String::new() } else { format!(",{name}=v{value}") };
+        format!("m{}{}{} f={n} {n}\n", tag("a", n % 5), tag("b", n % 3), tag("c", n % 2))
+    };
+    for (condition, deletes) in [
+        ("a = 'v1'", 1),
+        ("a != 'v1' AND b = '' AND time > 50s", 1),
+        ("a =~ /v[12]/", 2),
+        ("a !~ /v[12]/", 3),
+        ("a = 'v1' OR b = 'v1'", 7),
+        ("(a = 'v3' OR a = '') AND (b !~ /^$/ AND c != 'v1')", 4),
+        ("absent = '' AND a =~ /4/", 1),
+        ("absent != ''", 1),
+        ("a =~ /nothing/", 0),
+        ("a =~ /v1/ AND time >= 20s AND time < 22s", 1),
+        ("time >= 100s AND time < 90s AND a =~ /v/", 0),
+        ("false", 0),
+        ("true", 1),
+    ] {
+        let database = Database::open(64 << 20).await;
+        database.write((0..60).map(line).collect()).await;
+        database.engine.flush().await.unwrap();
+        database.write((60..120).map(line).collect()).await;
+        let meant = database.count(&format!("WHERE {condition}")).await;
+        let filters = database.deletes(&format!("DELETE FROM m WHERE {condition}")).await.unwrap();
+        assert_eq!(filters.len(), deletes, "{condition}");
+        for filter in filters {
+            let (organisation, bucket) = (database.bucket.organisation, database.bucket.bucket);
+            database.engine.delete(DeleteRequest { organisation, bucket, filter }).await.unwrap();
+        }
+        let left = (database.count(&format!("WHERE {condition}")).await, database.count("").await);
+        assert_eq!(left, (0, 120 - meant), "{condition}");
+    }
+}
+
+#[tokio::test]
+async fn too_many_deletes_are_refused_before_one_is_made() {
+    let database = Database::open(64 << 20).await;
+    database.write((0..1_001).map(|n| format!("m,t=v{n} f=1 1\n")).collect()).await;
+    let error = database.deletes("DELETE FROM m WHERE t =~ /./").await.unwrap_err().to_string();
+    assert!(error.starts_with("max-deletes limit exceeded: the statement needs more than 1000 deletes"), "{error}");
+    assert_eq!(database.deletes("DELETE FROM m WHERE t =~ /./ AND t != 'v7'").await.unwrap().len(), 1_000);
+    assert_eq!(database.deletes("DELETE FROM m WHERE t != ''").await.unwrap().len(), 1);
+    // Measurements count as well, unless all of them are meant.
+    database.write((0..1_001).map(|n| format!("m{n},t=a f=1 1\n")).collect()).await;
+    assert!(database.deletes("DROP SERIES FROM /^m/").await.is_err());
+    assert_eq!(database.deletes("DROP SERIES FROM /.*/").await.unwrap().len(), 1);
+    assert_eq!(database.deletes("DELETE WHERE t = 'a' AND time < now()").await.unwrap().len(), 1);
 }

@@ -7,8 +7,9 @@
 //!
 //! A scan comes sorted by tags and time, so rows of one group and window follow each other, and what is kept is small
 //! for all functions that need no points of their own. Nothing here resolves databases or checks permissions: the
-//! caller brings a [`Databases`] with a snapshot for each that a statement [`names`](needed_databases). A failure of a
-//! statement is text in the words of InfluxDB, because clients match them.
+//! caller brings a [`Databases`] with a snapshot for each that a statement [`names`](needed_databases). Nor is anything
+//! written or deleted: a statement that deletes becomes a list for the storage engine, by a [`RemovalRequest`]. A
+//! failure of a statement is text in the words of InfluxDB, because clients match them.
 
 mod aggregate;
 mod batch;
@@ -20,6 +21,7 @@ mod merge;
 mod node;
 mod plan;
 mod planner;
+mod removal;
 mod rewrite;
 mod schema;
 mod show;
@@ -31,12 +33,13 @@ use datafusion::execution::memory_pool::MemoryReservation;
 use influxql::ast::{Measurement, NameOrAll, Select, ShowScope, Source};
 pub use influxql::{Parameters, Statement, ast};
 use influxql::{ParseError, ParseOptions};
-use storage::Snapshot;
+use storage::{DeleteFilter, Snapshot};
 
 use crate::error::QueryError;
 
 pub use self::batch::to_batch;
 pub use self::execute::Series;
+pub use self::removal::RemovalRequest;
 pub use self::value::Value;
 
 /// A database and a retention policy as a statement names them; none is what the request says.
@@ -214,4 +217,13 @@ pub(crate) async fn execute(
         other => show::run(other, &databases, now_ns, &mut budget).await?,
     };
     Ok((series, HeldMemory(budget.reservation)))
+}
+
+/// What the storage engine has to delete for a statement.
+pub(crate) async fn deletes(
+    request: RemovalRequest,
+    reservation: MemoryReservation,
+    limit_bytes: usize,
+) -> Result<Vec<DeleteFilter>, QueryError> {
+    removal::deletes(request, &mut execute::Budget { reservation, limit_bytes }).await
 }

@@ -1,5 +1,6 @@
 //! `SHOW` and `EXPLAIN`: what is in a database. Keys come from the registry; values and series, and everything with a
-//! condition or a time, from a scan of the tags and the time.
+//! condition or a time, from a scan of the tags and the time. A measurement without a row is not shown: the registry
+//! keeps the names and types of those that were dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,7 +37,7 @@ pub(super) async fn run(
     let mut show = Show { databases, now, budget };
     match statement {
         Statement::ShowMeasurements(statement) => show.measurements(statement).await,
-        Statement::ShowFieldKeys(scope) => show.field_keys(scope),
+        Statement::ShowFieldKeys(scope) => show.field_keys(scope).await,
         Statement::ShowTagKeys { scope, key, series_page } => show.tag_keys(scope, key.as_ref(), series_page).await,
         Statement::ShowTagValues { scope, key } => show.tag_values(scope, key).await,
         Statement::ShowSeries(scope) => show.series(scope).await,
@@ -149,7 +150,11 @@ struct Show<'a> {
 
 impl Show<'_> {
     /// The measurements that a statement is about, by name.
-    fn candidates(&self, database: &Option<String>, sources: &[Measurement]) -> Result<Vec<Candidate>, QueryError> {
+    async fn candidates(
+        &self,
+        database: &Option<String>,
+        sources: &[Measurement],
+    ) -> Result<Vec<Candidate>, QueryError> {
         let mut tables: BTreeMap<String, Arc<TableSnapshot>> = BTreeMap::new();
         let mut add = |table: &Arc<TableSnapshot>| {
             tables.insert(table.table_schema().measurement.clone(), Arc::clone(table));
@@ -170,7 +175,13 @@ impl Show<'_> {
                 }
             }
         }
-        Ok(tables.into_values().map(|table| Candidate { columns: TableColumns::of(&table), table }).collect())
+        let mut candidates = Vec::with_capacity(tables.len());
+        for table in tables.into_values() {
+            if has_rows(&table).await? {
+                candidates.push(Candidate { columns: TableColumns::of(&table), table });
+            }
+        }
+        Ok(candidates)
     }
 
     /// The condition, parted.
@@ -245,7 +256,7 @@ impl Show<'_> {
                 Some(MeasurementName::Name(wanted)) => wanted == measurement,
                 _ => pattern.as_ref().is_none_or(|pattern| pattern.is_match(measurement)),
             };
-            if !is_wanted {
+            if !is_wanted || !has_rows(table).await? {
                 continue;
             }
             if condition.is_some() {
@@ -260,9 +271,9 @@ impl Show<'_> {
         Ok(non_empty(table("measurements", &["name"], rows)).into_iter().collect())
     }
 
-    fn field_keys(&mut self, scope: &ShowScope) -> Result<Vec<Series>, QueryError> {
+    async fn field_keys(&mut self, scope: &ShowScope) -> Result<Vec<Series>, QueryError> {
         let mut all = Vec::new();
-        for candidate in self.candidates(&scope.database, &scope.sources)? {
+        for candidate in self.candidates(&scope.database, &scope.sources).await? {
             let schema = candidate.table.table_schema();
             let mut fields: Vec<(&str, &str)> =
                 schema.fields().map(|field| (field.name.as_str(), kind_of(field.kind).as_str())).collect();
@@ -297,7 +308,7 @@ impl Show<'_> {
         let keys = Keys::of(key)?;
         let (condition, range) = self.condition(scope.condition.as_ref())?;
         let mut all = Vec::new();
-        for candidate in self.candidates(&scope.database, &scope.sources)? {
+        for candidate in self.candidates(&scope.database, &scope.sources).await? {
             let found = self.keys_of(&candidate, condition.as_ref(), range).await?;
             let mut rows = found.iter().filter(|tag| keys.wants(tag)).map(|tag| vec![text(tag)]).collect();
             cut(&mut rows, &scope.page);
@@ -327,7 +338,7 @@ impl Show<'_> {
         let keys = Keys::of(Some(key))?;
         let (condition, range) = self.condition(scope.condition.as_ref())?;
         let mut all = Vec::new();
-        for candidate in self.candidates(&scope.database, &scope.sources)? {
+        for candidate in self.candidates(&scope.database, &scope.sources).await? {
             let found = self.values_of(&candidate, &keys, condition.as_ref(), range).await?;
             let mut rows = found.iter().map(|(tag, value)| vec![text(tag), text(value)]).collect();
             cut(&mut rows, &scope.page);
@@ -339,7 +350,7 @@ impl Show<'_> {
     async fn series(&mut self, scope: &ShowScope) -> Result<Vec<Series>, QueryError> {
         let (condition, range) = self.condition(scope.condition.as_ref())?;
         let mut keys = Vec::new();
-        for candidate in self.candidates(&scope.database, &scope.sources)? {
+        for candidate in self.candidates(&scope.database, &scope.sources).await? {
             let name = escape(candidate.name(), &[',', ' ']);
             let series = self.series_of(&candidate, condition.as_ref(), range).await?;
             keys.extend(series.iter().map(|tags| {
@@ -357,7 +368,7 @@ impl Show<'_> {
 
     async fn cardinality(&mut self, cardinality: &Cardinality) -> Result<Vec<Series>, QueryError> {
         let (condition, range) = self.condition(cardinality.condition.as_ref())?;
-        let candidates = self.candidates(&cardinality.database, &cardinality.sources)?;
+        let candidates = self.candidates(&cardinality.database, &cardinality.sources).await?;
         let mut counts: Vec<(String, usize)> = Vec::new();
         let mut measurements = 0;
         for candidate in &candidates {
@@ -396,6 +407,24 @@ impl Show<'_> {
         }
         Ok(all)
     }
+}
+
+/// Whether a measurement has a row. One without deletes is not read for it.
+async fn has_rows(table: &Arc<TableSnapshot>) -> Result<bool, QueryError> {
+    if table.row_count_bound() == 0 || !table.has_deletes() {
+        return Ok(table.row_count_bound() > 0);
+    }
+    let failed = |error: storage::ScanError| QueryError::Internal(error.to_string());
+    let request = ScanRequest { projection: Some(vec![0]), limit: Some(1), ..ScanRequest::default() };
+    for partition in table.scan(request).map_err(failed)?.partitions {
+        let mut batches = partition.stream();
+        while let Some(batch) = batches.try_next().await.map_err(failed)? {
+            if batch.num_rows() > 0 {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// A series without rows is not shown.

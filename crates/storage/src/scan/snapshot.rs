@@ -107,6 +107,12 @@ impl TableSnapshot {
         files + self.parts.buffers.iter().map(|rows| rows.row_count as u64).sum::<u64>()
     }
 
+    /// Whether some of the rows may be deleted, so that a scan returns fewer of them.
+    #[must_use]
+    pub fn has_deletes(&self) -> bool {
+        !self.parts.deletes.list.is_empty()
+    }
+
     /// Whether a scan of everything returns exactly [`Self::row_count_bound`] rows.
     #[must_use]
     pub fn row_count_is_exact(&self) -> bool {
