@@ -122,6 +122,10 @@ pub(crate) const METRIC_USER_AGENTS: usize = 32;
 /// Distinct request series that /metrics keeps: paths × methods × statuses × user agents that really occur.
 pub(crate) const METRIC_SERIES: usize = 4096;
 
+/// Deletes of one InfluxQL statement that wait for the log at the same time: they share its syncs, and leave room for
+/// the writes beside them.
+pub(crate) const DELETES_AT_ONCE: usize = 32;
+
 /// Bytes that are decompressed at a time, and the first room of a body whose length nobody knows.
 pub(crate) const DECOMPRESS_STEP_BYTES: usize = 64 * 1024;
 

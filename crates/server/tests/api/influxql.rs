@@ -123,11 +123,33 @@ async fn influxql_needs_permissions() {
             r#"{"results":[{"statement_id":0,"series":[{"name":"databases","columns":["name"],"values":[["b"]]}]}]}"#,
         ),
         (&reader, "ALTER RETENTION POLICY autogen ON b DURATION 1d", forbidden_write),
+        (&reader, "DELETE FROM m", forbidden_write),
+        (&reader, "DROP SERIES FROM m", forbidden_write),
+        (&reader, "DROP MEASUREMENT m", forbidden_write),
+        (&reader, "SELECT f FROM m", one),
+        (&writer, "DELETE FROM m WHERE t !~ /x/", done),
+        (&reader, "SELECT f FROM m", done),
+        (&writer, "DROP SERIES FROM m", done),
+        (&writer, "DROP MEASUREMENT m", done),
     ] {
         let address = format!("/query?db=b&p={token}&u=x&q={}", escape(query));
         let request = http::Request::builder().method("POST").uri(address);
         let answer = server.send(request.body(axum::body::Body::empty()).unwrap()).await;
         assert_eq!((answer.status, answer.text().trim()), (200, expected), "{query}");
+    }
+    // A statement means all policies of a database: who may not write to one of them deletes nothing.
+    assert_eq!(server.call("POST", "/write?db=b", "m f=1 1").await.status, 204);
+    assert_eq!(
+        server.call("POST", "/query?q=CREATE+RETENTION+POLICY+week+ON+b+DURATION+7d+REPLICATION+1", "").await.status,
+        200
+    );
+    for (query, expected) in [("DELETE FROM m", forbidden_write), ("DELETE FROM autogen.m", done)] {
+        let address = format!("/query?db=b&p={writer}&u=x&q={}", escape(query));
+        let request = http::Request::builder().method("POST").uri(address);
+        let answer = server.send(request.body(axum::body::Body::empty()).unwrap()).await;
+        assert_eq!(answer.text().trim(), expected, "{query}");
+        let left = ask(&server, "SELECT f FROM m").await;
+        assert_eq!(left.text().trim() == one, expected == forbidden_write, "{query}");
     }
     let request = http::Request::builder().method("POST").uri(format!("/write?db=b&u=x&p={reader}"));
     let answer = server.send(request.body("m f=1".into()).unwrap()).await;

@@ -4,6 +4,7 @@
 
 mod into;
 pub(super) mod query;
+mod removal;
 mod statements;
 pub(super) mod tables;
 pub(super) mod write;

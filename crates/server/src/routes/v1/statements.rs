@@ -1,7 +1,7 @@
 //! One statement of InfluxQL: which bucket it means, whether the caller may do this to it, and what is done.
 //!
-//! What reads points goes to the query engine. Databases and retention policies are buckets, so what makes, changes and
-//! drops them is done here.
+//! What reads points goes to the query engine, what deletes them there and to the storage engine. Databases and
+//! retention policies are buckets, so what makes, changes and drops them is done here.
 
 use std::time::Duration;
 
@@ -56,6 +56,9 @@ impl Runner<'_> {
             Statement::CreateRetentionPolicy(create) => self.create_retention_policy(create).await,
             Statement::AlterRetentionPolicy(alter) => self.alter_retention_policy(alter).await,
             Statement::DropRetentionPolicy { name, database } => self.drop_retention_policy(&database, &name).await,
+            Statement::Delete(_) | Statement::DropSeries(_) | Statement::DropMeasurement { .. } => {
+                self.remove(statement).await
+            }
             statement => {
                 let target = match &statement {
                     Statement::Select(select) => select.target.clone(),
@@ -131,7 +134,7 @@ impl Runner<'_> {
     }
 
     /// Unless the caller may do this, it is refused.
-    fn require(&self, permission: Permission) -> ApiResult<()> {
+    pub(super) fn require(&self, permission: Permission) -> ApiResult<()> {
         if !self.principal.allows(&permission) {
             return Err(ApiError::new(Code::Forbidden, "insufficient permissions for write"));
         }
@@ -247,10 +250,10 @@ impl Runner<'_> {
 /// What is not built, and what it waits for.
 fn missing(statement: &Statement) -> Option<String> {
     match statement {
-        Statement::Delete(_) | Statement::DropSeries(_) | Statement::DropMeasurement { .. } => {
-            Some(format!("not implemented: {statement}: points cannot be deleted yet, only whole databases"))
-        }
         Statement::Select(_)
+        | Statement::Delete(_)
+        | Statement::DropSeries(_)
+        | Statement::DropMeasurement { .. }
         | Statement::Explain(_)
         | Statement::ShowDatabases
         | Statement::ShowRetentionPolicies { .. }
