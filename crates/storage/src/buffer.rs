@@ -40,7 +40,7 @@ pub(crate) struct PreparedRows {
 }
 
 impl PreparedRows {
-    /// Turns rows into arrays; numbers and strings are moved, not copied. Fails if a column is not as long as the rows
+    /// Turns rows into arrays. Numbers are moved, or copied where that saves memory; strings are moved. Fails if a column is not as long as the rows
     /// or its text is longer than an Arrow string array can be, which the parser's and the WAL's checks rule out.
     pub(crate) fn new(rows: TableRows) -> Result<Self, ArrowError> {
         let row_count = rows.times.len();
@@ -50,16 +50,9 @@ impl PreparedRows {
             .map(|field| chunk_column(field, row_count))
             .collect::<Result<Vec<_>, ArrowError>>()?;
         let time_range = rows.times.iter().fold((i64::MAX, i64::MIN), |(low, high), t| (low.min(*t), high.max(*t)));
-        let bytes = rows.row_series.capacity() * 4 + rows.times.capacity() * 8 + columns_bytes(&columns);
-        Ok(Self {
-            table: rows.table,
-            series: rows.series,
-            row_series: rows.row_series,
-            times: rows.times,
-            time_range,
-            columns,
-            bytes,
-        })
+        let (row_series, times) = (fitted(rows.row_series), fitted(rows.times));
+        let bytes = row_series.capacity() * 4 + times.capacity() * 8 + columns_bytes(&columns);
+        Ok(Self { table: rows.table, series: rows.series, row_series, times, time_range, columns, bytes })
     }
 
     /// The number of rows.
@@ -67,6 +60,13 @@ impl PreparedRows {
     pub(crate) fn row_count(&self) -> usize {
         self.times.len()
     }
+}
+
+/// The values without much room behind them. A parser's vector doubles as it grows, so that up to half of it is empty,
+/// and rows stay in the buffer for minutes: a copy of a few bytes a row costs less than that memory.
+fn fitted<T: Copy>(values: Vec<T>) -> Vec<T> {
+    let spare = values.capacity() - values.len();
+    if spare > values.len() / 8 { values.as_slice().to_vec() } else { values }
 }
 
 fn columns_bytes(columns: &[ChunkColumn]) -> usize {
@@ -84,9 +84,9 @@ fn chunk_column(field: FieldRows, row_count: usize) -> Result<ChunkColumn, Arrow
     let kind = field.values.kind();
     let nulls = field.validity.map(|bits| NullBuffer::new(BooleanBuffer::new(Buffer::from_vec(bits), 0, row_count)));
     let array: ArrayRef = match field.values {
-        FieldValues::Float(values) => Arc::new(Float64Array::try_new(ScalarBuffer::from(values), nulls)?),
-        FieldValues::Integer(values) => Arc::new(Int64Array::try_new(ScalarBuffer::from(values), nulls)?),
-        FieldValues::Unsigned(values) => Arc::new(UInt64Array::try_new(ScalarBuffer::from(values), nulls)?),
+        FieldValues::Float(values) => Arc::new(Float64Array::try_new(ScalarBuffer::from(fitted(values)), nulls)?),
+        FieldValues::Integer(values) => Arc::new(Int64Array::try_new(ScalarBuffer::from(fitted(values)), nulls)?),
+        FieldValues::Unsigned(values) => Arc::new(UInt64Array::try_new(ScalarBuffer::from(fitted(values)), nulls)?),
         FieldValues::Boolean(values) => Arc::new(BooleanArray::new(BooleanBuffer::from(values), nulls)),
         FieldValues::String(values) => {
             let offsets = values
@@ -330,6 +330,24 @@ mod tests {
             columns,
         };
         assert!(PreparedRows::new(rows).is_err());
+    }
+
+    #[test]
+    fn room_that_the_parser_left_is_given_back() {
+        let with_room = |values: &[i64]| {
+            let mut roomy = Vec::with_capacity(8192);
+            roomy.extend_from_slice(values);
+            roomy
+        };
+        let times: Vec<i64> = (0..5000).collect();
+        let mut series = SeriesKeys::default();
+        series.push([]);
+        let values = FieldValues::Integer(with_room(&times));
+        let columns = vec![FieldRows { column: ColumnId(3), values, validity: None }];
+        let (row_series, times) = (vec![0; 5000], with_room(&times));
+        let rows = PreparedRows::new(TableRows { table: TableId(7), series, row_series, times, columns }).unwrap();
+        assert_eq!(rows.bytes, 5000 * (4 + 8 + 8));
+        assert_eq!(primitive::<Int64Type>(&rows.columns[0]).values()[4999], 4999);
     }
 
     #[test]
