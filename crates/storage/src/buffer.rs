@@ -40,8 +40,9 @@ pub(crate) struct PreparedRows {
 }
 
 impl PreparedRows {
-    /// Turns rows into arrays. Numbers are moved, or copied where that saves memory; strings are moved. Fails if a column is not as long as the rows
-    /// or its text is longer than an Arrow string array can be, which the parser's and the WAL's checks rule out.
+    /// Turns rows into arrays. Numbers are moved, or copied where that saves memory; strings are moved. Fails if a
+    /// column is not as long as the rows or its text is longer than an Arrow string array can be, which the checks of
+    /// the parser and of the WAL rule out.
     pub(crate) fn new(rows: TableRows) -> Result<Self, ArrowError> {
         let row_count = rows.times.len();
         let columns = rows
