@@ -48,7 +48,7 @@ pub(crate) struct Options {
     /// Lines of each request.
     #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     lines_per_request: u64,
-    /// The `freshet` program to measure; by default it is built from this checkout.
+    /// The `freshet` program to measure; by default the one that `cargo xtask bench ingest` builds.
     #[arg(long)]
     freshet_program: Option<PathBuf>,
     /// Where other servers are unpacked.

@@ -2,6 +2,8 @@
 //!
 //! All knowledge of what is measured, and of other products, is in the `bench` crate.
 
+use std::process::Command;
+
 use crate::command;
 use crate::error::TaskError;
 use crate::workspace::Workspace;
@@ -14,11 +16,20 @@ pub(crate) struct Options {
     arguments: Vec<String>,
 }
 
-/// Builds the program and runs it in the folder that the task was started in, so that paths mean what was typed.
+/// Builds the program, and the server if that is what is measured, and runs it in the folder that the task was started
+/// in, so that paths mean what was typed.
+///
+/// Both are built by one cargo with the profile that users build: the server apart, or by the running benchmark, would
+/// get other features or variables, and all that is below it would be compiled anew.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), TaskError> {
+    let mut build = command::cargo();
+    build.current_dir(&workspace.root).args(["build", "--locked", "--release", "--package", "bench"]);
+    if options.arguments.first().is_some_and(|benchmark| benchmark == "ingest") {
+        build.args(["--package", "freshet"]);
+    }
+    command::run(&mut build)?;
     command::run(
-        command::cargo()
-            .args(["run", "--locked", "--profile", "bench", "--package", "bench", "--"])
+        Command::new(workspace.target_dir.join("release").join("bench"))
             .args(&options.arguments)
             .env("FRESHET_BENCH_TOOLS_DIR", workspace.tools_dir()?),
     )

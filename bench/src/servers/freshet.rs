@@ -8,7 +8,6 @@ use super::{Server, json_number};
 use crate::cpu_data::DataOptions;
 use crate::error::BenchError;
 use crate::http_connection::Call;
-use crate::packages;
 
 const TOKEN: &str = "benchmark-token";
 
@@ -17,16 +16,11 @@ pub(super) struct Freshet {
 }
 
 impl Freshet {
-    /// Takes the given program, or builds the one of this checkout beside the program that is running: with the same
-    /// profile, and into the same folder.
+    /// Takes the given program, or the one beside the program that is running.
     pub(super) fn provide(program: Option<&Path>) -> Result<Self, BenchError> {
         if let Some(program) = program {
             return Ok(Self { program: program.to_owned() });
         }
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let build = ["build", "--locked", "--profile", "bench", "--package", "freshet"];
-        packages::run(Command::new(cargo).args(build).current_dir(checkout))?;
         let own = env::current_exe().map_err(BenchError::at("bench"))?;
         Ok(Self { program: own.with_file_name("freshet") })
     }

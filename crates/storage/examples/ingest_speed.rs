@@ -1,6 +1,6 @@
 //! How fast the engine takes TSBS-like rows without HTTP: parse, schema, WAL with fdatasync, buffer, flush.
 //!
-//! `cargo run --profile bench -p storage --example ingest_speed -- [hosts] [rows] [writers]` prints rows a second and
+//! `cargo run --release -p storage --example ingest_speed -- [hosts] [rows] [writers]` prints rows a second and
 //! CPU microseconds a row, counted until everything is in committed files.
 
 use std::fmt::Write as _;
