@@ -2,18 +2,20 @@
 //! flushes, restarts and schema changes.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use std::collections::BTreeMap;
+#[path = "support/table_rows.rs"]
+mod table_rows;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 use catalog::{BucketId, ManualClock, OrganisationId};
-use futures::TryStreamExt as _;
 use storage::{
-    BucketInfo, Engine, EngineOptions, Health, OpenError, Precision, ScanRequest, TableSnapshot, WriteError,
-    WriteOutcome, WriteRequest,
+    BucketInfo, Engine, EngineOptions, Health, OpenError, Precision, TableSnapshot, WriteError, WriteOutcome,
+    WriteRequest,
 };
+
+use table_rows::rows;
 
 /// 2026-01-01T00:00:00Z.
 const NOW_NS: i64 = 1_767_225_600_000_000_000;
@@ -68,29 +70,6 @@ impl Database {
             None => Vec::new(),
         }
     }
-}
-
-async fn rows(table: &Arc<TableSnapshot>) -> Vec<String> {
-    let scan = table.scan(ScanRequest { partitions: 2, ..ScanRequest::default() }).unwrap();
-    let mut rows = Vec::new();
-    for partition in &scan.partitions {
-        let batches: Vec<_> = partition.stream().try_collect().await.unwrap();
-        for batch in batches {
-            for row in 0..batch.num_rows() {
-                let mut cells = BTreeMap::new();
-                for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
-                    if array.is_valid(row) {
-                        let formatter = ArrayFormatter::try_new(array, &FormatOptions::default()).unwrap();
-                        cells.insert(field.name().clone(), formatter.value(row).to_string());
-                    }
-                }
-                let cells: Vec<String> = cells.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-                rows.push(cells.join(" "));
-            }
-        }
-    }
-    rows.sort();
-    rows
 }
 
 #[tokio::test]

@@ -235,7 +235,7 @@ impl Inner {
         let mut failures: Vec<FailedTable> = Vec::new();
         let mut given_up = Vec::new();
         loop {
-            let work = self.plan_merges(Effort::Settle, bound, &given_up);
+            let work = self.plan_merges(true, bound, &given_up);
             if work.is_empty() {
                 break;
             }
@@ -265,7 +265,7 @@ impl Inner {
                 // The lock is given back after each batch, so that a request to compact does not wait for all.
                 let _alone = self.compactor.lock.lock().await;
                 let bound = self.shared.lock().applied;
-                let work = self.plan_merges(Effort::Background { quiet: false, many_deletes: false }, bound, &[]);
+                let work = self.plan_merges(false, bound, &[]);
                 let Some(batch) = batches(work).into_iter().next() else { break };
                 // What failed is logged, and left alone for a while.
                 let (done, _) = self.run_batch(batch).await?;
@@ -302,19 +302,16 @@ impl Inner {
         lists.into_iter().filter_map(table).collect()
     }
 
-    /// The most urgent group of each table, overlaps first. Files with rows after `bound` are left alone.
-    fn plan_merges(&self, effort: Effort, bound: Sequence, given_up: &[TableId]) -> Vec<Work> {
+    /// The most urgent group of each table, overlaps first: all that is to be settled, or what the background takes by
+    /// itself. Files with rows after `bound` are left alone.
+    fn plan_merges(&self, settle: bool, bound: Sequence, given_up: &[TableId]) -> Vec<Work> {
         let mut work = Vec::new();
         for table in self.tables_with_files() {
             let id = table.schema.table;
             let (quiet, may_be_tried) = self.compactor.look_at(id, &table.files);
             let many_deletes = table.deletes.list.len() >= limits::TOMBSTONES_KEPT;
-            let effort = match effort {
-                Effort::Settle => Effort::Settle,
-                Effort::Background { .. } if may_be_tried => Effort::Background { quiet, many_deletes },
-                Effort::Background { .. } => continue,
-            };
-            if !given_up.contains(&id) {
+            let effort = if settle { Effort::Settle } else { Effort::Background { quiet, many_deletes } };
+            if (settle || may_be_tried) && !given_up.contains(&id) {
                 work.extend(self.plan_table(&table, effort, bound));
             }
         }

@@ -7,6 +7,8 @@ mod lifetime;
 mod model;
 mod retention;
 mod support;
+#[path = "../support/table_rows.rs"]
+mod table_rows;
 
 use std::sync::Arc;
 
@@ -166,7 +168,7 @@ async fn a_reader_sees_one_snapshot_while_files_are_merged() {
                     let least = *written.borrow();
                     let Some(table) = database.table("m").await else { continue };
                     let most = *written.borrow() + 1;
-                    let rows = support::rows(&table).await;
+                    let rows = table_rows::rows(&table).await;
                     let count = rows.len() as i64;
                     assert!((5 + 5 * least..=5 + 5 * most).contains(&count) || least == 0, "{least} {most} {count}");
                     let round = |row: &String| row.split_once("f=").unwrap().1.split(' ').next().unwrap().parse();

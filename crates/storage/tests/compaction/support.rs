@@ -1,17 +1,14 @@
 //! A database in a folder, and short ways to ask it.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 use catalog::{BucketId, ManualClock, OrganisationId};
-use futures::TryStreamExt as _;
 use parking_lot::Mutex;
-use storage::{
-    BucketInfo, Engine, EngineOptions, OpenError, Precision, RetentionSource, ScanRequest, TableSnapshot, WriteRequest,
-};
+use storage::{BucketInfo, Engine, EngineOptions, OpenError, Precision, RetentionSource, TableSnapshot, WriteRequest};
+
+use crate::table_rows::rows;
 
 /// 2026-01-01T00:00:00Z.
 pub(crate) const NOW_NS: i64 = 1_767_225_600_000_000_000;
@@ -123,27 +120,4 @@ impl Database {
         ranges.sort_unstable();
         ranges
     }
-}
-
-pub(crate) async fn rows(table: &Arc<TableSnapshot>) -> Vec<String> {
-    let scan = table.scan(ScanRequest { partitions: 2, ..ScanRequest::default() }).unwrap();
-    let mut rows = Vec::new();
-    for partition in &scan.partitions {
-        let batches: Vec<_> = partition.stream().try_collect().await.unwrap();
-        for batch in batches {
-            for row in 0..batch.num_rows() {
-                let mut cells = BTreeMap::new();
-                for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
-                    if array.is_valid(row) {
-                        let formatter = ArrayFormatter::try_new(array, &FormatOptions::default()).unwrap();
-                        cells.insert(field.name().clone(), formatter.value(row).to_string());
-                    }
-                }
-                let cells: Vec<String> = cells.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-                rows.push(cells.join(" "));
-            }
-        }
-    }
-    rows.sort();
-    rows
 }
