@@ -36,5 +36,8 @@ pub use engine::{
 pub use error::{LimitError, ParseErrors, PartialWrite, WriteError};
 pub use ids::{ColumnId, FileId, Sequence, TableId};
 pub use line_protocol::{FieldKind, Precision};
-pub use scan::{Scan, ScanError, ScanPartition, ScanRequest, Snapshot, TableSnapshot, TagFilter};
+pub use scan::{
+    Scan, ScanError, ScanPartition, ScanRequest, SeriesBatch, SeriesPartition, SeriesPredicate, SeriesScanRequest,
+    Snapshot, TableSnapshot, TagFilter,
+};
 pub use table::{BucketInfo, Column, ColumnKind, TableSchema};

@@ -118,6 +118,11 @@ impl Store {
         }
     }
 
+    /// Opens a file for reading where it lies on the local disk; `None` for any other store.
+    pub(crate) fn open_local(&self, path: &str) -> Option<std::io::Result<File>> {
+        self.local_root.as_ref().map(|root| File::open(root.join(path)))
+    }
+
     /// The object store itself.
     #[must_use]
     pub fn object_store(&self) -> &Arc<dyn ObjectStore> {

@@ -41,7 +41,7 @@ const BATCH_ROWS: usize = 32 << 10;
 const BATCH_TEXT_BYTES: usize = 16 << 20;
 
 /// Rows of a page: what a scan can skip inside a row group.
-const PAGE_ROWS: usize = 20_000;
+pub(crate) const PAGE_ROWS: usize = 20_000;
 
 /// Bytes of a minimum or maximum in row group statistics and page index; longer ones are cut, the maximum upwards.
 const STATISTICS_BYTES: usize = 64;

@@ -18,7 +18,7 @@ pub(crate) mod sort;
 pub(crate) mod upload;
 
 pub(crate) use self::delete_file::encode_delete_file;
-pub(crate) use self::encode::ROW_GROUP_ROWS;
+pub(crate) use self::encode::{PAGE_ROWS, ROW_GROUP_ROWS};
 pub use self::footer::{FooterColumn, FooterError, FooterMetadata};
 pub use self::parquet::{FlushError, WrittenFile, write_table};
 pub use self::sort::{TooManyRows, choose_tag_order};

@@ -70,14 +70,8 @@ impl FileTask {
         reader: StoreReader,
         footer: ArrowReaderMetadata,
     ) -> Result<BoxStream<'static, Result<Rows, ScanError>>, ScanError> {
-        let metadata = Arc::clone(footer.metadata());
         let Self { path, share, deletes, options } = self;
-        let pruner = Pruner {
-            metadata: &metadata,
-            leaves: Leaves::new(footer.parquet_schema()),
-            options: &options,
-            deletes: &deletes,
-        };
+        let pruner = Pruner::new(&footer, &options, &deletes);
         let row_groups = pruner.row_groups(share);
         if row_groups.is_empty() {
             return Ok(stream::empty().boxed());
@@ -147,6 +141,7 @@ fn arrange(batch: &RecordBatch, places: &[Option<usize>], columns: &[ColumnId], 
 }
 
 /// The Parquet leaf of each column of a file, by field id.
+#[derive(Debug)]
 pub(super) struct Leaves(Vec<(ColumnId, usize)>);
 
 impl Leaves {
@@ -189,16 +184,20 @@ impl Bounds<'_> {
 }
 
 /// Decides what of a file need not be read.
-struct Pruner<'a> {
+pub(super) struct Pruner<'a> {
     metadata: &'a Arc<ParquetMetaData>,
     leaves: Leaves,
     options: &'a SourceOptions,
     deletes: &'a Deletes,
 }
 
-impl Pruner<'_> {
+impl<'a> Pruner<'a> {
+    pub(super) fn new(footer: &'a ArrowReaderMetadata, options: &'a SourceOptions, deletes: &'a Deletes) -> Self {
+        Self { metadata: footer.metadata(), leaves: Leaves::new(footer.parquet_schema()), options, deletes }
+    }
+
     /// The row groups of the share that may hold wanted rows.
-    fn row_groups(&self, (index, count): (usize, usize)) -> Vec<usize> {
+    pub(super) fn row_groups(&self, (index, count): (usize, usize)) -> Vec<usize> {
         let total = self.metadata.num_row_groups();
         let share = total * index / count..total * (index + 1) / count;
         share.filter(|group| self.may_have_rows(self.metadata.row_group(*group))).collect()

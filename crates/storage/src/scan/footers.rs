@@ -1,4 +1,5 @@
-//! The cache of Parquet footers. Files are immutable, so an entry is never wrong, only unused.
+//! The cache of Parquet footers and of the layouts of row groups. Files are immutable, so an entry is never wrong, only
+//! unused.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +12,7 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
 
 use super::ScanError;
 use super::file::StoreReader;
+use super::layout::Layout;
 use crate::flush::footer;
 use crate::ids::FileId;
 use crate::table::DataFile;
@@ -39,6 +41,8 @@ struct Entries {
 #[derive(Debug)]
 struct Entry {
     footer: ArrowReaderMetadata,
+    /// By row group; those that were asked for.
+    layouts: Vec<Option<Arc<Layout>>>,
     size_bytes: u64,
     last_used: u64,
 }
@@ -76,10 +80,33 @@ impl FooterCache {
         let size_bytes = footer.metadata().memory_size() as u64;
         self.entries.lock().insert(
             file.file,
-            Entry { footer: footer.clone(), size_bytes, last_used: now },
+            Entry { footer: footer.clone(), layouts: Vec::new(), size_bytes, last_used: now },
             self.capacity_bytes,
         );
         Ok(footer)
+    }
+
+    /// The layout of a row group, if it is known.
+    pub(super) fn layout(&self, file: FileId, group: usize) -> Option<Arc<Layout>> {
+        self.entries.lock().by_file.get(&file)?.layouts.get(group)?.clone()
+    }
+
+    /// Keeps the layout of a row group with the footer of its file, if that is still there.
+    pub(super) fn keep_layout(&self, file: FileId, group: usize, layout: &Arc<Layout>) {
+        let mut entries = self.entries.lock();
+        let Some(mut entry) = entries.remove(file) else { return };
+        if entry.layouts.len() <= group {
+            entry.layouts.resize(group + 1, None);
+        }
+        let Some(place) = entry.layouts.get_mut(group) else { return };
+        let before = place.replace(Arc::clone(layout)).map_or(0, |layout| layout.size_bytes());
+        entry.size_bytes = (entry.size_bytes + layout.size_bytes() as u64).saturating_sub(before as u64);
+        if entry.size_bytes > self.capacity_bytes {
+            // Better the footer alone than nothing.
+            entry.layouts.clear();
+            entry.size_bytes = entry.footer.metadata().memory_size() as u64;
+        }
+        entries.insert(file, entry, self.capacity_bytes);
     }
 }
 
@@ -96,10 +123,10 @@ impl Entries {
         self.by_file.insert(file, entry);
     }
 
-    fn remove(&mut self, file: FileId) {
-        if let Some(entry) = self.by_file.remove(&file) {
-            self.size_bytes -= entry.size_bytes;
-        }
+    fn remove(&mut self, file: FileId) -> Option<Entry> {
+        let entry = self.by_file.remove(&file)?;
+        self.size_bytes -= entry.size_bytes;
+        Some(entry)
     }
 
     /// Drops the entries that were not used for longest until `size_bytes` is reached. Called once for a quarter of

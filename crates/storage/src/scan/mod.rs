@@ -8,11 +8,14 @@
 
 mod buffer;
 mod deleted;
+mod direct;
 pub(crate) mod file;
 mod footers;
+mod layout;
 mod merge;
 mod plan;
 mod project;
+mod series;
 mod snapshot;
 
 use std::sync::Arc;
@@ -27,6 +30,7 @@ pub(crate) use self::deleted::deleted_positions;
 pub use self::footers::{FOOTER_CACHE_BYTES, FooterCache};
 pub use self::plan::ScanPartition;
 pub(crate) use self::plan::{merged, sample};
+pub use self::series::{SeriesBatch, SeriesPartition, SeriesPredicate, SeriesScanRequest};
 pub use self::snapshot::{Snapshot, TableSnapshot, TableSnapshotParts};
 use crate::flush::{FooterError, TooManyRows};
 

@@ -45,8 +45,9 @@ impl SeriesFilter {
 /// What a source does not have applied.
 pub(super) type Deletes = Arc<[Arc<TableDelete>]>;
 
+/// Where rows come from.
 #[derive(Debug, Clone)]
-enum Source {
+pub(super) enum Source {
     File(DataFile, Deletes),
     Buffer(BufferedRows, Deletes),
 }
@@ -69,12 +70,12 @@ impl Source {
 
 /// Sources that must be read together: one alone, or several that overlap in time, by ascending sequence.
 #[derive(Debug, Clone)]
-struct Unit {
-    sources: Vec<Source>,
+pub(super) struct Unit {
+    pub(super) sources: Vec<Source>,
     /// Of a single file: which part of its row groups, and of how many parts.
     share: (usize, usize),
     /// About how many rows it has, to spread the work by.
-    row_count: u64,
+    pub(super) row_count: u64,
 }
 
 /// A part of a scan that one thread reads.
@@ -86,18 +87,19 @@ pub struct ScanPartition {
     common: Arc<Common>,
 }
 
+/// What all units of a scan have in common.
 #[derive(Debug)]
-struct Common {
-    snapshot: Arc<TableSnapshot>,
+pub(super) struct Common {
+    pub(super) snapshot: Arc<TableSnapshot>,
     /// The projected columns, and their schema.
-    projection: Vec<ColumnId>,
-    schema: SchemaRef,
-    filters: Vec<SeriesFilter>,
-    time_range: (i64, i64),
-    batch_rows: usize,
-    limit: Option<usize>,
+    pub(super) projection: Vec<ColumnId>,
+    pub(super) schema: SchemaRef,
+    pub(super) filters: Vec<SeriesFilter>,
+    pub(super) time_range: (i64, i64),
+    pub(super) batch_rows: usize,
+    pub(super) limit: Option<usize>,
     /// Whether rows must come in the table's order, even those of a file that stands alone.
-    sorted: bool,
+    pub(super) sorted: bool,
 }
 
 /// Plans the scan of a snapshot.
@@ -113,7 +115,7 @@ pub(super) fn plan(snapshot: &Arc<TableSnapshot>, request: &ScanRequest) -> Resu
         snapshot: Arc::clone(snapshot),
         projection,
         schema: SchemaRef::clone(&schema),
-        filters: series_filters(snapshot, request)?,
+        filters: series_filters(snapshot, &request.tag_filters)?,
         time_range,
         batch_rows: request.batch_rows.max(1),
         limit: request.limit,
@@ -176,7 +178,11 @@ pub(crate) async fn sample(
     Ok(first.map(|rows| rows.columns))
 }
 
-fn series_filters(snapshot: &TableSnapshot, request: &ScanRequest) -> Result<Vec<SeriesFilter>, ScanError> {
+/// Tag filters by column id.
+pub(super) fn series_filters(
+    snapshot: &TableSnapshot,
+    filters: &[super::TagFilter],
+) -> Result<Vec<SeriesFilter>, ScanError> {
     let filter = |filter: &super::TagFilter| {
         let index = filter.column;
         let column = *snapshot.query_columns.get(index).ok_or(ScanError::NoColumn { index })?;
@@ -187,11 +193,11 @@ fn series_filters(snapshot: &TableSnapshot, request: &ScanRequest) -> Result<Vec
         values.sort_unstable();
         Ok(SeriesFilter { column, values })
     };
-    request.tag_filters.iter().map(filter).collect()
+    filters.iter().map(filter).collect()
 }
 
 /// The sources with rows in `time_range`, those that overlap within it together, by ascending time.
-fn groups(snapshot: &TableSnapshot, time_range: (i64, i64)) -> Vec<Unit> {
+pub(super) fn groups(snapshot: &TableSnapshot, time_range: (i64, i64)) -> Vec<Unit> {
     let mut files: Vec<&DataFile> = snapshot.parts.files.iter().collect();
     files.sort_unstable_by_key(|file| (file.sequences, file.file));
     let buffers = snapshot.parts.buffers.iter().filter(|rows| rows.row_count > 0);
@@ -235,7 +241,7 @@ fn source_of_file(file: &DataFile, deletes: &[Arc<TableDelete>], wanted: (i64, i
 }
 
 /// Cuts large files that stand alone into parts, so that all partitions have work.
-fn split_files(units: Vec<Unit>, partitions: usize) -> Vec<Unit> {
+pub(super) fn split_files(units: Vec<Unit>, partitions: usize) -> Vec<Unit> {
     let total: u64 = units.iter().map(|unit| unit.row_count).sum();
     let split = |unit: Unit| -> Vec<Unit> {
         let is_file = matches!(unit.sources.as_slice(), [Source::File(..)]);
@@ -281,6 +287,15 @@ fn is_sorted(units: &[Unit], schema: &TableSchema) -> bool {
 }
 
 impl ScanPartition {
+    /// One unit alone.
+    pub(super) fn of_unit(unit: Unit, common: &Arc<Common>) -> Self {
+        Self {
+            sorted: is_sorted(std::slice::from_ref(&unit), &common.snapshot.parts.schema),
+            units: vec![unit],
+            common: Arc::clone(common),
+        }
+    }
+
     /// The rows, from the start.
     #[must_use]
     pub fn stream(&self) -> BatchStream {

@@ -14,6 +14,8 @@ use crate::ids::{ColumnId, Sequence};
 use crate::store::Store;
 use crate::table::{Column, ColumnKind, DataFile, TableSchema};
 
+mod series;
+
 type Row = Vec<Option<Value>>;
 
 /// A table that is written, flushed and read.
