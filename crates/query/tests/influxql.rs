@@ -9,6 +9,9 @@ use query::influxql::{Databases, InfluxqlRequest, RemovalRequest, Series, Value,
 use query::{QueryEngine, QueryError, QueryOptions};
 use storage::{BucketInfo, DeleteFilter, DeleteRequest, Engine, EngineOptions, Precision, WriteRequest};
 
+#[path = "influxql/paths.rs"]
+mod paths;
+
 /// 2026-01-01T00:00:00Z.
 const NOW_NS: i64 = 1_767_225_600_000_000_000;
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono_tz::Tz;
-use datafusion::execution::memory_pool::MemoryReservation;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, TryStreamExt as _};
 use influxql::ast::Fill;
@@ -12,6 +11,7 @@ use storage::{ScanRequest, TableSnapshot, TagFilter};
 
 use super::aggregate::{Function, Point, State};
 use super::columns::{Chunk, Column, Slot};
+use super::direct;
 use super::groups::{Group, GroupKey, Groups};
 use super::merge::{TimedRow, merge};
 use super::node::Node;
@@ -20,6 +20,7 @@ use super::schema::TableColumns;
 use super::value::{Kind, Scalar, Value};
 use crate::error::QueryError;
 use crate::limits;
+pub(super) use crate::ops::budget::Budget;
 use crate::ops::fill::{FillWith, fill};
 use crate::ops::window::Windows;
 
@@ -38,22 +39,6 @@ pub struct Series {
     pub zone: Option<Tz>,
 }
 
-/// The memory that a query may take, out of the pool of all queries.
-#[derive(Debug)]
-pub(super) struct Budget {
-    pub(super) reservation: MemoryReservation,
-    pub(super) limit_bytes: usize,
-}
-
-impl Budget {
-    /// Takes more memory; what was taken is given back when the query ends.
-    pub(super) fn charge(&mut self, bytes: usize) -> Result<(), QueryError> {
-        self.reservation
-            .try_grow(bytes)
-            .map_err(|error| QueryError::Memory { limit_bytes: self.limit_bytes, cause: error.strip_backtrace() })
-    }
-}
-
 /// Runs a plan to its end.
 pub(super) fn run<'a>(plan: &'a Plan, budget: &'a mut Budget) -> BoxFuture<'a, Result<Vec<Series>, QueryError>> {
     async move {
@@ -63,7 +48,11 @@ pub(super) fn run<'a>(plan: &'a Plan, budget: &'a mut Budget) -> BoxFuture<'a, R
         }
         for source in &plan.sources {
             match source {
-                PlannedSource::Table(table) => read_table(plan, table, &mut groups, budget).await?,
+                PlannedSource::Table(table) => {
+                    if !direct::read(plan, table, &mut groups, budget).await? {
+                        read_table(plan, table, &mut groups, budget).await?;
+                    }
+                }
                 PlannedSource::Subquery(inner) => {
                     let series = run(inner, budget).await?;
                     for (place, series) in series.into_iter().enumerate() {
@@ -80,7 +69,7 @@ pub(super) fn run<'a>(plan: &'a Plan, budget: &'a mut Budget) -> BoxFuture<'a, R
 }
 
 /// The bounds of all that the functions of a plan see.
-fn scan_range(plan: &Plan) -> (i64, i64) {
+pub(super) fn scan_range(plan: &Plan) -> (i64, i64) {
     let calls = match &plan.projection {
         Projection::Raw { .. } => &[],
         Projection::Calls { calls, .. } => calls.as_slice(),

@@ -31,7 +31,7 @@ pub(super) struct Groups<'a> {
 }
 
 /// Bytes that a group or window takes beside its values.
-const ENTRY_BYTES: usize = 96;
+pub(super) const ENTRY_BYTES: usize = 96;
 
 impl<'a> Groups<'a> {
     pub(super) fn new(plan: &'a Plan) -> Self {

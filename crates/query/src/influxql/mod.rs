@@ -3,6 +3,7 @@
 //! ```text
 //! text ── influxql (parser) ── check (InfluxDB's own refusals) ── planner (names → slots, functions, windows)
 //!      ── execute: scan → groups (states by window) → fill, transformations, merge → series
+//!                  └─ direct: one table, plain functions or rows → the same groups, by slices of columns
 //! ```
 //!
 //! A scan comes sorted by tags and time, so rows of one group and window follow each other, and what is kept is small
@@ -15,6 +16,8 @@ mod aggregate;
 mod batch;
 mod check;
 mod columns;
+mod direct;
+mod direct_filter;
 mod execute;
 mod groups;
 mod merge;
@@ -49,12 +52,19 @@ pub type DatabaseName = (Option<String>, Option<String>);
 #[derive(Debug, Clone, Default)]
 pub struct Databases {
     snapshots: Vec<(DatabaseName, Snapshot)>,
+    row_by_row: bool,
 }
 
 impl Databases {
     /// Adds what a name stands for.
     pub fn insert(&mut self, name: DatabaseName, snapshot: Snapshot) {
         self.snapshots.push((name, snapshot));
+    }
+
+    /// Makes statements read all rows one by one, even those for which there is a shorter way. The answers are the
+    /// same; this is how tests find out.
+    pub fn read_row_by_row(&mut self) {
+        self.row_by_row = true;
     }
 
     fn get(&self, database: &Option<String>, retention_policy: &Option<String>) -> Result<&Snapshot, String> {

@@ -24,6 +24,32 @@ pub(super) enum Node {
 }
 
 impl Node {
+    /// The parts of a condition all of which must hold.
+    pub(super) fn conjuncts(&self) -> Vec<&Self> {
+        match self {
+            Self::Binary(Operator::And, left, right) => {
+                let mut parts = left.conjuncts();
+                parts.extend(right.conjuncts());
+                parts
+            }
+            other => vec![other],
+        }
+    }
+
+    /// The slots that it looks at; one may come several times.
+    pub(super) fn slots(&self, into: &mut Vec<usize>) {
+        match self {
+            Self::Slot(slot, _) | Self::Tag(slot) => into.push(*slot),
+            Self::Literal(_) => {}
+            Self::Binary(_, left, right) => {
+                left.slots(into);
+                right.slots(into);
+            }
+            Self::Matches(operand, ..) => operand.slots(into),
+            Self::Math(_, arguments) => arguments.iter().for_each(|argument| argument.slots(into)),
+        }
+    }
+
     /// The value in a row, whose slots `get` looks up.
     pub(super) fn eval<'a>(&'a self, get: &impl Fn(usize) -> Scalar<'a>) -> Scalar<'a> {
         match self {

@@ -103,4 +103,6 @@ pub(super) struct Plan {
     pub(super) zone: Option<Tz>,
     /// Where random numbers begin.
     pub(super) seed: u64,
+    /// Whether rows are looked at one by one even where there is a shorter way.
+    pub(super) row_by_row: bool,
 }

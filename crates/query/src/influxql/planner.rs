@@ -110,6 +110,7 @@ impl Planner<'_> {
             descending,
             zone,
             seed: self.now as u64,
+            row_by_row: self.databases.row_by_row,
         })
     }
 
@@ -174,7 +175,8 @@ fn time_name(select: &Select) -> String {
     renamed.unwrap_or_else(|| "time".to_owned())
 }
 
-/// Equalities of tags that hold for every row: those that only `AND` stands above.
+/// Values that tags must have, as far as the condition says so for every row: what both sides of `OR` say of a tag
+/// holds in one of the two ways.
 fn tag_filters(condition: &Expression, schema: &SourceSchema) -> Vec<(String, Vec<String>)> {
     match condition {
         Expression::Paren(inner) => tag_filters(inner, schema),
@@ -182,6 +184,15 @@ fn tag_filters(condition: &Expression, schema: &SourceSchema) -> Vec<(String, Ve
             let mut filters = tag_filters(&binary.left, schema);
             filters.extend(tag_filters(&binary.right, schema));
             filters
+        }
+        Expression::Binary(binary) if binary.operator == Operator::Or => {
+            let (left, right) = (tag_filters(&binary.left, schema), tag_filters(&binary.right, schema));
+            let both = |(tag, mut values): (String, Vec<String>)| {
+                let (_, more) = right.iter().find(|(other, _)| *other == tag)?;
+                values.extend(more.iter().cloned());
+                Some((tag, values))
+            };
+            left.into_iter().filter_map(both).collect()
         }
         Expression::Binary(binary) if binary.operator == Operator::Equal => match (&binary.left, &binary.right) {
             (Expression::Reference(reference), Expression::String(text))

@@ -1,7 +1,7 @@
 //! Scans by series: batches of fields and times with the runs of rows that belong to one series, and what its tags are.
 //!
-//! Of a file that stands alone, tags and mostly times come from the [`Layout`] of its row groups, so only wanted rows of
-//! wanted fields are decoded, where the caller is, without a stream. All else (buffers, files that overlap in time,
+//! Of a file that stands alone, tags and mostly times come from the [`Layout`] of its row groups, so only wanted rows
+//! of wanted fields are decoded, where the caller is, without a stream. All else (buffers, files that overlap in time,
 //! pending deletes, series of a few rows) goes through the ordinary scan and is parted into runs by its tags. Both
 //! give the same rows.
 
@@ -38,7 +38,7 @@ pub type SeriesPredicate = Arc<dyn Fn(&[Option<&str>]) -> bool + Send + Sync>;
 #[derive(Clone)]
 pub struct SeriesScanRequest {
     /// Tags whose values the caller wants of each run, by index in [`TableSnapshot::schema`]. If they are not all tags
-    /// of the table, a run may hold several series, and times in it may not ascend.
+    /// of the table, a run may hold rows of several series, one behind the other.
     pub tags: Vec<usize>,
     /// Fields by index in [`TableSnapshot::schema`], in the order in which their columns are to come.
     pub fields: Vec<usize>,
@@ -61,7 +61,7 @@ pub struct SeriesBatch {
     pub times: Vec<i64>,
     /// The wanted fields, in the order of the request.
     pub columns: Vec<ArrayRef>,
-    /// Rows with the same values of the wanted tags, ascending and disjoint.
+    /// Rows with the same values of the wanted tags, ascending and disjoint. Times ascend within each.
     pub runs: Vec<Range<usize>>,
     tags: Vec<RunTags>,
 }
@@ -291,7 +291,11 @@ impl Shared {
         let mut start = 0;
         while start < len {
             let keys: Vec<i32> = (0..self.tags.len()).map(|tag| key(tag, start)).collect();
-            let same = |row: &usize| keys.iter().enumerate().all(|(tag, known)| key(tag, *row) == *known);
+            let same = |row: &usize| {
+                // Another series begins where the time does not go on.
+                times.get(row - 1) < times.get(*row)
+                    && keys.iter().enumerate().all(|(tag, known)| key(tag, *row) == *known)
+            };
             let end = start + 1 + (start + 1..len).take_while(same).count();
             let value =
                 |(key, tag): (&i32, &RunTags)| usize::try_from(*key).ok().map(|key| tag.values.value(key).to_owned());

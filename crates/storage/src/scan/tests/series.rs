@@ -78,6 +78,7 @@ async fn read_series(snapshot: &Arc<TableSnapshot>, request: &SeriesScanRequest)
             for (run, range) in batch.runs.iter().enumerate() {
                 assert!(passed <= range.start && range.start < range.end && range.end <= batch.times.len());
                 passed = range.end;
+                assert!(batch.times[range.clone()].is_sorted_by(|before, time| before < time));
                 for row in range.clone() {
                     let tag = |tag: usize| batch.tag(run, tag).map(|text| Value::Text(text.to_owned()));
                     let mut values: Row = (0..request.tags.len()).map(tag).collect();
