@@ -6,7 +6,8 @@
 //! - `FRESHET_TEST_NODE_DIR`: the folder whose `node_modules` holds the packages of `tests/clients/js/package.json`
 //!   (`NODE_PATH` is set to these modules, so that a CommonJS program finds them with `require`);
 //! - `FRESHET_TEST_STRACE`: the path of `strace`;
-//! - `FRESHET_TEST_CLIENTS=skip`: with `--no-clients`, in place of the three above.
+//! - `FRESHET_TEST_VERSITYGW`: the path of the S3 server `versitygw`;
+//! - `FRESHET_TEST_CLIENTS=skip`: with `--no-clients`, in place of those above.
 
 use std::env;
 use std::fmt;
@@ -26,7 +27,7 @@ pub(crate) struct Options {
     /// Tests only this package; all of them by default.
     #[arg(long, short, value_name = "PACKAGE")]
     package: Option<String>,
-    /// Leaves out the tests that need Python, Node.js or strace.
+    /// Leaves out the tests that need Python, Node.js, strace or an S3 server.
     #[arg(long)]
     no_clients: bool,
 }
@@ -92,8 +93,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Totals, Ta
     if options.no_clients {
         command.env("FRESHET_TEST_CLIENTS", "skip");
     } else {
-        let ClientTools { python, node_dir, strace } = tools::provide(workspace)?;
+        let ClientTools { python, node_dir, strace, versitygw } = tools::provide(workspace)?;
         command.env("FRESHET_TEST_PYTHON", python).env("FRESHET_TEST_STRACE", strace);
+        command.env("FRESHET_TEST_VERSITYGW", versitygw);
         command.env("NODE_PATH", node_dir.join("node_modules")).env("FRESHET_TEST_NODE_DIR", node_dir);
         // The checkout must stay clean: no byte code beside the Python tests.
         command.env("PYTHONDONTWRITEBYTECODE", "1");

@@ -1,6 +1,6 @@
-//! Provides the programs that the client tests need: a Python environment, npm packages, `strace`.
+//! Provides the programs that the client tests need: a Python environment, npm packages, `strace`, an S3 server.
 //!
-//! Versions are pinned by `tests/clients/python/requirements.txt` and `tests/clients/js/package-lock.json`. Each
+//! Versions are pinned by `tests/clients/python/requirements.txt`, `tests/clients/js/package-lock.json` and here. Each
 //! set goes to a folder named by a hash of these files, below the build folder, so that checkouts share it and a
 //! changed pin makes a new one. A folder counts only once its mark is written: an interrupted installation is redone.
 
@@ -16,6 +16,9 @@ use crate::workspace::{Workspace, create_folder};
 const COMPLETE_MARK: &str = ".complete";
 
 const REQUIREMENTS: &str = "tests/clients/python/requirements.txt";
+/// The S3 server of the object store's tests. Go's checksum database vouches for what the version stands for.
+const VERSITYGW: &str = "github.com/versity/versitygw/cmd/versitygw@v1.8.0";
+
 const NODE_FILES: [&str; 2] = ["tests/clients/js/package.json", "tests/clients/js/package-lock.json"];
 
 /// Paths of what was provided.
@@ -26,6 +29,8 @@ pub(crate) struct ClientTools {
     pub(crate) node_dir: PathBuf,
     /// The system call tracer.
     pub(crate) strace: PathBuf,
+    /// The S3 server.
+    pub(crate) versitygw: PathBuf,
 }
 
 /// Installs what is missing; fast when nothing is.
@@ -39,6 +44,7 @@ pub(crate) fn provide(workspace: &Workspace) -> Result<ClientTools, TaskError> {
         python: python(workspace, &tools_dir)?,
         node_dir: node_packages(workspace, &tools_dir)?,
         strace: strace()?,
+        versitygw: versitygw(&tools_dir)?,
     })
 }
 
@@ -80,6 +86,16 @@ fn node_packages(workspace: &Workspace, tools_dir: &Path) -> Result<PathBuf, Tas
         )
     })?;
     Ok(folder)
+}
+
+fn versitygw(tools_dir: &Path) -> Result<PathBuf, TaskError> {
+    let folder = tools_dir.join(format!("versitygw-{:016x}", hash(&[VERSITYGW.as_bytes()])));
+    install_once(&folder, || {
+        let go = require("go", "the S3 server of the object store tests is made by it", "install Go 1.24 or later")?;
+        create_folder(&folder)?;
+        command::run(Command::new(go).args(["install", VERSITYGW]).env("GOBIN", &folder))
+    })?;
+    Ok(folder.join("versitygw"))
 }
 
 /// `strace` is a system package: taken as it is, or installed where we may.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use freshet_client::Precision;
+use storage::StoreAddress;
 
 pub(crate) use alias::{ALIASES, Alias, AliasError, AliasKind, process_environment};
 pub(crate) use value::{ByteSize, MemoryLimit, parse_duration};
@@ -59,6 +60,13 @@ pub(crate) struct ServeOptions {
     /// Directory of all data; made if it does not exist
     #[arg(long, env = "FRESHET_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
+    /// Where the Parquet files lie: file:///directory, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix;
+    /// otherwise in the data directory. Keys come from the variables of the cloud (docs/object-stores.md)
+    #[arg(long, env = "FRESHET_OBJECT_STORE", value_name = "URL")]
+    pub(crate) object_store: Option<StoreAddress>,
+    /// The files that the catalog says to be elsewhere have been moved to the object store, or back
+    #[arg(long, env = "FRESHET_OBJECT_STORE_MOVED")]
+    pub(crate) object_store_moved: bool,
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, env = "FRESHET_HTTP_BIND", value_name = "ADDRESS", default_value = "127.0.0.1:8086")]
     pub(crate) http_bind: SocketAddr,

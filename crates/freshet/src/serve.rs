@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ::query::{QueryEngine, QueryOptions};
 use ::server::{AppState, Limits, ServeConfig, ServeError, ServerOptions, TlsFiles};
 use catalog::{Catalog, Clock, SystemClock};
-use storage::{Engine, EngineOptions, FlushFailure, RetentionSource};
+use storage::{Engine, EngineOptions, FlushFailure, OpenError, RetentionSource, StoreAddress};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -100,6 +100,7 @@ pub(crate) async fn run(options: Box<ServeOptions>) -> Result<(), ServeCommandEr
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         data_dir = %data_dir.display(),
+        object_store = options.object_store.as_ref().map(tracing::field::display),
         memory_limit_mib = budget.total_bytes >> 20,
         %address,
         tls = tls.is_some(),
@@ -140,7 +141,10 @@ async fn open_engine(
     clock: Arc<dyn Clock>,
     retention: Arc<dyn RetentionSource>,
 ) -> Result<Engine, ServeCommandError> {
+    let store = options.object_store.as_ref().map(StoreAddress::open).transpose().map_err(OpenError::from)?;
     let engine_options = EngineOptions {
+        store,
+        files_were_moved: options.object_store_moved,
         flush_table_bytes: options.flush_table_bytes.0,
         flush_age: options.flush_age,
         compactions: usize::from(options.compactions),

@@ -19,6 +19,7 @@ mod metrics;
 mod registrar;
 mod replay;
 mod state;
+mod store_watch;
 mod tombstones;
 mod write;
 
@@ -79,6 +80,12 @@ pub struct EngineOptions {
     pub keep_snapshots: Duration,
     /// How long the rows of each bucket are kept.
     pub retention: Arc<dyn RetentionSource>,
+    /// Where the data files lie; `files` in the data directory if there is none.
+    pub store: Option<Store>,
+    /// Whether files that the catalog says to be elsewhere have been moved to `store`.
+    pub files_were_moved: bool,
+    /// The age from which objects in a cloud's store that no row names are deleted.
+    pub unnamed_object_age: Duration,
 }
 
 /// Tells how long the rows of a bucket are kept. Asked whenever files are looked at, so that a change counts at once.
@@ -113,6 +120,9 @@ impl EngineOptions {
             compacted_file_bytes: limits::COMPACTED_FILE_BYTES,
             keep_snapshots: limits::KEEP_SNAPSHOTS,
             retention: Arc::new(KeepForever),
+            store: None,
+            files_were_moved: false,
+            unnamed_object_age: limits::UNNAMED_OBJECT_AGE,
         }
     }
 }
@@ -138,6 +148,18 @@ pub enum OpenError {
     /// The directory of the data files.
     #[error(transparent)]
     Store(#[from] OpenStoreError),
+    /// The catalog names files that are not where they should be.
+    #[error(
+        "the catalog names {path:?}, which is not in {}: start with the --object-store that the files are in, or with \
+         --object-store-moved if they were moved there in part",
+        directory.display()
+    )]
+    FilesMissing {
+        /// One of the files.
+        path: String,
+        /// Where it was looked for.
+        directory: PathBuf,
+    },
     /// The write-ahead log.
     #[error(transparent)]
     Wal(#[from] RecoveryError),
@@ -207,8 +229,6 @@ struct Inner {
     workers: Semaphore,
     waiting_writes: Semaphore,
     flush_lock: Mutex<()>,
-    /// The absolute directory of the data files.
-    files_root: PathBuf,
     /// The delete up to which the delete file of each data file is up to date; held during a round.
     materialised: Mutex<HashMap<FileId, Sequence>>,
     flush_wanted: Arc<Notify>,
@@ -227,10 +247,15 @@ impl Engine {
     /// [`OpenError`]; nothing is changed then.
     pub async fn open(options: EngineOptions) -> Result<Self, OpenError> {
         let lock = lock_directory(&options.data_dir)?;
-        let files_root = options.data_dir.join("files");
-        let store = Store::local(&files_root)?;
+        let store = match options.store.clone() {
+            Some(store) => store.with_upload_list(&options.data_dir.join("uploads"))?,
+            None => Store::local(&options.data_dir.join("files"))?,
+        };
+        let files_root = PathBuf::from(store.data_path());
         let (lake, loaded) =
             Lake::open(&options.data_dir.join("catalog.sqlite"), &files_root, Arc::clone(&options.clock)).await?;
+        lake.place_files(store.data_path(), options.files_were_moved).await?;
+        refuse_missing_files(&store, &loaded.files, options.files_were_moved)?;
         let watermark = loaded.watermark;
         let newest_snapshot_ns = lake.newest_snapshot_ns().await?.unwrap_or_else(|| options.clock.now_ns());
         let shared = Arc::new(Shared::default());
@@ -267,7 +292,6 @@ impl Engine {
             workers: Semaphore::new(options.workers.max(1)),
             waiting_writes: Semaphore::new(limits::BUFFER_WAITING_WRITES),
             flush_lock: Mutex::new(()),
-            files_root: std::path::absolute(&files_root).unwrap_or(files_root),
             materialised: Mutex::default(),
             flush_wanted,
             flush_progress: Notify::new(),
@@ -282,6 +306,7 @@ impl Engine {
         tokio::spawn(flusher::flush_loop(Arc::downgrade(&inner), wanted, inner.closing.subscribe()));
         tokio::spawn(compactor::compact_loop(Arc::downgrade(&inner), inner.closing.subscribe()));
         tokio::spawn(materialise::materialise_loop(Arc::downgrade(&inner), inner.closing.subscribe()));
+        tokio::spawn(store_watch::watch_loop(Arc::downgrade(&inner), inner.closing.subscribe()));
         Ok(Self { inner })
     }
 
@@ -495,6 +520,19 @@ fn load_state(shared: &Shared, loaded: crate::lake::LakeState) {
     let State { tables, deletes, .. } = &mut *state;
     for tombstone in loaded.tombstones {
         deletes.add(tables, &shared.registry, tombstone, (true, false));
+    }
+}
+
+/// Refuses a local directory that has neither the oldest nor the newest file: then it is not theirs. Only some that are
+/// missing are told by the queries that need them.
+fn refuse_missing_files(store: &Store, files: &[DataFile], were_moved: bool) -> Result<(), OpenError> {
+    let (Some(root), false) = (store.local_root(), were_moved) else { return Ok(()) };
+    let ends = [files.first(), files.last()];
+    match files.last() {
+        Some(file) if !ends.into_iter().flatten().any(|file| root.join(&file.path).exists()) => {
+            Err(OpenError::FilesMissing { path: file.path.clone(), directory: root.to_owned() })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -40,4 +40,5 @@ pub use scan::{
     Scan, ScanError, ScanPartition, ScanRequest, SeriesBatch, SeriesPartition, SeriesPredicate, SeriesScanRequest,
     Snapshot, TableSnapshot, TagFilter,
 };
+pub use store::StoreAddress;
 pub use table::{BucketInfo, Column, ColumnKind, TableSchema};

@@ -1,7 +1,14 @@
-//! Where Parquet files lie: an object store, which on local disk is made durable by [`DurableLocalStore`].
+//! Where Parquet files lie: an object store, which on local disk is made durable by [`DurableLocalStore`], and in a
+//! cloud is asked again within bounds ([`retry`]).
 //!
 //! Whatever a [`Store`] says is written survives a crash of the machine. This module knows paths and bytes, never
-//! what is in the files, and never decides when one may be deleted.
+//! what is in the files, and never decides when one may be deleted. It never lists a cloud's store: what may lie there
+//! without a name in the catalog stands in a list on the local disk ([`uploads`]).
+
+pub mod address;
+pub mod faults;
+pub mod retry;
+mod uploads;
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -20,6 +27,11 @@ use object_store::{
 };
 use parking_lot::Mutex;
 
+pub use self::address::{AddressError, Cloud, StoreAddress};
+use self::retry::{CloudStore, RetryPolicy, RetryingStore, StoreHealth};
+use self::uploads::UploadList;
+use crate::limits;
+
 /// How many directories are remembered as durable. One is about 100 bytes; a table has one, so this covers every
 /// table that a server can serve from memory, and when it is full it is only forgotten, at the price of some syncs.
 const REMEMBERED_DIRECTORIES: usize = 100_000;
@@ -30,6 +42,11 @@ pub struct Store {
     inner: Arc<dyn ObjectStore>,
     /// Where the files lie, if that is a local disk.
     local_root: Option<Arc<FilePath>>,
+    /// What the catalog's paths are relative to, with a slash at its end.
+    data_path: Arc<str>,
+    /// Whether a cloud's store answers; none for a local one.
+    health: Option<Arc<StoreHealth>>,
+    uploads: Option<Arc<UploadList>>,
 }
 
 /// A file on the local disk.
@@ -55,27 +72,187 @@ pub enum OpenStoreError {
     /// The object store refuses it.
     #[error(transparent)]
     Store(#[from] object_store::Error),
+    /// The catalog names this directory for other programs.
+    #[error("the path of the data directory is not valid UTF-8: {}", .0.display())]
+    Path(PathBuf),
+    /// The list of objects under way cannot be read or written.
+    #[error("cannot use {}: {source}", path.display())]
+    Uploads {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Notes that an upload was left in the middle, should its future be dropped.
+struct UnderWay<'a> {
+    uploads: &'a UploadList,
+    path: &'a str,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.uploads.leave(std::iter::once(self.path));
+    }
 }
 
 impl Store {
     /// A store over `inner`, which must be durable when it says that an object is written.
     #[must_use]
     pub fn new(inner: Arc<dyn ObjectStore>) -> Self {
-        Self { inner, local_root: None }
+        Self { inner, local_root: None, data_path: "memory:///".into(), health: None, uploads: None }
     }
 
-    /// A durable store below `root`, which is made if it does not exist.
+    /// A store in a cloud, whose files are at `data_path` for other programs. Operations are tried again by `policy`.
+    #[must_use]
+    pub fn remote<T: CloudStore>(store: Arc<T>, data_path: &str, policy: RetryPolicy) -> Self {
+        let health = Arc::new(StoreHealth::default());
+        let inner = Arc::new(RetryingStore::new(store, policy, Arc::clone(&health)));
+        Self { inner, local_root: None, data_path: data_path.into(), health: Some(health), uploads: None }
+    }
+
+    /// A durable store below the directory `path`, which is made if it does not exist.
     ///
     /// # Errors
     /// If the directory cannot be made or synced.
-    pub fn local(root: &FilePath) -> std::result::Result<Self, OpenStoreError> {
-        let store = DurableLocalStore::open(root)?;
+    pub fn local(path: &FilePath) -> std::result::Result<Self, OpenStoreError> {
+        let store = DurableLocalStore::open(path)?;
         let root = Arc::clone(&store.root);
-        Ok(Self { inner: Arc::new(store), local_root: Some(root) })
+        // Not the canonical path: a link may lead elsewhere tomorrow.
+        let named = std::path::absolute(path).map_err(|_| OpenStoreError::Path(path.to_owned()))?;
+        let named = named.to_str().ok_or_else(|| OpenStoreError::Path(path.to_owned()))?;
+        let data_path = format!("{}/", named.trim_end_matches('/')).into();
+        Ok(Self { inner: Arc::new(store), local_root: Some(root), data_path, health: None, uploads: None })
     }
 
-    /// Deletes files that no catalog names, as far as the store lets us; what stays is found as an orphan later.
+    /// The same store; what is written into a cloud's store is noted in the list at `path` until it is settled.
+    ///
+    /// # Errors
+    /// If the list cannot be used.
+    pub fn with_upload_list(self, path: &FilePath) -> std::result::Result<Self, OpenStoreError> {
+        if self.local_root.is_some() {
+            return Ok(self);
+        }
+        let list = UploadList::open(path);
+        let list = list.map_err(|source| OpenStoreError::Uploads { path: path.to_owned(), source })?;
+        Ok(Self { uploads: Some(Arc::new(list)), ..self })
+    }
+
+    /// Where other programs find the files: an absolute directory or the URL of a prefix, with a slash at its end.
+    #[must_use]
+    pub fn data_path(&self) -> &str {
+        &self.data_path
+    }
+
+    /// Whether the store answers; `None` for a local one, whose errors are those of the operations.
+    #[must_use]
+    pub fn health(&self) -> Option<&Arc<StoreHealth>> {
+        self.health.as_ref()
+    }
+
+    /// Where the files lie, if that is a local disk.
+    #[must_use]
+    pub fn local_root(&self) -> Option<&FilePath> {
+        self.local_root.as_deref()
+    }
+
+    /// Tables that a flush should write at the same time.
+    #[must_use]
+    pub fn flush_concurrency(&self) -> usize {
+        if self.local_root.is_some() { limits::FLUSH_CONCURRENCY } else { limits::STORE_FLUSH_CONCURRENCY }
+    }
+
+    /// Runs `write`, which stores an object under a name that no other ever has. The name is noted before, and stays
+    /// noted until [`Self::named`] or [`Self::delete_unnamed`] settles it. `write` says whether there is an object.
+    ///
+    /// # Errors
+    /// What `write` reports, or that the name could not be noted.
+    pub(crate) async fn write_new(&self, path: &Path, write: impl Future<Output = Result<bool>>) -> Result<bool> {
+        let Some(uploads) = &self.uploads else { return write.await };
+        let (list, name) = (Arc::clone(uploads), path.to_string());
+        let begun = tokio::task::spawn_blocking(move || list.begin(&name)).await;
+        begun.map_err(std::io::Error::other).flatten().map_err(|source| object_store::Error::Generic {
+            store: "list of objects under way",
+            source: Box::new(source),
+        })?;
+        let under_way = UnderWay { uploads, path: path.as_ref() };
+        let written = write.await;
+        if matches!(written, Ok(true)) {
+            std::mem::forget(under_way);
+        }
+        written
+    }
+
+    /// Notes that nobody in this process is going to name these files; whether the catalog does is looked up later.
+    pub(crate) fn leave<'a>(&self, paths: impl Iterator<Item = &'a str>) {
+        if let Some(uploads) = &self.uploads {
+            uploads.leave(paths);
+        }
+    }
+
+    /// Asks a cloud's store for the end of a file, or for one that cannot be there if there is no file: whether it
+    /// answers stands in [`Self::health`] afterwards.
+    pub(crate) async fn probe(&self, file: Option<(&str, u64)>) {
+        let Some(health) = &self.health else { return };
+        let (name, range) = match file {
+            Some((path, size_bytes)) => (path, size_bytes.saturating_sub(8)..size_bytes),
+            None => ("probe", 0..1),
+        };
+        match (self.inner.get_range(&Path::from(name), range).await, file) {
+            (Err(object_store::Error::NotFound { .. }), Some((path, _))) => {
+                health.misses(format!("the object store has no {path}, which the catalog names"));
+            }
+            // Who may not list a bucket is not told what is not in it.
+            (Err(object_store::Error::PermissionDenied { .. }), None) => health.succeeded(),
+            _ => {}
+        }
+    }
+
+    /// Notes that the catalog names these files.
+    pub(crate) fn named<'a>(&self, paths: impl Iterator<Item = &'a str>) {
+        if let Some(uploads) = &self.uploads {
+            uploads.settle(paths);
+        }
+    }
+
+    /// Objects that were left without a name at least `age` ago. They may have got one all the same.
+    pub(crate) fn left(&self, age: std::time::Duration) -> Vec<String> {
+        self.uploads.as_ref().map_or_else(Vec::new, |uploads| uploads.left(age))
+    }
+
+    /// Deletes files; those that are gone already are no failure. Returns which are gone.
+    pub(crate) async fn delete_all(&self, paths: Vec<String>) -> HashSet<String> {
+        use futures::StreamExt as _;
+        if self.local_root.is_none() {
+            let requests: Vec<Result<Path>> = paths.iter().map(|path| Ok(Path::from(path.as_str()))).collect();
+            let mut answers = self.inner.delete_stream(futures::stream::iter(requests).boxed());
+            let mut gone = HashSet::with_capacity(paths.len());
+            while let Some(answer) = answers.next().await {
+                match answer {
+                    Ok(path) => drop(gone.insert(path.into())),
+                    Err(error) => tracing::warn!(%error, "a file could not be deleted; it is tried again"),
+                }
+            }
+            return gone;
+        }
+        let mut gone = HashSet::with_capacity(paths.len());
+        for path in paths {
+            match self.delete(&path).await {
+                Ok(()) => drop(gone.insert(path)),
+                Err(error) => tracing::warn!(%error, path, "a file could not be deleted; it is tried again"),
+            }
+        }
+        gone
+    }
+
+    /// Deletes files that no catalog names, as far as the store lets us; what stays is found as an orphan later. In a
+    /// cloud's store a request that seemed to fail may still arrive, so nothing is deleted before
+    /// [`limits::UNNAMED_OBJECT_AGE`].
     pub async fn delete_unnamed(&self, paths: impl Iterator<Item = &str>) {
+        if let Some(uploads) = &self.uploads {
+            return uploads.leave(paths);
+        }
         for path in paths {
             if let Err(error) = self.inner.delete(&Path::from(path)).await {
                 tracing::warn!(%error, path, "a file that no catalog names could not be deleted");

@@ -5,11 +5,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "for tests only")]
 
 mod http;
+mod object_store;
 mod server;
 mod tools;
 mod wait;
 
 pub use http::{Answer, Row};
+pub use object_store::S3Server;
 pub use server::{Server, ServerBuilder};
-pub use tools::{node, python, run, strace};
+pub use tools::{node, python, run, strace, versitygw};
 pub use wait::{DEADLINE, until, within};

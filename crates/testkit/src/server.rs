@@ -121,7 +121,7 @@ impl ServerBuilder {
         }
         command.args(&self.arguments);
         for (name, _) in std::env::vars_os() {
-            let ours = ["FRESHET_", "INFLUX_", "DOCKER_INFLUXDB_"];
+            let ours = ["FRESHET_", "INFLUX_", "DOCKER_INFLUXDB_", "AWS_", "GOOGLE_", "AZURE_"];
             if name.to_str().is_some_and(|name| ours.iter().any(|prefix| name.starts_with(prefix))) {
                 command.env_remove(name);
             }

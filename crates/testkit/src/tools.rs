@@ -35,6 +35,15 @@ pub fn strace() -> Option<PathBuf> {
     provided("FRESHET_TEST_STRACE", "strace")
 }
 
+/// The S3 server `versitygw`; none as for [`python`].
+///
+/// # Panics
+/// Without `cargo xtask test`.
+#[must_use]
+pub fn versitygw() -> Option<PathBuf> {
+    provided("FRESHET_TEST_VERSITYGW", "the S3 server versitygw")
+}
+
 fn provided(variable: &str, what: &str) -> Option<PathBuf> {
     if std::env::var_os("FRESHET_TEST_CLIENTS").is_some_and(|value| value == "skip") {
         eprintln!("left out: this test needs {what}");

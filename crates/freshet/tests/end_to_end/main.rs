@@ -10,6 +10,7 @@ mod disk_order;
 mod ducklake;
 mod kill9;
 mod limits;
+mod object_store;
 mod options;
 mod rules;
 

@@ -55,7 +55,11 @@ fn failing_checks(state: &AppState) -> Vec<Check> {
         0 => None,
         count => Some(fail("flush", format!("the last flush of {count} measurements failed; the log says why"))),
     };
-    wal.into_iter().chain(flush).collect()
+    let store = status
+        .failing_store
+        .is_some()
+        .then(|| fail("object store", "the last request to the object store failed; the log says why".to_owned()));
+    wal.into_iter().chain(flush).chain(store).collect()
 }
 
 /// What an operator should know though nothing fails.

@@ -6,6 +6,7 @@ use http::header;
 use query::QueryMetrics;
 use storage::EngineMetrics;
 use storage::compact::plan::Reason;
+use storage::store::retry::{StoreMetrics, StoreOperation};
 use storage::wal::{SYNC_BOUNDS_US, SyncTimes};
 
 use crate::metrics::MetricsText;
@@ -20,6 +21,9 @@ pub(super) async fn metrics(State(state): State<AppState>) -> Response {
     write_engine(&state.engine().metrics(), &mut text);
     write_compaction(&state.engine().metrics(), &mut text);
     write_wal(&state.engine().metrics(), &mut text);
+    if let Some(store) = &state.engine().metrics().store {
+        write_store(store, &mut text);
+    }
     write_queries(&state.query().metrics(), &mut text);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.finish()).into_response()
 }
@@ -120,6 +124,24 @@ fn write_sync_times(syncs: &SyncTimes, text: &mut MetricsText) {
     let (counts, total_s) = (&syncs.counts, syncs.total_us as f64 / 1e6);
     let within_bounds = counts.get(..bounds.len()).unwrap_or_default();
     text.histogram_series(name, &[], &bounds, within_bounds, counts.iter().sum(), total_s);
+}
+
+fn write_store(store: &StoreMetrics, text: &mut MetricsText) {
+    for (name, help, counts) in [
+        ("freshet_object_store_requests_total", "Requests to the object store, tries again included.", store.requests),
+        ("freshet_object_store_failures_total", "Those of them that failed.", store.failures),
+    ] {
+        text.describe(name, "counter", help);
+        for (operation, count) in StoreOperation::ALL.iter().zip(counts) {
+            text.sample(name, &[("operation", operation.as_str())], count);
+        }
+    }
+    let mut counter = |name: &str, help: &str, value: u64| text.counter(name, help, value);
+    counter("freshet_object_store_given_up_total", "Operations that failed after all tries.", store.given_up);
+    counter("freshet_object_store_sent_bytes_total", "Bytes sent to the object store.", store.sent_bytes);
+    counter("freshet_object_store_received_bytes_total", "Bytes read from it.", store.received_bytes);
+    let failing = u64::from(store.failing);
+    text.gauge("freshet_object_store_failing", "1 while the last operation was one that failed.", failing);
 }
 
 fn write_queries(metrics: &QueryMetrics, text: &mut MetricsText) {

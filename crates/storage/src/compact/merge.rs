@@ -287,7 +287,10 @@ impl Output {
         let (writer, parts) = upload::channel();
         let encoder = FileEncoder::new(&job.schema, &job.schema.sort_tags(), samples, writer)?;
         let (store, target) = (job.store.clone(), path.clone());
-        let stored = handle.spawn(async move { upload::store_parts(&**store.object_store(), &target, parts).await });
+        let stored = handle.spawn(async move {
+            let storing = upload::store_parts(&**store.object_store(), &target, parts);
+            store.write_new(&target, storing).await
+        });
         Ok(Self { path, encoder, stored, row_count: 0, time_range: (i64::MAX, i64::MIN) })
     }
 

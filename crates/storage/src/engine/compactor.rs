@@ -507,6 +507,7 @@ impl Inner {
         while !replacements.is_empty() {
             match self.replace_once(&replacements).await {
                 Ok(files) => {
+                    self.store.named(output_paths(&replacements));
                     let mut state = self.shared.lock();
                     for (replacement, files) in replacements.iter().zip(files) {
                         state.commit_replacement(replacement.table, &replacement.inputs, files);
@@ -520,8 +521,9 @@ impl Inner {
                     self.discard(&lost).await;
                 }
                 Err(error) => {
-                    if let CommitError::NotCommitted(_) = &error {
-                        self.discard(&replacements).await;
+                    match &error {
+                        CommitError::NotCommitted(_) => self.discard(&replacements).await,
+                        CommitError::Unknown(_) => self.store.leave(output_paths(&replacements)),
                     }
                     return Err(error);
                 }
@@ -546,9 +548,12 @@ impl Inner {
 
     /// Removes files that were written and not committed.
     async fn discard(&self, replacements: &[Replacement]) {
-        let outputs = replacements.iter().flat_map(|replacement| &replacement.outputs);
-        self.store.delete_unnamed(outputs.map(|file| file.path.as_str())).await;
+        self.store.delete_unnamed(output_paths(replacements)).await;
     }
+}
+
+fn output_paths(replacements: &[Replacement]) -> impl Iterator<Item = &str> {
+    replacements.iter().flat_map(|replacement| &replacement.outputs).map(|file| file.path.as_str())
 }
 
 fn replacement(work: &Work, files: &[WrittenFile]) -> Replacement {

@@ -101,7 +101,7 @@ impl Inner {
         }
         let written: Vec<Written> = futures::stream::iter(work)
             .map(|work| self.write_files(work))
-            .buffer_unordered(limits::FLUSH_CONCURRENCY)
+            .buffer_unordered(self.store.flush_concurrency())
             .collect()
             .await;
         let failure = self.set_aside(&written);
@@ -247,8 +247,11 @@ impl Inner {
             }
             result => result,
         };
-        if let Err(CommitError::NotCommitted(_)) = &result {
-            self.store.delete_unnamed(commit.files.iter().map(|file| file.path.as_str())).await;
+        let paths = commit.files.iter().map(|file| file.path.as_str());
+        match &result {
+            Ok(_) => self.store.named(paths),
+            Err(CommitError::NotCommitted(_)) => self.store.delete_unnamed(paths).await,
+            Err(CommitError::Unknown(_)) => self.store.leave(paths),
         }
         result
     }

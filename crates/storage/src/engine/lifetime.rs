@@ -39,6 +39,9 @@ impl Inner {
         while self.lake.schedule_deletions(limits::DELETION_BATCH).await? == limits::DELETION_BATCH {}
         self.lake.forget_dropped().await?;
         let deleted = self.delete_scheduled().await?;
+        if let Err(error) = self.delete_left().await {
+            tracing::warn!(error, "objects that nothing names could not be looked up");
+        }
         let waiting = self.lake.ended_files().await?;
         let mut counters = self.compactor.counters.lock();
         counters.snapshots_expired += expired;
@@ -55,16 +58,10 @@ impl Inner {
         }
         let ids: HashSet<FileId> = scheduled.iter().map(|(file, _)| *file).collect();
         let in_use = self.shared.lock().files_in_use(&ids);
-        let mut deleted = Vec::new();
-        for (file, path) in scheduled.iter().filter(|(file, _)| !in_use.contains(file)) {
-            match self.store.delete(path).await {
-                Ok(()) => {
-                    self.footers.forget(*file);
-                    deleted.push(*file);
-                }
-                Err(error) => tracing::warn!(%error, path, "a file could not be deleted; it is tried again"),
-            }
-        }
+        let due: Vec<(FileId, String)> = scheduled.into_iter().filter(|(file, _)| !in_use.contains(file)).collect();
+        let gone = self.store.delete_all(due.iter().map(|(_, path)| path.clone()).collect()).await;
+        let deleted = due.iter().filter(|(_, path)| gone.contains(path)).map(|(file, _)| *file);
+        let deleted: Vec<FileId> = deleted.inspect(|file| self.footers.forget(*file)).collect();
         for files in deleted.chunks(limits::DELETION_BATCH) {
             self.lake.forget_deleted(files).await?;
         }
@@ -81,10 +78,25 @@ impl Inner {
         }
     }
 
+    /// Deletes objects that were written, or begun, long ago and that no row names. Without such no request is made.
+    async fn delete_left(&self) -> Result<u64, String> {
+        let left = self.store.left(self.options.unnamed_object_age);
+        if left.is_empty() {
+            return Ok(0);
+        }
+        let named = self.lake.named_paths().await.map_err(|error| error.to_string())?;
+        let (named, unnamed): (Vec<String>, Vec<String>) = left.into_iter().partition(|path| named.contains(path));
+        self.store.named(named.iter().map(String::as_str));
+        let gone = self.store.delete_all(unnamed).await;
+        self.store.named(gone.iter().map(String::as_str));
+        self.compactor.counters.lock().orphans_deleted += gone.len() as u64;
+        Ok(gone.len() as u64)
+    }
+
     async fn find_and_delete_orphans(&self) -> Result<u64, String> {
         let oldest_ns = self.compactor.time.lock().now_ns().saturating_sub(duration_ns(limits::ORPHAN_AGE));
         let listed = self.store.list_local().await.map_err(|error| error.to_string())?;
-        let Some(listed) = listed else { return Ok(0) };
+        let Some(listed) = listed else { return self.delete_left().await };
         // A flush that was writing while the list was made has committed, or taken its files back, when this returns.
         // No merge runs, since the caller holds the lock.
         drop(self.flush_lock.lock().await);

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use futures::TryFutureExt as _;
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
 use parquet::errors::ParquetError;
@@ -82,18 +83,29 @@ impl Inner {
         }
         let known = self.lake.delete_counts().await?;
         let mut new = Vec::new();
-        let mut done: Vec<FileId> = Vec::with_capacity(work.files.len());
-        for work in work.files {
-            let positions = deleted_positions(&self.store, &self.footers, &work.file, &work.deletes).await?;
-            done.push(work.file.file);
-            // Deletes only add rows to those of a data file, so as many are the same ones.
-            if positions.len() as u64 > known.get(&work.file.file).copied().unwrap_or_default() {
-                new.push(self.write_delete_file(&work, positions).await?);
-            }
+        if let Err(error) = self.write_delete_files(&work.files, &known, &mut new).await {
+            self.store.delete_unnamed(new.iter().map(|file| file.path.as_str())).await;
+            return Err(error);
         }
         let report = self.commit_delete_files(&new).await?;
-        looked_at.extend(done.into_iter().map(|file| (file, through)));
+        looked_at.extend(work.files.into_iter().map(|work| (work.file.file, through)));
         Ok(report)
+    }
+
+    async fn write_delete_files(
+        &self,
+        files: &[Work],
+        known: &HashMap<FileId, u64>,
+        new: &mut Vec<NewDeleteFile>,
+    ) -> Result<(), DeleteFilesError> {
+        for work in files {
+            let positions = deleted_positions(&self.store, &self.footers, &work.file, &work.deletes).await?;
+            // Deletes only add rows to those of a data file, so as many are the same ones.
+            if positions.len() as u64 > known.get(&work.file.file).copied().unwrap_or_default() {
+                new.push(self.write_delete_file(work, positions).await?);
+            }
+        }
+        Ok(())
     }
 
     /// The data files that have tombstones which they were not looked at with.
@@ -118,7 +130,7 @@ impl Inner {
 
     async fn write_delete_file(&self, work: &Work, positions: Vec<i64>) -> Result<NewDeleteFile, DeleteFilesError> {
         let delete_count = positions.len() as u64;
-        let data_file = self.files_root.join(&work.file.path).display().to_string();
+        let data_file = format!("{}{}", self.store.data_path(), work.file.path);
         let encoding = tokio::task::spawn_blocking(move || encode_delete_file(&data_file, &positions));
         let bytes = encoding.await.map_err(|error| DeleteFilesError::Refused(error.to_string()))??;
         let directory = table_directory(work.schema.bucket, work.schema.table);
@@ -127,7 +139,9 @@ impl Inner {
         let footer = bytes.len().checked_sub(8).and_then(|start| bytes.get(start..)?.first_chunk());
         let footer_size_bytes = footer.map_or(0, |length| u64::from(u32::from_le_bytes(*length)));
         let size_bytes = bytes.len() as u64;
-        self.store.object_store().put(&Path::from(path.as_str()), PutPayload::from(bytes)).await?;
+        let target = Path::from(path.as_str());
+        let storing = self.store.object_store().put(&target, PutPayload::from(bytes));
+        self.store.write_new(&target, storing.map_ok(|_| true)).await?;
         let (table, file) = (work.schema.table, work.file.file);
         Ok(NewDeleteFile { table, file, path, delete_count, size_bytes, footer_size_bytes })
     }
@@ -143,8 +157,14 @@ impl Inner {
                 self.store.delete_unnamed(new.iter().map(|file| file.path.as_str())).await;
                 return Err(CommitError::NotCommitted(cause).into());
             }
-            result => result?,
+            Err(unknown) => {
+                self.store.leave(new.iter().map(|file| file.path.as_str()));
+                return Err(unknown.into());
+            }
+            Ok(unnamed) => unnamed,
         };
+        let is_named = |path: &&str| !unnamed.iter().any(|unnamed| unnamed == path);
+        self.store.named(new.iter().map(|file| file.path.as_str()).filter(is_named));
         self.store.delete_unnamed(unnamed.iter().map(String::as_str)).await;
         let named = || new.iter().filter(|file| !unnamed.contains(&file.path));
         Ok(DeleteFilesReport { files: named().count(), rows: named().map(|file| file.delete_count).sum() })

@@ -7,6 +7,7 @@ use super::flusher::FlushReport;
 use super::write::WriteOutcome;
 use super::{Engine, ReplayState};
 use crate::error::WriteError;
+use crate::store::retry::StoreMetrics;
 use crate::wal::{WalMetrics, WalStatus};
 
 /// Whether the engine can do its work.
@@ -29,6 +30,8 @@ pub struct EngineStatus {
     pub health: Health,
     /// Measurement and cause of each table whose last flush failed; their rows are in memory and in the WAL.
     pub failing_tables: Vec<(String, String)>,
+    /// Why the last operation of a cloud's object store was given up, if it was.
+    pub failing_store: Option<String>,
 }
 
 /// Counters since the start, and sizes of now.
@@ -66,6 +69,8 @@ pub struct EngineMetrics {
     pub pending_deletes: u64,
     /// The write-ahead log.
     pub wal: WalMetrics,
+    /// The object store, if it is not on the local disk.
+    pub store: Option<StoreMetrics>,
 }
 
 /// Counters that writers and flushes add to.
@@ -128,7 +133,8 @@ impl Engine {
                 WalStatus::Running => Health::Running,
             },
         };
-        EngineStatus { health, failing_tables }
+        let failing_store = self.inner.store.health().and_then(|health| health.failing());
+        EngineStatus { health, failing_tables, failing_store }
     }
 
     /// The numbers of now.
@@ -155,6 +161,7 @@ impl Engine {
             compaction: self.inner.compactor.metrics(),
             pending_deletes: state.deletes.len() as u64,
             wal: self.inner.wal.metrics(),
+            store: self.inner.store.health().map(|health| health.metrics()),
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use arrow::error::ArrowError;
-use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use parquet::errors::ParquetError;
 
@@ -118,10 +117,8 @@ pub async fn write_table(
         match write_file(store, file, path_prefix).await {
             Ok(file) => written.push(file),
             Err(error) => {
-                for file in &written {
-                    // An orphan costs space, and the flush has failed for a reason of its own.
-                    let _ = store.object_store().delete(&Path::from(file.path.as_str())).await;
-                }
+                // An orphan costs space, and the flush has failed for a reason of its own.
+                store.delete_unnamed(written.iter().map(|file| file.path.as_str())).await;
                 return Err(error);
             }
         }
@@ -152,7 +149,7 @@ async fn write_file(store: &Store, task: FileTask, path_prefix: &str) -> Result<
     let deletes_applied = deletes_applied(&task.rows);
     let (writer, parts) = upload::channel();
     let encoder = tokio::task::spawn_blocking(move || encode_file(task, writer));
-    let stored = upload::store_parts(&**store.object_store(), &path, parts).await;
+    let stored = store.write_new(&path, upload::store_parts(&**store.object_store(), &path, parts)).await;
     let encoded = encoder.await?;
     // A store that fails makes the encoder fail too: the store's word is the cause.
     stored?;

@@ -95,7 +95,13 @@ pub(crate) async fn store_parts(store: &dyn ObjectStore, path: &Path, mut parts:
         Some(Part::Middle(first)) => {
             let mut upload = store.put_multipart(path).await?;
             match upload_parts(&mut *upload, first, parts).await {
-                Ok(true) => upload.complete().await.map(|_| true),
+                Ok(true) => match upload.complete().await {
+                    Ok(_) => Ok(true),
+                    Err(error) => {
+                        let _ = upload.abort().await;
+                        Err(error)
+                    }
+                },
                 stopped => {
                     // The cause is in `stopped`; what the store cannot take back stays invisible.
                     let _ = upload.abort().await;

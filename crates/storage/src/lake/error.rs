@@ -41,6 +41,17 @@ pub enum LakeError {
     /// The directory of the data files cannot be named in the catalog, because its path is not UTF-8.
     #[error("the path of the data directory is not valid UTF-8: {}", .0.display())]
     FilesRoot(PathBuf),
+    /// The catalog names files in another place than the one that is to be used.
+    #[error(
+        "the catalog's files are in {recorded}, and not in {given}: start with the --object-store of that place, or copy \
+         all files below it, under the same names, and start once with --object-store-moved"
+    )]
+    FilesElsewhere {
+        /// Where they are by the catalog.
+        recorded: String,
+        /// Where they would be looked for.
+        given: String,
+    },
     /// A field exists with another type.
     #[error("field {field:?} of measurement {measurement:?} is {requested}, but exists as {existing}")]
     FieldTypeConflict {

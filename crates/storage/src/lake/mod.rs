@@ -14,6 +14,7 @@ mod error;
 mod lifetime;
 mod load;
 mod names;
+mod place;
 mod register;
 mod replace;
 mod sql;
@@ -63,8 +64,8 @@ pub struct Lake {
 impl Lake {
     /// Opens the catalog at `catalog_path`, creating it if there is none, and reads what is live in it.
     ///
-    /// `files_root` is the absolute directory of the data files. The catalog names it for outside readers; when the
-    /// data directory was moved, the new place is written. `clock` gives the times of snapshots.
+    /// `files_root` is the absolute directory of the data files, or their URL. The catalog names it for outside readers;
+    /// when the data directory was moved, the new place is written. See [`Self::place_files`] for any other change. `clock` gives the times of snapshots.
     ///
     /// # Errors
     /// [`LakeError`], among others if the catalog was written by a newer version; it is then left as it is.
@@ -138,13 +139,7 @@ impl Lake {
                 return Err(LakeError::DuckLakeVersion { found, supported: DUCKLAKE_VERSION });
             }
             Some(_) => {
-                sqlx::query(
-                    "UPDATE ducklake_metadata SET \"value\" = $1 WHERE \"key\" = 'data_path' AND \"value\" <> $1",
-                )
-                .bind(data_path)
-                .execute(&mut *transaction)
-                .await
-                .map_err(LakeError::database("write the place of the data files"))?;
+                place::follow_directory(&mut transaction, data_path).await?;
             }
         }
         transaction.commit().await.map_err(LakeError::database("commit its first rows"))
@@ -189,8 +184,11 @@ impl Lake {
     }
 }
 
-/// The directory of the data files as DuckLake wants it: absolute, with a slash at the end.
+/// The directory of the data files as DuckLake wants it: absolute, with a slash at the end. A URL is as it is.
 fn data_path(files_root: &Path) -> Result<String, LakeError> {
+    if let Some(url) = files_root.to_str().filter(|path| place::is_url(path)) {
+        return Ok(url.to_owned());
+    }
     let path = std::path::absolute(files_root).map_err(|_| LakeError::FilesRoot(files_root.to_owned()))?;
     let path = path.to_str().ok_or_else(|| LakeError::FilesRoot(files_root.to_owned()))?;
     Ok(if path.ends_with('/') { path.to_owned() } else { format!("{path}/") })
