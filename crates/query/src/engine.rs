@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::catalog::{CATALOG, SCHEMA, catalog_list};
 use crate::error::{EngineError, QueryError};
+use crate::flux::runtime::Runtime as FluxRuntime;
+use crate::flux::{self, FluxError, FluxPart, FluxRequest};
 use crate::influxql::{self, HeldMemory, InfluxqlRequest, RemovalRequest, Series};
 use crate::limits;
 use crate::sql::{self, SqlRequest};
@@ -163,6 +165,56 @@ impl QueryEngine {
     /// In the words of InfluxDB where the statement cannot be run, or that it cannot be told by deletes.
     pub async fn influxql_deletes(&self, request: RemovalRequest) -> Result<Vec<DeleteFilter>, QueryError> {
         self.on_query_threads(|reservation, limit| influxql::deletes(request, reservation, limit)).await
+    }
+
+    /// Runs a Flux script. Returns when the first table is there, so that most errors come before any. The script ends
+    /// when the result is dropped.
+    ///
+    /// # Errors
+    /// In the words of InfluxDB where the script cannot be run.
+    pub async fn flux(&self, request: FluxRequest) -> Result<FluxResult, QueryError> {
+        let refused = || QueryError::Busy { running: self.options.running, waiting: self.options.waiting };
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| refused())?;
+        let Some(threads) = &self.threads else { return Err(refused()) };
+        self.started.fetch_add(1, Ordering::Relaxed);
+        let canceled = CancelOnDrop(Arc::new(AtomicBool::new(false)));
+        let timeout = self.options.timeout;
+        let deadline = Box::pin(tokio::time::sleep(timeout));
+        let mut result = FluxResult {
+            first: None,
+            parts: None,
+            canceled,
+            deadline,
+            timeout,
+            failed: Arc::clone(&self.failed),
+            is_done: false,
+        };
+        let running = tokio::time::timeout(timeout, Arc::clone(&self.running).acquire_owned());
+        let running = running.await.map_err(|_| QueryError::Timeout(timeout))?.map_err(|_| refused())?;
+        let (sender, parts) = mpsc::channel(limits::RESULT_QUEUE_BATCHES);
+        result.parts = Some(parts);
+        let runtime = Arc::new(FluxRuntime::new(
+            request.host,
+            request.now_ns,
+            threads.handle().clone(),
+            MemoryConsumer::new("Flux").register(&self.environment.memory_pool),
+            self.options.memory_limit_bytes,
+            Arc::clone(&result.canceled.0),
+        ));
+        let files = request.files;
+        let script = move || {
+            let _permits = (admitted, running);
+            if let Err(error) = flux::execute(&files, &runtime, &sender) {
+                tracing::debug!(%error, "script failed");
+                // Nobody waits for the error of a script whose result was dropped.
+                let _ = sender.blocking_send(Err(error));
+            }
+        };
+        let thread = std::thread::Builder::new().name("flux".to_owned()).stack_size(limits::FLUX_STACK_BYTES);
+        thread.spawn(script).map_err(|error| QueryError::Internal(error.to_string()))?;
+        let first = result.next().await.transpose()?;
+        result.first = first;
+        Ok(result)
     }
 
     /// Runs a task among the queries, within their number, their memory and their time.
@@ -313,5 +365,57 @@ impl Stream for QueryResult {
             Some(batch) => Poll::Ready(Some(Ok(batch))),
             None => self.batches.poll_recv(context),
         }
+    }
+}
+
+/// Tells a script to end when nobody waits for it any more.
+#[derive(Debug)]
+struct CancelOnDrop(Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The results of a Flux script, one after another, each with its tables. Dropping it ends the script.
+#[derive(Debug)]
+pub struct FluxResult {
+    first: Option<FluxPart>,
+    parts: Option<mpsc::Receiver<Result<FluxPart, FluxError>>>,
+    canceled: CancelOnDrop,
+    deadline: Pin<Box<tokio::time::Sleep>>,
+    timeout: Duration,
+    failed: Arc<AtomicU64>,
+    is_done: bool,
+}
+
+impl Stream for FluxResult {
+    type Item = Result<FluxPart, QueryError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        if self.is_done {
+            return Poll::Ready(None);
+        }
+        let next = match self.parts.as_mut().map(|parts| parts.poll_recv(context)) {
+            Some(Poll::Ready(next)) => next.map(|part| part.map_err(QueryError::Flux)),
+            _ => match self.deadline.as_mut().poll(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(()) => {
+                    self.canceled.0.store(true, Ordering::Relaxed);
+                    Some(Err(QueryError::Timeout(self.timeout)))
+                }
+            },
+        };
+        if !matches!(next, Some(Ok(_))) {
+            self.is_done = true;
+        }
+        if matches!(next, Some(Err(_))) {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        Poll::Ready(next)
     }
 }

@@ -52,6 +52,9 @@ pub enum QueryError {
         /// Queries that may wait.
         waiting: usize,
     },
+    /// A Flux script failed, in InfluxDB's words.
+    #[error(transparent)]
+    Flux(#[from] crate::flux::FluxError),
     /// A fault of the server.
     #[error("internal error: {0}")]
     Internal(String),

@@ -3,6 +3,7 @@
 //! ```text
 //! text ── sql ── DataFusion logical plan ── table (filters → pruning) ── scan ── storage::ScanPartition
 //! text ── influxql ── planner (names → slots, windows) ── groups ─────────────┤
+//! text ── flux ── interpreter ── streams of tables ───────────────────────────┤
 //!                                                                             │
 //! batches of Arrow ◀── bounded channel ◀── the query threads ◀────────────────┘
 //! ```
@@ -13,6 +14,7 @@
 mod catalog;
 mod engine;
 mod error;
+pub mod flux;
 pub mod influxql;
 mod limits;
 mod ops;
@@ -20,6 +22,6 @@ mod scan;
 mod sql;
 mod table;
 
-pub use engine::{QueryEngine, QueryMetrics, QueryOptions, QueryResult};
+pub use engine::{FluxResult, QueryEngine, QueryMetrics, QueryOptions, QueryResult};
 pub use error::{EngineError, QueryError};
 pub use sql::SqlRequest;

@@ -33,3 +33,20 @@ pub(crate) const REGEX_BYTES: usize = 1 << 20;
 /// holds its rows against all of its deletes until the files are rewritten; the storage engine takes ten times as many
 /// for one table.
 pub(crate) const INFLUXQL_DELETES: usize = 1_000;
+
+/// How deep expressions and calls of a Flux script may stand in each other. A level takes up to 8 kB of the script's
+/// thread in a debug build; scripts nest below 300.
+pub(crate) const FLUX_DEPTH: usize = 8_000;
+
+/// Bytes of the stack of a Flux script's thread: [`FLUX_DEPTH`] levels. Only what is used becomes memory.
+pub(crate) const FLUX_STACK_BYTES: usize = 128 << 20;
+
+/// Steps of a Flux script: calls, and rows that operations look at. Minutes of one core; the time limit usually comes
+/// first.
+pub(crate) const FLUX_STEPS: u64 = 20_000_000_000;
+
+/// Windows that one table may be cut into, with those that hold nothing: a year of half minutes.
+pub(crate) const FLUX_WINDOWS: usize = 1_000_000;
+
+/// Rows that windows may give beyond those that they get, where they overlap.
+pub(crate) const FLUX_WINDOW_ROWS: usize = 20_000_000;

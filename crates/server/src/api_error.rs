@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use catalog::{AuthenticationError, CatalogError, Class, ParseIdError, PermissionDeniedError, UnknownWordError};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use query::QueryError;
+use query::flux::{Code as FluxCode, FluxError};
 use serde::Serialize;
 use storage::{BucketError, CompactFailure, FlushFailure, SnapshotError, WriteError};
 
@@ -185,6 +186,16 @@ impl ApiError {
             }
         }
         response
+    }
+
+    /// The message for the client.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The message for a client that has begun to read an answer; the cause goes to the log.
+    pub(crate) fn logged_message(self) -> String {
+        self.influxql_text()
     }
 
     /// The code.
@@ -429,8 +440,21 @@ impl From<QueryError> for ApiError {
             | QueryError::Execution(_)
             // As InfluxDB 2 answers exhausted resources: the same query would fail again.
             | QueryError::Memory { .. } => Self::invalid(text),
+            QueryError::Flux(error) => flux_error(error),
             QueryError::Timeout(_) | QueryError::Busy { .. } => Self::new(Code::Unavailable, text),
             QueryError::Internal(_) | _ => Self::internal(error),
+        }
+    }
+}
+
+/// The codes of Flux as InfluxDB's query controller answers them.
+fn flux_error(error: FluxError) -> ApiError {
+    match error.code {
+        FluxCode::NotFound => ApiError::not_found(error.message),
+        FluxCode::PermissionDenied => ApiError::new(Code::Forbidden, error.message),
+        FluxCode::Internal => ApiError::internal(error),
+        FluxCode::Invalid | FluxCode::ResourceExhausted | FluxCode::Canceled | FluxCode::Unimplemented => {
+            ApiError::invalid(error.message)
         }
     }
 }

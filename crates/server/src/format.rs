@@ -4,6 +4,7 @@
 //! Answers are streamed batch by batch; only the table of text has to see all rows first. An error before the first
 //! byte is an ordinary answer; one after it cuts the connection, so that no client takes half a result for a whole one.
 
+pub(crate) mod annotated_csv;
 pub(crate) mod influx;
 mod parquet;
 mod text;

@@ -18,6 +18,7 @@ mod budget;
 mod cors;
 mod dbrp;
 mod extract;
+mod flux_host;
 mod format;
 mod json;
 pub mod limits;

@@ -8,6 +8,7 @@ mod buckets;
 mod compact;
 mod deletes;
 mod flush;
+mod flux;
 mod health;
 mod links;
 mod mappings;
@@ -98,6 +99,7 @@ fn protected_routes() -> Router<AppState> {
             get(authorizations::find).patch(authorizations::update).delete(authorizations::remove),
         )
         .route("/api/v2/delete", post(deletes::delete))
+        .route("/api/v2/query", post(flux::query))
         .route("/api/v3/query_sql", get(query_sql::by_address).post(query_sql::by_body))
         .route("/api/v3/query_influxql", get(v1::tables::by_address).post(v1::tables::by_body))
         .route("/api/freshet/v1/flush", post(flush::flush))

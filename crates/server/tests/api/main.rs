@@ -1,6 +1,7 @@
 //! The server over its router and over sockets, with a real catalog, storage and query engine behind it.
 
 mod failures;
+mod flux;
 mod golden;
 mod influxql;
 mod metrics;

@@ -1,0 +1,105 @@
+//! What chooses and orders rows: `limit`, `sort`, `distinct`, `union`, `yield`.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::super::error::{FluxError, Result};
+use super::super::function::Call;
+use super::super::stream::Stream;
+use super::super::table::{Column, Merger};
+use super::super::value::{Text, Value};
+use super::super::vector::{ColumnType, Vector};
+use super::Functions;
+
+pub(super) const FUNCTIONS: Functions =
+    &[("distinct", distinct), ("limit", limit), ("sort", sort), ("union", union), ("yield", yield_as)];
+
+fn limit(call: &mut Call<'_>) -> Result<Value> {
+    let input = call.stream("tables")?;
+    let (count, offset): (i64, i64) = (call.required("n")?, call.or("offset", 0)?);
+    let (Ok(count), Ok(offset)) = (usize::try_from(count), usize::try_from(offset)) else {
+        return Err(FluxError::invalid("limit needs n and offset that are not negative"));
+    };
+    Ok(call.per_table(input, move |_, table| Ok(Some(table.slice(offset, offset.saturating_add(count))))))
+}
+
+/// The order of two rows: nulls first, however the rest is sorted.
+fn row_order(vectors: &[&Vector], descending: bool, left: usize, right: usize) -> Ordering {
+    for vector in vectors {
+        let (left, right) = (vector.value(left), vector.value(right));
+        let order = left.total_order(&right);
+        let order = if descending && !left.is_null() && !right.is_null() { order.reverse() } else { order };
+        if order != Ordering::Equal {
+            return order;
+        }
+    }
+    Ordering::Equal
+}
+
+fn sort(call: &mut Call<'_>) -> Result<Value> {
+    let input = call.stream("tables")?;
+    let columns: Vec<Text> = call.or("columns", vec![Text::from("_value")])?;
+    let descending = call.or("desc", false)?;
+    Ok(call.per_table(input, move |runtime, table| {
+        runtime.step(table.rows() as u64)?;
+        let vectors: Vec<&Vector> = columns.iter().filter_map(|label| table.column(label)).collect();
+        let mut rows: Vec<usize> = (0..table.rows()).collect();
+        rows.sort_by(|left, right| row_order(&vectors, descending, *left, *right));
+        Ok(Some(table.take(&rows)))
+    }))
+}
+
+fn distinct(call: &mut Call<'_>) -> Result<Value> {
+    let input = call.stream("tables")?;
+    let column: Text = call.or("column", Text::from("_value"))?;
+    Ok(call.per_table(input, move |runtime, table| {
+        runtime.step(table.rows() as u64)?;
+        let values = match table.column(&column) {
+            // A column that is not there is the empty text.
+            None => Vector::constant(ColumnType::String, Value::text(""), 1),
+            Some(values) if table.key().contains(&column) => values.slice(0, 1),
+            Some(values) => {
+                let mut seen = HashSet::new();
+                let is_new = |row: &usize| {
+                    let mut key = Vec::new();
+                    values.value(*row).write_key(&mut key);
+                    seen.insert(key)
+                };
+                let rows: Vec<usize> = (0..table.rows()).filter(is_new).collect();
+                values.take(&rows)
+            }
+        };
+        let key = table.key().without(|label| label == "_value");
+        let rows = values.len();
+        let table = table.with_key(key).of_key(rows, vec![Column::new("_value", values)]);
+        Ok(Some(table))
+    }))
+}
+
+fn union(call: &mut Call<'_>) -> Result<Value> {
+    let tables: Arc<Vec<Value>> = call.required("tables")?;
+    let stream = |value: &Value| match value {
+        Value::Stream(stream) => Ok(stream.clone()),
+        other => Err(FluxError::invalid(format!("expected stream but found {}", other.kind()))),
+    };
+    let inputs = tables.iter().map(stream).collect::<Result<Vec<Stream>>>()?;
+    if inputs.len() < 2 {
+        return Err(FluxError::invalid("union must have at least two streams as input"));
+    }
+    Ok(call.whole(inputs, |_, inputs| {
+        let mut merger = Merger::default();
+        inputs.into_iter().flatten().for_each(|table| merger.add(table));
+        merger.finish()
+    }))
+}
+
+fn yield_as(call: &mut Call<'_>) -> Result<Value> {
+    let input = call.stream("tables")?;
+    let name: Text = call.or("name", Text::from("_result"))?;
+    let result = call.per_table(input, |_, table| Ok(Some(table)));
+    if let Value::Stream(stream) = &result {
+        call.runtime().add_result(&name, stream.clone())?;
+    }
+    Ok(result)
+}

@@ -1,0 +1,137 @@
+//! Flux: scripts over streams of tables.
+//!
+//! ```text
+//! text ── flux (parser) ── lower (what is run) ── interpret: values, calls; streams are only described ──┐
+//!                                                                                                        │
+//! results ◀── stream: tables one after another ◀── source: storage scans, predicates, pushed operations ◀┘
+//! ```
+//!
+//! A script runs on a thread of its own, beside the query threads: it is ordinary code that waits where the storage
+//! makes it wait, within the memory and the time of all queries. What it reads and writes it reaches through
+//! [`FluxHost`], which answers for permissions. Functions are in [`builtins`], whose head says how to add one.
+
+pub mod builtins;
+mod check;
+pub mod duration;
+mod error;
+pub mod function;
+mod host;
+pub mod interpret;
+mod ir;
+mod lower;
+mod operators;
+pub mod package;
+pub mod runtime;
+mod source;
+pub mod stream;
+pub mod table;
+pub mod value;
+pub mod vector;
+pub mod window;
+
+use std::sync::Arc;
+
+pub use flux::ast::File;
+use tokio::sync::mpsc;
+
+pub use self::error::{Code, FluxError, Result};
+pub use self::host::{BucketReference, BucketRow, FluxHost};
+use self::interpret::Interpreter;
+use self::package::{Package, UNIVERSE, load};
+use self::runtime::{Runtime, lock};
+pub use self::table::{Column, GroupKey, Table};
+pub use self::value::{Text, Value, format_float};
+pub use self::vector::{ColumnType, Vector};
+
+/// The files of one script, and all that its answer depends on.
+#[derive(Debug, Clone)]
+pub struct FluxRequest {
+    /// Its files: first one that only sets options and names, if there is one; then the script.
+    pub files: Vec<File>,
+    /// `now()` in nanoseconds since 1970.
+    pub now_ns: i64,
+    /// What it may reach.
+    pub host: Arc<dyn FluxHost>,
+}
+
+/// A piece of the answer to a script.
+#[derive(Debug, Clone)]
+pub enum FluxPart {
+    /// A result begins; its tables follow.
+    Result(Text),
+    /// The next table of the result.
+    Table(Table),
+}
+
+/// Reads a script.
+///
+/// # Errors
+/// What is wrong with its text, and where.
+pub fn parse(text: &str) -> Result<File> {
+    let parsed = flux::parse(text, &flux::Limits::default());
+    parsed.into_result().map_err(|errors| FluxError::invalid(errors.to_string()))
+}
+
+/// Reads the files of a script, or of a part of one, from the JSON form of its tree.
+///
+/// # Errors
+/// What is wrong with the tree.
+pub fn parse_json(value: &serde_json::Value) -> Result<Vec<File>> {
+    let wrong = |error: flux::json::ReadError| FluxError::invalid(error.to_string());
+    let files = match value.get("type").and_then(serde_json::Value::as_str) {
+        Some("Package") => flux::json::read_package(value).map_err(wrong)?.files,
+        _ => vec![flux::json::read_file(value).map_err(wrong)?],
+    };
+    for file in &files {
+        let errors = flux::check(file, flux::Limits::default().reported_errors);
+        if !errors.is_empty() {
+            return Err(FluxError::invalid(flux::SyntaxErrors(errors).to_string()));
+        }
+    }
+    Ok(files)
+}
+
+/// Runs a script on this thread, and sends its results as they come.
+pub(crate) fn execute(
+    files: &[File],
+    runtime: &Arc<Runtime>,
+    sender: &mpsc::Sender<std::result::Result<FluxPart, FluxError>>,
+) -> Result<()> {
+    let result = run(files, runtime, sender);
+    runtime.clear();
+    result
+}
+
+fn run(
+    files: &[File],
+    runtime: &Arc<Runtime>,
+    sender: &mpsc::Sender<std::result::Result<FluxPart, FluxError>>,
+) -> Result<()> {
+    let programs = files.iter().map(lower::lower).collect::<Result<Vec<_>>>()?;
+    check::check(&programs)?;
+    let universe = load(runtime, UNIVERSE)?;
+    let script = Arc::new(Package::new("", Arc::from("main"), universe));
+    lock(&runtime.packages).insert(Arc::from(""), Arc::clone(&script));
+    for program in &programs {
+        Interpreter::new(Arc::clone(runtime)).run_program(program, &script)?;
+    }
+    let results = lock(&runtime.yields).clone();
+    if results.is_empty() {
+        let message = "this Flux script returns no streaming data. Consider adding a \"yield\" or invoking streaming \
+                       functions directly, without performing an assignment";
+        return Err(FluxError::invalid(message));
+    }
+    let streams: Vec<stream::Stream> = results.iter().map(|(_, stream)| stream.clone()).collect();
+    stream::prepare(runtime, &streams)?;
+    let left = |_| FluxError::new(Code::Canceled, "nobody reads the result any more");
+    for (name, stream) in results {
+        let mut tables = stream::open(runtime, &stream)?;
+        // An error before the first table is an answer of its own.
+        let first = tables.next().transpose()?;
+        sender.blocking_send(Ok(FluxPart::Result(name))).map_err(left)?;
+        for table in first.into_iter().map(Ok).chain(tables) {
+            sender.blocking_send(Ok(FluxPart::Table(table?))).map_err(left)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,3 @@
+package array
+
+builtin from : (<-rows: [A]) => stream[A]

@@ -1,0 +1,3 @@
+package table
+
+builtin fill : (<-tables: stream[A]) => stream[A]

@@ -1,0 +1,220 @@
+//! What of a filter's function the storage evaluates: comparisons of a column with a constant, `exists`, `and`, `or`.
+//!
+//! The rules are those of InfluxDB's storage: a tag that a series does not have is the empty text, and a comparison
+//! of values of types that cannot be compared is false, never an error.
+
+use std::sync::Arc;
+
+use flux::ast::{LogicalOperator, Operator};
+
+use super::super::error::Result;
+use super::super::function::{Closure, Function};
+use super::super::interpret::Interpreter;
+use super::super::ir::{Expr, Lambda};
+use super::super::operators;
+use super::super::runtime::Runtime;
+use super::super::value::{Text, Value};
+
+/// A condition.
+#[derive(Debug, Clone)]
+pub(super) enum Predicate {
+    And(Box<Predicate>, Box<Predicate>),
+    Or(Box<Predicate>, Box<Predicate>),
+    /// A column and a constant.
+    Compare(Text, Operator, Value),
+    /// Whether there is a value.
+    Exists(Text),
+    Constant(bool),
+}
+
+/// The column with the values of fields.
+pub(super) const VALUE: &str = "_value";
+
+impl Predicate {
+    /// What is left of it for a series. `column` gives the text of the columns that are known; none is one that the
+    /// series does not have.
+    pub(super) fn reduce(&self, column: &dyn Fn(&str) -> Option<Text>) -> Self {
+        match self {
+            Self::And(left, right) => match (left.reduce(column), right.reduce(column)) {
+                (Self::Constant(false), _) | (_, Self::Constant(false)) => Self::Constant(false),
+                (Self::Constant(true), other) | (other, Self::Constant(true)) => other,
+                (left, right) => Self::And(Box::new(left), Box::new(right)),
+            },
+            Self::Or(left, right) => match (left.reduce(column), right.reduce(column)) {
+                (Self::Constant(true), _) | (_, Self::Constant(true)) => Self::Constant(true),
+                (Self::Constant(false), other) | (other, Self::Constant(false)) => other,
+                (left, right) => Self::Or(Box::new(left), Box::new(right)),
+            },
+            Self::Compare(name, ..) | Self::Exists(name) if **name == *VALUE => self.clone(),
+            Self::Compare(name, operator, constant) => {
+                let text = column(name).unwrap_or_else(|| Arc::from(""));
+                Self::Constant(compares(*operator, &Value::String(text), constant))
+            }
+            Self::Exists(name) => Self::Constant(column(name).is_some_and(|text| !text.is_empty())),
+            Self::Constant(value) => Self::Constant(*value),
+        }
+    }
+
+    /// What is left of it when only some columns are known yet: the others stay.
+    pub(super) fn reduce_some(&self, known: &[(&str, &Text)]) -> Self {
+        let is_open = |name: &str| !known.iter().any(|(label, _)| *label == name);
+        match self {
+            Self::And(left, right) => match (left.reduce_some(known), right.reduce_some(known)) {
+                (Self::Constant(false), _) | (_, Self::Constant(false)) => Self::Constant(false),
+                (Self::Constant(true), other) | (other, Self::Constant(true)) => other,
+                (left, right) => Self::And(Box::new(left), Box::new(right)),
+            },
+            Self::Or(left, right) => match (left.reduce_some(known), right.reduce_some(known)) {
+                (Self::Constant(true), _) | (_, Self::Constant(true)) => Self::Constant(true),
+                (Self::Constant(false), other) | (other, Self::Constant(false)) => other,
+                (left, right) => Self::Or(Box::new(left), Box::new(right)),
+            },
+            Self::Compare(name, ..) | Self::Exists(name) if is_open(name) => self.clone(),
+            _ => {
+                let text =
+                    |name: &str| known.iter().find(|(label, _)| *label == name).map(|(_, text)| Arc::clone(text));
+                self.reduce(&text)
+            }
+        }
+    }
+
+    /// Whether a value fulfils what is left of it.
+    pub(super) fn holds(&self, value: &Value) -> bool {
+        match self {
+            Self::And(left, right) => left.holds(value) && right.holds(value),
+            Self::Or(left, right) => left.holds(value) || right.holds(value),
+            Self::Compare(_, operator, constant) => compares(*operator, value, constant),
+            Self::Exists(_) => !value.is_null(),
+            Self::Constant(constant) => *constant,
+        }
+    }
+
+    /// The tags whose values are known before reading: each with the values that it may have.
+    pub(super) fn tag_values(&self) -> Vec<(Text, Vec<String>)> {
+        match self {
+            Self::And(left, right) => [left.tag_values(), right.tag_values()].concat(),
+            _ => self.one_of().into_iter().collect(),
+        }
+    }
+
+    /// `tag == a or tag == b or …`.
+    fn one_of(&self) -> Option<(Text, Vec<String>)> {
+        match self {
+            Self::Compare(name, Operator::Equal, Value::String(text)) if **name != *VALUE => {
+                Some((Arc::clone(name), vec![text.to_string()]))
+            }
+            Self::Or(left, right) => {
+                let (left, right) = (left.one_of()?, right.one_of()?);
+                (left.0 == right.0).then(|| (left.0, [left.1, right.1].concat()))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn compares(operator: Operator, value: &Value, constant: &Value) -> bool {
+    match (operator, value, constant) {
+        (Operator::RegexpMatch, Value::String(text), Value::Regexp(regexp)) => regexp.is_match(text),
+        (Operator::NotRegexpMatch, Value::String(text), Value::Regexp(regexp)) => !regexp.is_match(text),
+        _ => matches!(operators::compare(operator, value, constant), Some(Value::Bool(true))),
+    }
+}
+
+/// Splits a filter's function: what the storage evaluates, and the rest of it.
+pub(super) fn split(runtime: &Arc<Runtime>, function: &Function) -> Result<(Option<Predicate>, Option<Function>)> {
+    let whole = || Ok((None, Some(function.clone())));
+    let Function::Closure(closure) = function else { return whole() };
+    let lambda = &closure.lambda;
+    let [parameter] = lambda.parameters.as_slice() else { return whole() };
+    if !lambda.body.is_empty() {
+        return whole();
+    }
+    let mut parts = Vec::new();
+    conjuncts(&lambda.result, &mut parts);
+    let (mut pushed, mut rest) = (None::<Predicate>, None::<Expr>);
+    for part in parts {
+        match compile(runtime, closure, &parameter.name, part) {
+            Some(predicate) => {
+                pushed = Some(match pushed {
+                    Some(before) => Predicate::And(Box::new(before), Box::new(predicate)),
+                    None => predicate,
+                });
+            }
+            None => {
+                let location = part.location();
+                rest = Some(match rest {
+                    Some(before) => Expr::Logical(LogicalOperator::And, Box::new((before, part.clone())), location),
+                    None => part.clone(),
+                });
+            }
+        }
+    }
+    let rest = rest.map(|result| {
+        let lambda = Lambda { result, ..Lambda::clone(lambda) };
+        Function::Closure(Arc::new(Closure { lambda: Arc::new(lambda), scope: closure.scope.clone() }))
+    });
+    Ok((pushed, rest))
+}
+
+fn conjuncts<'a>(expression: &'a Expr, parts: &mut Vec<&'a Expr>) {
+    match expression {
+        Expr::Logical(LogicalOperator::And, pair, _) => {
+            conjuncts(&pair.0, parts);
+            conjuncts(&pair.1, parts);
+        }
+        other => parts.push(other),
+    }
+}
+
+/// The column that `r.name` is, if it is one that the storage knows.
+fn column<'a>(expression: &'a Expr, row: &str) -> Option<&'a Text> {
+    match expression {
+        Expr::Member(object, name, _) if matches!(&**object, Expr::Name(known, _) if **known == *row) => {
+            (!matches!(&**name, "_time" | "_start" | "_stop")).then_some(name)
+        }
+        _ => None,
+    }
+}
+
+fn compile(runtime: &Arc<Runtime>, closure: &Closure, row: &str, expression: &Expr) -> Option<Predicate> {
+    match expression {
+        Expr::Logical(operator, pair, _) => {
+            let left = Box::new(compile(runtime, closure, row, &pair.0)?);
+            let right = Box::new(compile(runtime, closure, row, &pair.1)?);
+            Some(match operator {
+                LogicalOperator::And => Predicate::And(left, right),
+                LogicalOperator::Or => Predicate::Or(left, right),
+            })
+        }
+        Expr::Unary(Operator::Exists, operand, _) => column(operand, row).cloned().map(Predicate::Exists),
+        // A series without the tag has the empty text for it.
+        Expr::Unary(Operator::Not, operand, _) => match &**operand {
+            Expr::Unary(Operator::Exists, operand, _) => column(operand, row)
+                .filter(|name| ***name != *VALUE)
+                .map(|name| Predicate::Compare(Arc::clone(name), Operator::Equal, Value::text(""))),
+            _ => None,
+        },
+        Expr::Binary(operator, pair, _) => {
+            let name = column(&pair.0, row)?;
+            if pair.1.mentions(row) {
+                return None;
+            }
+            let constant = Interpreter::new(Arc::clone(runtime)).eval(&pair.1, &closure.scope).ok()?;
+            let is_order = !matches!(
+                operator,
+                Operator::Equal | Operator::NotEqual | Operator::RegexpMatch | Operator::NotRegexpMatch
+            );
+            let is_pushed = match &constant {
+                _ if **name == *VALUE => !constant.is_null(),
+                _ if is_order => false,
+                // In a row, a tag that is not there is null and equals nothing.
+                Value::String(text) => !(text.is_empty() && *operator == Operator::Equal),
+                Value::Regexp(_) => true,
+                _ => false,
+            };
+            is_pushed.then(|| Predicate::Compare(Arc::clone(name), *operator, constant))
+        }
+        Expr::Literal(Value::Bool(constant), _) => Some(Predicate::Constant(*constant)),
+        _ => None,
+    }
+}

@@ -1,0 +1,95 @@
+//! What Flux scripts may reach: buckets of their organisation, with the permissions of whoever asks.
+
+use std::sync::Arc;
+
+use catalog::{Action, Bucket, Organisation, Permission, Principal};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use query::flux::{BucketReference, BucketRow, Code as FluxCode, FluxError, FluxHost};
+use storage::Snapshot;
+
+use crate::api_error::{ApiError, Code};
+use crate::state::AppState;
+
+/// The door for one script.
+#[derive(Debug)]
+pub(crate) struct ScriptHost {
+    pub(crate) state: AppState,
+    pub(crate) principal: Principal,
+    pub(crate) organisation: Arc<Organisation>,
+}
+
+impl ScriptHost {
+    /// The bucket that a script names, if it may be used so. One that may not is not found, as in InfluxDB.
+    fn bucket(&self, reference: &BucketReference, action: Action) -> Result<Arc<Bucket>, FluxError> {
+        let not_found = || reference.not_found();
+        let organisation = self.named_organisation(reference)?;
+        let bucket = match (&reference.name, &reference.id) {
+            (Some(name), _) => self.state.catalog().find_bucket_by_name(organisation.id, name),
+            (None, Some(id)) => self
+                .state
+                .catalog()
+                .find_bucket(id.parse().map_err(|_| FluxError::invalid("bucket ID must have 16 hexadecimal digits"))?),
+            (None, None) => return Err(not_found()),
+        };
+        let bucket = bucket.map_err(|_| not_found())?;
+        let permission = Permission::on_bucket(action, bucket.id, bucket.organisation_id);
+        if bucket.organisation_id != organisation.id || !self.principal.allows(&permission) {
+            return Err(not_found());
+        }
+        Ok(bucket)
+    }
+
+    fn named_organisation(&self, reference: &BucketReference) -> Result<Arc<Organisation>, FluxError> {
+        let catalog = self.state.catalog();
+        let found = match (&reference.organisation, &reference.organisation_id) {
+            (None, None) => return Ok(Arc::clone(&self.organisation)),
+            (Some(name), _) => catalog.find_organisation_by_name(name).ok(),
+            (None, Some(id)) => id.parse().ok().and_then(|id| catalog.find_organisation(id).ok()),
+        };
+        let name = reference.organisation.as_ref().or(reference.organisation_id.as_ref());
+        let message = || format!("organization \"{}\" not found", name.map_or("", String::as_str));
+        found.ok_or_else(|| FluxError::new(FluxCode::NotFound, message()))
+    }
+}
+
+impl FluxHost for ScriptHost {
+    fn snapshot(&self, bucket: BucketReference) -> BoxFuture<'_, Result<Snapshot, FluxError>> {
+        async move {
+            let bucket = self.bucket(&bucket, Action::Read)?;
+            let retention = (!bucket.retention.is_zero()).then_some(bucket.retention);
+            let snapshot = self.state.engine().snapshot(bucket.id, retention).await;
+            snapshot.map_err(|error| flux_error(&error.into()))
+        }
+        .boxed()
+    }
+
+    fn buckets(&self) -> BoxFuture<'_, Result<Vec<BucketRow>, FluxError>> {
+        let may_read = |bucket: &Arc<Bucket>| {
+            let permission = Permission::on_bucket(Action::Read, bucket.id, bucket.organisation_id);
+            bucket.organisation_id == self.organisation.id && self.principal.allows(&permission)
+        };
+        let row = |bucket: Arc<Bucket>| BucketRow {
+            name: bucket.name.clone(),
+            id: bucket.id.to_string(),
+            organisation_id: bucket.organisation_id.to_string(),
+            retention_policy: String::new(),
+            retention_period_ns: i64::try_from(bucket.retention.as_nanos()).unwrap_or(i64::MAX),
+        };
+        let mut rows: Vec<BucketRow> =
+            self.state.catalog().all_buckets().into_iter().filter(may_read).map(row).collect();
+        rows.sort_by(|left, right| left.name.cmp(&right.name));
+        async move { Ok(rows) }.boxed()
+    }
+}
+
+/// An answer of the API as an error of a script.
+fn flux_error(error: &ApiError) -> FluxError {
+    let code = match error.code() {
+        Code::NotFound => FluxCode::NotFound,
+        Code::Forbidden => FluxCode::PermissionDenied,
+        Code::Internal | Code::Unavailable => FluxCode::Internal,
+        _ => FluxCode::Invalid,
+    };
+    FluxError::new(code, error.message())
+}

@@ -1,0 +1,166 @@
+//! `POST /api/v2/query`: a Flux script, answered as annotated CSV (wire-api section 2.2).
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use catalog::Principal;
+use futures::{Stream, StreamExt as _};
+use http::{HeaderMap, StatusCode, header};
+use query::flux::{File, FluxRequest, parse, parse_json};
+use query::{FluxResult, QueryError};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::api_error::{ApiError, ApiResult};
+use crate::auth::Authenticated;
+use crate::flux_host::ScriptHost;
+use crate::format::annotated_csv::{Annotation, Dialect, Encoder};
+use crate::metrics::TransferKind;
+use crate::request::Parameters;
+use crate::scope;
+use crate::state::AppState;
+
+/// The body in JSON. What is not known is ignored, because clients send more than InfluxDB reads.
+#[derive(Debug, Default, Deserialize)]
+struct QueryBody {
+    #[serde(default)]
+    query: String,
+    ast: Option<Value>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    #[serde(rename = "extern")]
+    external: Option<Value>,
+    now: Option<String>,
+    dialect: Option<DialectBody>,
+}
+
+/// How the answer is to be.
+#[derive(Debug, Default, Deserialize)]
+struct DialectBody {
+    header: Option<bool>,
+    delimiter: Option<String>,
+    annotations: Option<Vec<String>>,
+    #[serde(rename = "commentPrefix")]
+    comment_prefix: Option<String>,
+    #[serde(rename = "dateTimeFormat")]
+    date_time_format: Option<String>,
+}
+
+/// Whatever is wrong with a request before its script is looked at.
+fn refused(cause: impl std::fmt::Display) -> ApiError {
+    ApiError::invalid(format!("failed to decode request body: {cause}"))
+}
+
+impl DialectBody {
+    fn dialect(&self) -> ApiResult<Dialect> {
+        let mut dialect = Dialect { header: self.header.unwrap_or(true), ..Dialect::default() };
+        if let Some(delimiter) = self.delimiter.as_deref().filter(|text| !text.is_empty()) {
+            let mut characters = delimiter.chars();
+            match (characters.next(), characters.next()) {
+                (Some(character), None) if !matches!(character, '"' | '\r' | '\n') => dialect.delimiter = character,
+                _ => return Err(refused(format_args!("invalid dialect delimiter: must be length 1 and not a quote"))),
+            }
+        }
+        if self.comment_prefix.as_ref().is_some_and(|prefix| prefix.chars().count() > 1) {
+            return Err(refused("invalid dialect comment prefix: must be length 0 or 1"));
+        }
+        match self.date_time_format.as_deref() {
+            None | Some("" | "RFC3339" | "RFC3339Nano") => {}
+            Some(other) => return Err(refused(format_args!("unknown dialect date time format: {other}"))),
+        }
+        for (place, name) in dialect.annotations.iter_mut().zip(self.annotations.iter().flatten()) {
+            *place = Some(match name.as_str() {
+                "datatype" => Annotation::Datatype,
+                "group" => Annotation::Group,
+                "default" => Annotation::Default,
+                other => return Err(refused(format_args!("unknown dialect annotation type: {other}"))),
+            });
+        }
+        Ok(dialect)
+    }
+}
+
+/// A request that is understood.
+struct Script {
+    files: Vec<File>,
+    dialect: Dialect,
+    now_ns: i64,
+    bytes: u64,
+}
+
+/// Runs a script.
+pub(super) async fn query(
+    State(state): State<AppState>,
+    Authenticated(principal): Authenticated,
+    parameters: Parameters,
+    request: Request,
+) -> ApiResult<Response> {
+    let organisation =
+        scope::organisation(&state, &principal, &parameters).map_err(|error| refused(error.message()))?;
+    let (parts, body) = request.into_parts();
+    let body = state.bodies().read_small_body(body, &parts.headers).await?;
+    let script = script(&state, &parts.headers, &body.bytes)?;
+    let host = ScriptHost { state: state.clone(), principal: Principal::clone(&principal), organisation };
+    let organisation = host.organisation.id.to_string();
+    let request = FluxRequest { files: script.files, now_ns: script.now_ns, host: Arc::new(host) };
+    let result = state.query().flux(request).await.map_err(ApiError::from);
+    let status = result.as_ref().map_or_else(|error| error.code().status(), |_| StatusCode::OK);
+    state.metrics().transferred(TransferKind::Query, organisation, status, script.bytes);
+    Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], Body::from_stream(encoded(result?, script.dialect)))
+        .into_response())
+}
+
+fn script(state: &AppState, headers: &HeaderMap, body: &[u8]) -> ApiResult<Script> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut request = QueryBody::default();
+    if content_type.trim_start().to_ascii_lowercase().starts_with("application/vnd.flux") {
+        request.query = String::from_utf8(body.to_vec()).map_err(|_| refused("the script is not UTF-8"))?;
+    } else {
+        request = serde_json::from_slice(body).map_err(refused)?;
+    }
+    match request.kind.as_deref() {
+        None | Some("" | "flux") => {}
+        Some(other) => return Err(refused(format_args!("unknown query type: {other}"))),
+    }
+    let dialect = request.dialect.unwrap_or_default().dialect()?;
+    let now_ns = match request.now.as_deref().filter(|text| !text.is_empty()) {
+        None => state.now_ns(),
+        Some(text) => {
+            let time = chrono::DateTime::parse_from_rfc3339(text).map_err(refused)?;
+            time.timestamp_nanos_opt().ok_or_else(|| refused("now is out of range"))?
+        }
+    };
+    let mut files = Vec::new();
+    if let Some(external) = request.external.filter(|value| !value.is_null()) {
+        files.extend(parse_json(&external).map_err(refused)?);
+    }
+    let bytes = request.query.len() as u64;
+    match request.ast.filter(|value| !value.is_null()) {
+        Some(tree) if request.query.is_empty() => files.extend(parse_json(&tree).map_err(refused)?),
+        _ if request.query.is_empty() => return Err(refused("request body requires either query or AST")),
+        _ => files.push(parse(&request.query).map_err(|error| ApiError::from(QueryError::from(error)))?),
+    }
+    Ok(Script { files, dialect, now_ns, bytes })
+}
+
+/// The text of an answer, made while it is sent.
+fn encoded(result: FluxResult, dialect: Dialect) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> {
+    let encoder = Encoder::new(dialect);
+    futures::stream::unfold((result, encoder, false), |(mut result, mut encoder, is_done)| async move {
+        if is_done {
+            return None;
+        }
+        let mut text = String::new();
+        let part = result.next().await;
+        let is_done = !matches!(part, Some(Ok(_)));
+        match part {
+            Some(Ok(part)) => encoder.part(&part, &mut text),
+            Some(Err(error)) => encoder.error(&ApiError::from(error).logged_message(), &mut text),
+            None => encoder.finish(&mut text),
+        }
+        Some((Ok(Bytes::from(text)), (result, encoder, is_done)))
+    })
+}
