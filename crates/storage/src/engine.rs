@@ -359,13 +359,18 @@ impl Engine {
         Ok(Snapshot::new(tables))
     }
 
-    /// Puts all rows that are in memory now into committed files.
+    /// Puts all rows that are in memory now into committed files. It goes on when the caller goes away, so that no
+    /// file is left between its end and its commit.
     ///
     /// # Errors
     /// [`FlushFailure`]; the rows that are not in files stay in memory and in the WAL.
     pub async fn flush(&self) -> Result<FlushReport, FlushFailure> {
-        self.inner.replayed().await.map_err(FlushFailure::Refused)?;
-        self.inner.flush_tables(Selection::All).await
+        let inner = Arc::clone(&self.inner);
+        let flushing = tokio::spawn(async move {
+            inner.replayed().await.map_err(FlushFailure::Refused)?;
+            inner.flush_tables(Selection::All).await
+        });
+        flushing.await.map_err(|error| FlushFailure::Refused(error.to_string()))?
     }
 
     /// Notes a bucket's new name, or its organisation's.

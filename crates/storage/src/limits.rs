@@ -144,7 +144,7 @@ pub const DELETE_RETRY_AFTER_S: u32 = 30;
 /// the files that they mean and makes a snapshot, and who needs it at once can ask.
 pub const DELETE_FILES_INTERVAL: Duration = Duration::from_secs(240);
 
-/// Tries of one operation of an object store. With the pauses below they span some ten seconds, over which a store that
+/// Tries of one operation of an object store. With the pauses below they span some ten seconds, in which a store that
 /// asks to slow down, or fails over, comes back; after that it is the caller's turn, who keeps the data and tries later.
 pub const STORE_ATTEMPTS: u32 = 8;
 
@@ -157,8 +157,8 @@ pub const STORE_LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// No try of an operation begins later than this after the first one. Credentials live longer.
 pub const STORE_DEADLINE: Duration = Duration::from_secs(60);
 
-/// The longest time of one request to an object store, whatever its client thinks: twice the client's own default, which
-/// suffices for eight megabytes at two megabits a second.
+/// The longest time of one request to an object store, whatever its client thinks: twice the client's own default,
+/// which suffices for eight megabytes at two megabits a second.
 pub const STORE_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long operations fail without a try after one was given up: a flush of thousands of tables then ends soon, and is
@@ -171,7 +171,7 @@ pub const STORE_PROBE_INTERVAL: Duration = Duration::from_secs(15);
 /// Tables that one flush writes to an object store at the same time: a request takes some ten milliseconds, in which
 /// others are made. Files that are small enough to be held whole are some
 /// megabytes; of larger ones each holds three parts.
-pub const STORE_FLUSH_CONCURRENCY: usize = 16;
+pub const STORE_FLUSH_CONCURRENCY: usize = 8;
 
 /// The age from which an object that was written, or begun, and that no catalog row names is deleted. Longer than any
 /// request takes, so that one that was taken for lost cannot arrive afterwards.

@@ -48,7 +48,7 @@ async fn files_go_to_s3_and_everything_works_as_on_a_disk() {
     let mut server = server_on(&s3, "some/prefix").start().await;
     for flush in 0..3 {
         let lines: String =
-            (0..100).map(|point| format!("m,t=a f={flush},i={point}i {}\n", point * 1_000_000_000)).collect();
+            (0..100_i64).map(|point| format!("m,t=a f={flush},i={point}i {}\n", point * 1_000_000_000)).collect();
         server.write(lines).await;
         server.flush().await;
     }
@@ -69,7 +69,7 @@ async fn files_go_to_s3_and_everything_works_as_on_a_disk() {
     let log = server.stop().await;
     assert!(!log.contains(s3.secret()), "{log}");
 
-    // A stopped server has everything in files, so the next one has nothing to ask for beyond whether the store is there.
+    // A stopped server has everything in files, so the next one only asks whether the store is there.
     server.restart().await;
     until("the only request", async || (metric(&server, &requests("get")).await == 1).then_some(())).await;
     for operation in ["put", "delete", "other"] {

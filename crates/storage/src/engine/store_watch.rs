@@ -1,5 +1,5 @@
-//! Whether a cloud's object store answers: asked once at the start, so that a wrong name or key is seen before the first
-//! flush, and then only while it fails. A store that is well is asked for nothing.
+//! Whether a cloud's object store answers: asked once at the start, so that a wrong name or key is seen before the
+//! first flush, and then only while it fails. A store that is well is asked for nothing.
 
 use std::sync::Weak;
 

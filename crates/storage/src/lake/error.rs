@@ -43,8 +43,8 @@ pub enum LakeError {
     FilesRoot(PathBuf),
     /// The catalog names files in another place than the one that is to be used.
     #[error(
-        "the catalog's files are in {recorded}, and not in {given}: start with the --object-store of that place, or copy \
-         all files below it, under the same names, and start once with --object-store-moved"
+        "the catalog's files are in {recorded}, and not in {given}: start with the --object-store of that place, or \
+         copy all files below it, under the same names, and start once with --object-store-moved"
     )]
     FilesElsewhere {
         /// Where they are by the catalog.

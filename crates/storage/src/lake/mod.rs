@@ -64,8 +64,9 @@ pub struct Lake {
 impl Lake {
     /// Opens the catalog at `catalog_path`, creating it if there is none, and reads what is live in it.
     ///
-    /// `files_root` is the absolute directory of the data files, or their URL. The catalog names it for outside readers;
-    /// when the data directory was moved, the new place is written. See [`Self::place_files`] for any other change. `clock` gives the times of snapshots.
+    /// `files_root` is the absolute directory of the data files, or their URL. The catalog names it for outside
+    /// readers; when the data directory was moved, the new place is written. See [`Self::place_files`] for any other
+    /// change. `clock` gives the times of snapshots.
     ///
     /// # Errors
     /// [`LakeError`], among others if the catalog was written by a newer version; it is then left as it is.

@@ -1,8 +1,8 @@
 //! An object store whose operations are tried again, within bounds, and counted.
 //!
-//! A request that fails may have succeeded all the same: the answer can be lost. Since every data file has a name of its
-//! own, writing the same bytes under it again does no harm, deleting again neither, and an upload whose completion fails
-//! after a try without an answer is looked up by its name and size.
+//! A request that fails may have succeeded all the same: the answer can be lost. Since every data file has a name of
+//! its own, writing the same bytes under it again does no harm, deleting again neither, and an upload whose completion
+//! fails after a try without an answer is looked up by its name and size.
 //!
 //! While the store does not answer, most operations fail at once instead of waiting each for itself: one of them tries
 //! after every [`RetryPolicy::breaker`]. This module never decides what becomes of the data of a failed operation.
