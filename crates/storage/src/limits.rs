@@ -145,7 +145,7 @@ pub const DELETE_RETRY_AFTER_S: u32 = 30;
 pub const DELETE_FILES_INTERVAL: Duration = Duration::from_secs(240);
 
 /// Tries of one operation of an object store. With the pauses below they span some ten seconds, in which a store that
-/// asks to slow down, or fails over, comes back; after that it is the caller's turn, who keeps the data and tries later.
+/// asks to slow down, or fails over, comes back; after that it is the caller's turn, who keeps the data and retries.
 pub const STORE_ATTEMPTS: u32 = 8;
 
 /// The pause before the second try; each following one is twice as long.
@@ -169,8 +169,7 @@ pub const STORE_BREAKER: Duration = Duration::from_secs(2);
 pub const STORE_PROBE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Tables that one flush writes to an object store at the same time: a request takes some ten milliseconds, in which
-/// others are made. Files that are small enough to be held whole are some
-/// megabytes; of larger ones each holds three parts.
+/// others are made. A file that is small enough is held whole, some megabytes; of a larger one three parts are.
 pub const STORE_FLUSH_CONCURRENCY: usize = 8;
 
 /// The age from which an object that was written, or begun, and that no catalog row names is deleted. Longer than any

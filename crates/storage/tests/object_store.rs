@@ -49,8 +49,8 @@ async fn open(folder: &Path, faulty: &FaultyStore, policy: RetryPolicy) -> Datab
     open_aged(folder, faulty, policy, Duration::ZERO).await
 }
 
-/// Objects that nobody names, and those of replaced files, are deleted from this age on. Before what is late has arrived
-/// none may be, or it would come back.
+/// Objects that nobody names, and those of replaced files, are deleted from this age on. Before what is late has
+/// arrived none may be, or it would come back.
 async fn open_aged(folder: &Path, faulty: &FaultyStore, policy: RetryPolicy, age: Duration) -> Database {
     let options = EngineOptions { unnamed_object_age: age, keep_snapshots: age, ..options(folder, faulty, policy) };
     loop {
@@ -178,7 +178,7 @@ async fn a_store_without_the_catalogs_files_is_told() {
     let cause = loop {
         match database.engine.status().failing_store {
             Some(cause) => break cause,
-            None => tokio::time::sleep(Duration::from_millis(5)).await,
+            None => tokio::task::yield_now().await,
         }
     };
     assert!(cause.contains("which the catalog names"), "{cause}");
