@@ -3,7 +3,7 @@
 //!
 //! Whatever a [`Store`] says is written survives a crash of the machine. This module knows paths and bytes, never
 //! what is in the files, and never decides when one may be deleted. It never lists a cloud's store: what may lie there
-//! without a name in the catalog stands in a list on the local disk ([`uploads`]).
+//! without a name in the catalog stands in a list on the local disk (`uploads`).
 
 pub mod address;
 pub mod faults;
@@ -203,8 +203,12 @@ impl Store {
             (Err(object_store::Error::NotFound { .. }), Some((path, _))) => {
                 health.misses(format!("the object store has no {path}, which the catalog names"));
             }
-            // Who may not list a bucket is not told what is not in it.
-            (Err(object_store::Error::PermissionDenied { .. }), None) => health.succeeded(),
+            // Who may not list a bucket is not told what is not in it. A wrong key has another code.
+            (Err(object_store::Error::PermissionDenied { source, .. }), None)
+                if source.to_string().contains("AccessDenied") =>
+            {
+                health.succeeded();
+            }
             _ => {}
         }
     }

@@ -376,8 +376,8 @@ async fn run(seed: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_the_store_does_the_rows_are_those_of_the_map() {
-    // By hand with more: each takes some seconds, most of them for syncs and for requests without an answer.
-    let seeds = std::env::var("FRESHET_STORE_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(6);
+    // More by hand; each takes a tenth of a second, most of it for syncs and for requests without an answer.
+    let seeds = std::env::var("FRESHET_STORE_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(24);
     for seed in 0..seeds {
         run(seed).await;
     }

@@ -116,6 +116,8 @@ async fn while_s3_is_away_points_are_taken_and_it_is_said() {
     server.write("m f=3 3").await;
     assert_eq!(s3.parquet_files("p").len(), 2);
     // A start without the store: points are taken, and its absence is seen before anything is lost by it.
+    let log = server.log();
+    assert!(log.contains("Connection refused"), "the cause under all the others: {log}");
     server.kill9().await;
     server.restart().await;
     server.write("m f=4 4").await;
@@ -131,6 +133,29 @@ async fn while_s3_is_away_points_are_taken_and_it_is_said() {
     }
     let log = server.stop().await;
     assert!(!log.contains(s3.secret()), "{log}");
+}
+
+/// Seen at the start, not at the first flush.
+#[tokio::test]
+async fn a_bucket_that_is_not_there_and_a_wrong_key_are_said_at_once() {
+    let Some(s3) = S3Server::start().await else { return };
+    let environment = s3.environment();
+    let missing = server().args(["--object-store", "s3://no-such-bucket/p"]);
+    let missing = environment.into_iter().fold(missing, |builder, (name, value)| builder.env(name, value));
+    for (builder, code) in [
+        (missing, "NoSuchBucket"),
+        (server_on(&s3, "p").env("AWS_SECRET_ACCESS_KEY", "not the key"), "SignatureDoesNotMatch"),
+    ] {
+        let mut server = builder.start().await;
+        let body = wait_for_health(&server, 503).await;
+        assert!(body.contains("\"name\":\"object store\""), "{body}");
+        server.write("m f=1 1").await;
+        server.terminate();
+        let (exit, log) = server.wait().await;
+        assert_ne!(exit, Some(0), "a stop that leaves points in the log says so");
+        assert!(log.contains(code), "{log}");
+        assert!(!log.contains(s3.secret()), "{log}");
+    }
 }
 
 #[tokio::test]

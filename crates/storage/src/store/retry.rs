@@ -177,9 +177,10 @@ impl StoreHealth {
     fn gave_up(&self, error: &Error) {
         self.given_up.fetch_add(1, Ordering::Relaxed);
         let unreachable_since = is_transient(error).then(Instant::now);
-        let before = self.failing.lock().replace(Failing { cause: error.to_string(), unreachable_since });
+        let cause = with_causes(error);
+        let before = self.failing.lock().replace(Failing { cause: cause.clone(), unreachable_since });
         if before.is_none() {
-            tracing::error!(%error, "the object store fails");
+            tracing::error!(cause, "the object store fails");
         }
     }
 
@@ -194,6 +195,20 @@ impl StoreHealth {
         }
         Some(failure(format!("not tried again yet after: {}", failing.cause)))
     }
+}
+
+/// An error with all that is under it: a client says of a refused connection only that it could not send a request.
+fn with_causes(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
 }
 
 fn failure(cause: String) -> Error {
