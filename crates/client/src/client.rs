@@ -182,6 +182,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, BuildError> {
 /// The URLs of the operations, joined once.
 pub(crate) struct Endpoints {
     pub(crate) write: Url,
+    pub(crate) query: Url,
     pub(crate) query_sql: Url,
     pub(crate) query_influxql: Url,
     pub(crate) health: Url,
@@ -210,6 +211,7 @@ impl Endpoints {
         let join = |path| base.join(path).map_err(|source| BuildError::InvalidUrl { source: source.into() });
         Ok(Self {
             write: join("api/v2/write")?,
+            query: join("api/v2/query")?,
             query_sql: join("api/v3/query_sql")?,
             query_influxql: join("api/v3/query_influxql")?,
             health: join("health")?,

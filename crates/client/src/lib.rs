@@ -4,6 +4,7 @@
 //! - [`Client::batch_writer`] starts a [`BatchWriter`], which collects lines, compresses, repeats what failed for a
 //!   passing reason, holds back a caller that is too fast, and loses nothing on [`close`](BatchWriter::close).
 //! - [`Client::query_sql`] and its relatives run SQL (`/api/v3/query_sql`) and return rows, bytes or a stream.
+//! - [`Client::query_flux`] and [`Client::query_flux_stream`] run Flux (`/api/v2/query`) and return annotated CSV.
 //! - [`Client::delete`] deletes points by time and predicate.
 //! - [`Client::health`], [`Client::ping`], [`Client::flush`] and [`Client::compact`] are for those who look after a
 //!   server.
@@ -39,6 +40,7 @@ mod client;
 mod compress;
 mod delete;
 mod error;
+mod flux;
 mod lines;
 mod point;
 mod query;
@@ -52,6 +54,7 @@ pub use batch_writer::{
 pub use client::{BuildError, Client, ClientBuilder};
 pub use delete::DeleteRequest;
 pub use error::{BoxedCause, QueryError, Rejection, RequestError, WriteError};
+pub use flux::FluxQuery;
 pub use lines::Lines;
 pub use point::{FieldValue, NameKind, Point, PointBuilder, PointError};
 pub use query::{QueryLanguage, Row, SqlFormat, SqlQuery};

@@ -285,7 +285,7 @@ pub(crate) struct QueryOptions {
     #[command(flatten)]
     pub(crate) target: TargetOptions,
     /// Language of the query
-    #[arg(long, env = "FRESHET_LANGUAGE", value_name = "LANGUAGE", value_enum)]
+    #[arg(long, env = "FRESHET_LANGUAGE", value_name = "LANGUAGE", value_enum, default_value_t = Language::Flux)]
     pub(crate) language: Language,
     /// Form of the rows
     #[arg(long, env = "FRESHET_FORMAT", value_name = "FORMAT", value_enum, default_value_t = RowFormat::Table)]
@@ -319,6 +319,8 @@ pub(crate) struct DeleteOptions {
 /// Languages of queries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Language {
+    /// Flux; the answer is CSV, with annotations where the form is csv
+    Flux,
     /// SQL
     Sql,
     /// InfluxQL, one statement

@@ -2,8 +2,8 @@
 
 use std::io::{Read as _, Write as _};
 
-use freshet_client::{QueryError, SqlFormat, SqlQuery};
-use futures::StreamExt as _;
+use freshet_client::{FluxQuery, QueryError, SqlFormat, SqlQuery};
+use futures::{Stream, StreamExt as _};
 
 use crate::connection::{self, ConnectionError};
 use crate::options::{Language, QueryOptions, RowFormat};
@@ -15,6 +15,10 @@ pub(crate) enum QueryCommandError {
     Connection(#[from] ConnectionError),
     #[error("give --bucket (or --database): which data is meant?")]
     NoBucket,
+    #[error("give --org: a script belongs to an organisation")]
+    NoOrganisation,
+    #[error("the answer to Flux is CSV: --format must be table or csv")]
+    FluxFormat,
     #[error("cannot read the query from standard input: {0}")]
     Input(#[source] std::io::Error),
     #[error(transparent)]
@@ -26,10 +30,25 @@ pub(crate) enum QueryCommandError {
 /// Runs the query.
 pub(crate) async fn run(options: QueryOptions) -> Result<(), QueryCommandError> {
     let client = connection::client(&options.connection, |builder| builder)?;
-    let bucket = options.target.bucket.filter(|bucket| !bucket.is_empty()).ok_or(QueryCommandError::NoBucket)?;
+    let org = options.target.org.filter(|org| !org.is_empty());
+    let bucket = options.target.bucket.filter(|bucket| !bucket.is_empty());
     let text = match options.query.as_str() {
         "-" => read_input().map_err(QueryCommandError::Input)?,
         text => text.to_owned(),
+    };
+    let mut query = match options.language {
+        Language::Flux => {
+            let annotations = match options.format {
+                RowFormat::Table => false,
+                RowFormat::Csv => true,
+                RowFormat::Json | RowFormat::Jsonl => return Err(QueryCommandError::FluxFormat),
+            };
+            let org = org.ok_or(QueryCommandError::NoOrganisation)?;
+            let query = FluxQuery { annotations, ..FluxQuery::new(org, text) };
+            return print(client.query_flux_stream(&query).await?).await;
+        }
+        Language::Sql => SqlQuery::new(bucket.ok_or(QueryCommandError::NoBucket)?, text),
+        Language::Influxql => SqlQuery::influxql(bucket.ok_or(QueryCommandError::NoBucket)?, text),
     };
     let format = match options.format {
         RowFormat::Table => SqlFormat::Pretty,
@@ -37,18 +56,21 @@ pub(crate) async fn run(options: QueryOptions) -> Result<(), QueryCommandError> 
         RowFormat::Json => SqlFormat::Json,
         RowFormat::Jsonl => SqlFormat::JsonLines,
     };
-    let mut query = match options.language {
-        Language::Sql => SqlQuery::new(bucket, text),
-        Language::Influxql => SqlQuery::influxql(bucket, text),
-    };
-    query.org = options.target.org.filter(|org| !org.is_empty());
-    let mut pieces = client.query_sql_stream(&query, format).await?;
+    query.org = org;
+    print(client.query_sql_stream(&query, format).await?).await
+}
+
+/// Copies an answer to standard output as it comes.
+async fn print<B: AsRef<[u8]>>(
+    mut pieces: impl Stream<Item = Result<B, QueryError>> + Unpin,
+) -> Result<(), QueryCommandError> {
     let mut output = std::io::stdout().lock();
     let mut last = b'\n';
     while let Some(piece) = pieces.next().await {
         let piece = piece?;
+        let piece = piece.as_ref();
         last = piece.last().copied().unwrap_or(last);
-        output.write_all(&piece).map_err(QueryCommandError::Output)?;
+        output.write_all(piece).map_err(QueryCommandError::Output)?;
     }
     // A shell's prompt belongs on a line of its own.
     if last != b'\n' {

@@ -202,9 +202,10 @@ impl QueryEngine {
             Arc::clone(&result.canceled.0),
         ));
         let files = request.files;
+        let params = request.params.map(|fields| flux::value_of_json(&serde_json::Value::Object(fields)));
         let script = move || {
             let _permits = (admitted, running);
-            if let Err(error) = flux::execute(&files, &runtime, &sender) {
+            if let Err(error) = flux::execute(&files, params, &runtime, &sender) {
                 tracing::debug!(%error, "script failed");
                 // Nobody waits for the error of a script whose result was dropped.
                 let _ = sender.blocking_send(Err(error));

@@ -50,3 +50,7 @@ pub(crate) const FLUX_WINDOWS: usize = 1_000_000;
 
 /// Rows that windows may give beyond those that they get, where they overlap.
 pub(crate) const FLUX_WINDOW_ROWS: usize = 20_000_000;
+
+/// Bytes of line protocol that `to` writes at once: large enough for one sync of the disk to be cheap, small beside the
+/// memory of a query.
+pub(crate) const FLUX_WRITE_BYTES: usize = 1 << 20;

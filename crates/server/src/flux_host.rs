@@ -5,10 +5,12 @@ use std::sync::Arc;
 use catalog::{Action, Bucket, Organisation, Permission, Principal};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use query::flux::{BucketReference, BucketRow, Code as FluxCode, FluxError, FluxHost};
-use storage::Snapshot;
+use query::flux::{BucketReference, BucketRow, Code as FluxCode, DatabaseRow, FluxError, FluxHost};
+use storage::{Precision, Snapshot, WriteRequest};
 
 use crate::api_error::{ApiError, Code};
+use crate::dbrp::{self, Mapping};
+use crate::routes::bucket_info;
 use crate::state::AppState;
 
 /// The door for one script.
@@ -69,17 +71,62 @@ impl FluxHost for ScriptHost {
             let permission = Permission::on_bucket(Action::Read, bucket.id, bucket.organisation_id);
             bucket.organisation_id == self.organisation.id && self.principal.allows(&permission)
         };
-        let row = |bucket: Arc<Bucket>| BucketRow {
-            name: bucket.name.clone(),
-            id: bucket.id.to_string(),
-            organisation_id: bucket.organisation_id.to_string(),
-            retention_policy: String::new(),
-            retention_period_ns: i64::try_from(bucket.retention.as_nanos()).unwrap_or(i64::MAX),
-        };
-        let mut rows: Vec<BucketRow> =
-            self.state.catalog().all_buckets().into_iter().filter(may_read).map(row).collect();
+        let mut rows: Vec<BucketRow> = self
+            .state
+            .catalog()
+            .all_buckets()
+            .iter()
+            .filter(|bucket| may_read(bucket))
+            .map(|bucket| row(bucket))
+            .collect();
         rows.sort_by(|left, right| left.name.cmp(&right.name));
         async move { Ok(rows) }.boxed()
+    }
+
+    fn databases(&self) -> BoxFuture<'_, Result<Vec<DatabaseRow>, FluxError>> {
+        let mut mappings = dbrp::mappings(&self.state, &self.organisation);
+        mappings.retain(|mapping| {
+            let bucket = &mapping.bucket;
+            self.principal.allows(&Permission::on_bucket(Action::Read, bucket.id, bucket.organisation_id))
+        });
+        let database = |mapping: Mapping| DatabaseRow {
+            bucket: row(&mapping.bucket),
+            database: mapping.database,
+            policy: mapping.policy,
+            is_default: mapping.is_default,
+        };
+        let rows = mappings.into_iter().map(database).collect();
+        async move { Ok(rows) }.boxed()
+    }
+
+    fn write(&self, bucket: BucketReference, lines: String) -> BoxFuture<'_, Result<(), FluxError>> {
+        async move {
+            let organisation = self.named_organisation(&bucket)?;
+            let bucket = self.bucket(&bucket, Action::Write)?;
+            let request = WriteRequest {
+                bucket: Arc::new(bucket_info(&organisation, &bucket)),
+                retention: (!bucket.retention.is_zero()).then_some(bucket.retention),
+                body: lines.into(),
+                precision: Precision::Nanosecond,
+            };
+            let outcome = self.state.engine().write(request).await.map_err(|error| flux_error(&error.into()))?;
+            match outcome.dropped {
+                None => Ok(()),
+                Some(dropped) => Err(FluxError::invalid(format!("failure writing points to database: {dropped}"))),
+            }
+        }
+        .boxed()
+    }
+}
+
+/// A bucket for a script.
+fn row(bucket: &Bucket) -> BucketRow {
+    BucketRow {
+        name: bucket.name.clone(),
+        id: bucket.id.to_string(),
+        organisation_id: bucket.organisation_id.to_string(),
+        retention_policy: String::new(),
+        retention_period_ns: i64::try_from(bucket.retention.as_nanos()).unwrap_or(i64::MAX),
     }
 }
 

@@ -35,7 +35,7 @@ use crate::auth::authenticate;
 use crate::middleware::{answer_panic, observe, path_not_found, strip_trailing_slashes, with_body_for_405};
 use crate::state::AppState;
 
-pub(crate) use self::buckets::finish_drops;
+pub(crate) use self::buckets::{bucket_info, finish_drops};
 
 /// The whole server as one router.
 pub fn app(state: AppState) -> Router {
@@ -100,6 +100,10 @@ fn protected_routes() -> Router<AppState> {
         )
         .route("/api/v2/delete", post(deletes::delete))
         .route("/api/v2/query", post(flux::query))
+        .route("/api/v2/query/ast", post(flux::tools::syntax_tree))
+        .route("/api/v2/query/analyze", post(flux::tools::analyze))
+        .route("/api/v2/query/suggestions", get(flux::tools::suggestions))
+        .route("/api/v2/query/suggestions/{name}", get(flux::tools::suggestion))
         .route("/api/v3/query_sql", get(query_sql::by_address).post(query_sql::by_body))
         .route("/api/v3/query_influxql", get(v1::tables::by_address).post(v1::tables::by_body))
         .route("/api/freshet/v1/flush", post(flush::flush))

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use freshet_client::{Client, Point, PostWriteRequest, Precision, SqlQuery};
+use freshet_client::{Client, FluxQuery, Point, PostWriteRequest, Precision, SqlQuery};
 use serde_json::json;
 use testkit::{Server, node, python, run};
 use tokio::process::Command;
@@ -73,6 +73,36 @@ async fn javascript_write_api() {
     let Some(node_dir) = node() else { return };
     let mut server = server().start().await;
     run_javascript("write_api.cjs", &node_dir, &server).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn javascript_query_api() {
+    let Some(node_dir) = node() else { return };
+    let mut server = server().start().await;
+    run_javascript("query_api.cjs", &node_dir, &server).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn python_queries() {
+    let Some(python) = python() else { return };
+    let mut server = server().start().await;
+    run_python("queries.py", &python, &server).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn our_client_runs_flux() {
+    let mut server = server().start().await;
+    server.write("m,t=a f=1 1000000000\nm,t=b f=3 2000000000").await;
+    let client = own_client(&server);
+    let script = "from(bucket: params.bucket) |> range(start: 0) |> group() |> sum() |> keep(columns: [\"_value\"])";
+    let query = FluxQuery::new(server.organisation(), script).param("bucket", server.bucket());
+    let query = FluxQuery { annotations: false, ..query };
+    assert_eq!(client.query_flux(&query).await.unwrap(), ",result,table,_value\r\n,_result,0,4\r\n\r\n");
+    let refused = client.query_flux(&FluxQuery::new(server.organisation(), "x")).await.unwrap_err();
+    assert_eq!(refused.rejection().unwrap().status, 400);
     server.stop().await;
 }
 

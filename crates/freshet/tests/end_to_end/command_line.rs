@@ -174,12 +174,25 @@ async fn query_prints_tables_csv_and_json() {
 }
 
 #[tokio::test]
-async fn query_needs_a_language_and_says_what_is_wrong() {
+async fn query_is_flux_unless_it_says_otherwise() {
     let mut server = server().start().await;
+    server.write("m,t=a f=1.5 1000000000").await;
+    let bucket = server.bucket().to_owned();
+    let script = format!("from(bucket: \"{bucket}\") |> range(start: 0) |> keep(columns: [\"t\", \"_value\"])");
+    let plain = with_server(&server, &["query", &script], "").await.succeeded().output;
+    assert_eq!(plain, ",result,table,_value,t\r\n,_result,0,1.5,a\r\n\r\n");
+    let annotated = with_server(&server, &["query", "--format", "csv", "-"], script.as_str()).await.succeeded().output;
+    assert!(annotated.starts_with("#datatype,string,long,double,string\r\n#group,"), "{annotated}");
+    let ended = with_server(&server, &["query", "--format", "json", &script], "").await;
+    assert_eq!((ended.code, ended.errors.contains("--format must be table or csv")), (1, true), "{ended:?}");
     let ended = with_server(&server, &["query", "SELECT 1"], "").await;
-    assert_eq!((ended.code, ended.errors.contains("--language <LANGUAGE>")), (2, true), "{ended:?}");
-    let ended = with_server(&server, &["query", "--language", "flux", "x"], "").await;
-    assert_eq!((ended.code, ended.errors.contains("sql")), (2, true), "{ended:?}");
+    assert_eq!((ended.code, ended.errors.contains("undefined identifier SELECT")), (1, true), "{ended:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn query_says_what_is_wrong() {
+    let mut server = server().start().await;
     let ended = with_server(&server, &["query", "--language", "sql", "SELEC"], "").await;
     assert_eq!((ended.code, ended.output.as_str()), (1, ""), "{ended:?}");
     assert!(ended.errors.starts_with("freshet: ") && ended.errors.lines().count() == 1, "{ended:?}");

@@ -13,23 +13,52 @@ use flux::Location;
 use flux::ast::Operator;
 
 use self::types::{FunctionType, Parameter, Type, package_types};
+use super::Suggestion;
 use super::error::{FluxError, Result};
 use super::ir::{CallExpr, Expr, Lambda, Program, RecordExpr, Statement};
 use super::package::{UNIVERSE, program};
 use super::value::Text;
 
-/// Checks the files of a script, in their order.
-pub(crate) fn check(programs: &[Program]) -> Result<()> {
+/// Checks the files of a script, in their order. `names` are known without being defined.
+pub(crate) fn check(programs: &[Program], names: &[&str]) -> Result<()> {
+    let errors = errors(programs, names)?;
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> =
+        errors.into_iter().map(|(location, message)| format!("error @{location}: {message}")).collect();
+    Err(FluxError::invalid(lines.join("\n\n")))
+}
+
+/// What is wrong with the files of a script, and where.
+pub(crate) fn errors(programs: &[Program], names: &[&str]) -> Result<Vec<(Location, String)>> {
     let universe = package_types(UNIVERSE)?.unwrap_or_default();
     let mut checker = Checker { scopes: vec![Scope::default()], universe, errors: Vec::new() };
+    names.iter().for_each(|name| checker.define(&Text::from(*name), Type::Any));
     for program in programs {
         checker.imports(program)?;
     }
-    checker.report()?;
-    for program in programs {
-        checker.statements(&program.body)?;
+    if checker.errors.is_empty() {
+        for program in programs {
+            checker.statements(&program.body)?;
+        }
     }
-    checker.report()
+    Ok(checker.errors)
+}
+
+/// The functions that every script has, for editors.
+pub(crate) fn suggestions() -> Result<Vec<Suggestion>> {
+    let types = package_types(UNIVERSE)?.unwrap_or_default();
+    let suggestion = |(name, kind): (&Text, &Type)| match kind {
+        Type::Function(function) if !name.starts_with('_') => {
+            let parameter = |parameter: &Parameter| (parameter.name.to_string(), parameter.kind.word());
+            Some(Suggestion { name: name.to_string(), params: function.parameters.iter().map(parameter).collect() })
+        }
+        _ => None,
+    };
+    let mut suggestions: Vec<Suggestion> = types.iter().filter_map(suggestion).collect();
+    suggestions.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(suggestions)
 }
 
 /// Names with their types; of one file, function or block.
@@ -39,16 +68,12 @@ struct Scope(HashMap<Text, Type>);
 struct Checker {
     scopes: Vec<Scope>,
     universe: Arc<HashMap<Text, Type>>,
-    errors: Vec<String>,
+    errors: Vec<(Location, String)>,
 }
 
 impl Checker {
     fn error(&mut self, location: Location, message: &str) {
-        self.errors.push(format!("error @{location}: {message}"));
-    }
-
-    fn report(&mut self) -> Result<()> {
-        if self.errors.is_empty() { Ok(()) } else { Err(FluxError::invalid(self.errors.join("\n\n"))) }
+        self.errors.push((location, message.to_owned()));
     }
 
     fn define(&mut self, name: &Text, kind: Type) {

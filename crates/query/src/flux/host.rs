@@ -50,6 +50,19 @@ pub struct BucketRow {
     pub retention_period_ns: i64,
 }
 
+/// A bucket as InfluxDB 1.x sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseRow {
+    /// The database.
+    pub database: String,
+    /// The retention policy.
+    pub policy: String,
+    /// Whether it is the one that is meant where none is named.
+    pub is_default: bool,
+    /// The bucket.
+    pub bucket: BucketRow,
+}
+
 /// What a script may reach. Every method answers for the caller's permissions.
 pub trait FluxHost: fmt::Debug + Send + Sync {
     /// What is in a bucket at this moment.
@@ -57,4 +70,10 @@ pub trait FluxHost: fmt::Debug + Send + Sync {
 
     /// The buckets of the organisation that may be read.
     fn buckets(&self) -> BoxFuture<'_, Result<Vec<BucketRow>>>;
+
+    /// The same as databases and retention policies of InfluxDB 1.x.
+    fn databases(&self) -> BoxFuture<'_, Result<Vec<DatabaseRow>>>;
+
+    /// Writes line protocol with times in nanoseconds to a bucket, all of it or with an error that says what was not.
+    fn write(&self, bucket: BucketReference, lines: String) -> BoxFuture<'_, Result<()>>;
 }

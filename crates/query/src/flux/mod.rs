@@ -35,7 +35,7 @@ pub use flux::ast::File;
 use tokio::sync::mpsc;
 
 pub use self::error::{Code, FluxError, Result};
-pub use self::host::{BucketReference, BucketRow, FluxHost};
+pub use self::host::{BucketReference, BucketRow, DatabaseRow, FluxHost};
 use self::interpret::Interpreter;
 use self::package::{Package, UNIVERSE, load};
 use self::runtime::{Runtime, lock};
@@ -48,6 +48,8 @@ pub use self::vector::{ColumnType, Vector};
 pub struct FluxRequest {
     /// Its files: first one that only sets options and names, if there is one; then the script.
     pub files: Vec<File>,
+    /// The properties of the record `params`, if the request has some.
+    pub params: Option<serde_json::Map<String, serde_json::Value>>,
     /// `now()` in nanoseconds since 1970.
     pub now_ns: i64,
     /// What it may reach.
@@ -78,9 +80,17 @@ pub fn parse(text: &str) -> Result<File> {
 /// What is wrong with the tree.
 pub fn parse_json(value: &serde_json::Value) -> Result<Vec<File>> {
     let wrong = |error: flux::json::ReadError| FluxError::invalid(error.to_string());
-    let files = match value.get("type").and_then(serde_json::Value::as_str) {
-        Some("Package") => flux::json::read_package(value).map_err(wrong)?.files,
-        _ => vec![flux::json::read_file(value).map_err(wrong)?],
+    let mut tree = value.clone();
+    // As in InfluxDB, the outermost node needs no type: clients leave it out.
+    if let Some(node) = tree.as_object_mut()
+        && node.get("type").is_none_or(serde_json::Value::is_null)
+    {
+        let kind = if node.contains_key("files") { "Package" } else { "File" };
+        node.insert("type".to_owned(), kind.into());
+    }
+    let files = match tree.get("type").and_then(serde_json::Value::as_str) {
+        Some("Package") => flux::json::read_package(&tree).map_err(wrong)?.files,
+        _ => vec![flux::json::read_file(&tree).map_err(wrong)?],
     };
     for file in &files {
         let errors = flux::check(file, flux::Limits::default().reported_errors);
@@ -91,27 +101,115 @@ pub fn parse_json(value: &serde_json::Value) -> Result<Vec<File>> {
     Ok(files)
 }
 
+/// The JSON form of a script's tree, as `/api/v2/query/ast` answers it.
+///
+/// # Errors
+/// What is wrong with the text, and where.
+pub fn syntax_tree(text: &str) -> Result<String> {
+    Ok(flux::json::write_package(&flux::json::package_of(parse(text)?)))
+}
+
+/// One thing that is wrong with a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptError {
+    /// The line, counted from 1.
+    pub line: u32,
+    /// The byte in its line, counted from 1.
+    pub column: u32,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// What is wrong with a script before it runs: its text, its names, its types.
+///
+/// # Errors
+/// Only faults of the server.
+pub fn analyze(text: &str) -> Result<Vec<ScriptError>> {
+    let parsed = flux::parse(text, &flux::Limits::default());
+    let script_error = |location: flux::Location, message: String| ScriptError {
+        line: location.start.line,
+        column: location.start.column,
+        message,
+    };
+    if !parsed.errors.is_empty() {
+        return Ok(parsed.errors.into_iter().map(|error| script_error(error.location, error.message)).collect());
+    }
+    match lower::lower(&parsed.file) {
+        Ok(program) => {
+            let errors = check::errors(&[program], &[])?;
+            Ok(errors.into_iter().map(|(location, message)| script_error(location, message)).collect())
+        }
+        Err(error) => Ok(vec![ScriptError { line: 1, column: 1, message: error.message }]),
+    }
+}
+
+/// A function that every script has, for editors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suggestion {
+    /// Its name.
+    pub name: String,
+    /// Its parameters by name, each with the word for its type.
+    pub params: std::collections::BTreeMap<String, &'static str>,
+}
+
+/// The functions that every script has, by name.
+///
+/// # Errors
+/// Only faults of the server.
+pub fn suggestions() -> Result<Vec<Suggestion>> {
+    check::suggestions()
+}
+
+/// JSON as values of a script; an array becomes an array, an object a record.
+#[must_use]
+pub fn value_of_json(value: &serde_json::Value) -> Value {
+    use serde_json::Value as Json;
+    match value {
+        Json::Null => Value::Null,
+        Json::Bool(value) => Value::Bool(*value),
+        Json::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(value), _) => Value::Int(value),
+            (None, Some(value)) => Value::UInt(value),
+            (None, None) => number.as_f64().map_or(Value::Null, Value::Float),
+        },
+        Json::String(text) => Value::text(text),
+        Json::Array(values) => Value::Array(Arc::new(values.iter().map(value_of_json).collect())),
+        Json::Object(fields) => Value::Record(record_of_json(fields)),
+    }
+}
+
+fn record_of_json(fields: &serde_json::Map<String, serde_json::Value>) -> value::Record {
+    let field = |(name, value): (&String, &serde_json::Value)| (Text::from(name.as_str()), value_of_json(value));
+    value::Record::new(fields.iter().map(field).collect())
+}
+
 /// Runs a script on this thread, and sends its results as they come.
 pub(crate) fn execute(
     files: &[File],
+    params: Option<Value>,
     runtime: &Arc<Runtime>,
     sender: &mpsc::Sender<std::result::Result<FluxPart, FluxError>>,
 ) -> Result<()> {
-    let result = run(files, runtime, sender);
+    let result = run(files, params, runtime, sender);
     runtime.clear();
     result
 }
 
 fn run(
     files: &[File],
+    params: Option<Value>,
     runtime: &Arc<Runtime>,
     sender: &mpsc::Sender<std::result::Result<FluxPart, FluxError>>,
 ) -> Result<()> {
     let programs = files.iter().map(lower::lower).collect::<Result<Vec<_>>>()?;
-    check::check(&programs)?;
+    let names: &[&str] = if params.is_some() { &["params"] } else { &[] };
+    check::check(&programs, names)?;
     let universe = load(runtime, UNIVERSE)?;
     let script = Arc::new(Package::new("", Arc::from("main"), universe));
     lock(&runtime.packages).insert(Arc::from(""), Arc::clone(&script));
+    if let Some(params) = params {
+        script.define(Arc::from("params"), params);
+    }
     for program in &programs {
         Interpreter::new(Arc::clone(runtime)).run_program(program, &script)?;
     }

@@ -288,7 +288,7 @@ pub(super) async fn tell_engine_of_names(state: &AppState, organisation: &Organi
 }
 
 /// A bucket as the engine knows it.
-pub(super) fn bucket_info(organisation: &Organisation, bucket: &Bucket) -> BucketInfo {
+pub(crate) fn bucket_info(organisation: &Organisation, bucket: &Bucket) -> BucketInfo {
     BucketInfo {
         organisation: organisation.id,
         organisation_name: organisation.name.clone(),

@@ -1,5 +1,7 @@
 //! `POST /api/v2/query`: a Flux script, answered as annotated CSV (wire-api section 2.2).
 
+pub(super) mod tools;
+
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -12,7 +14,7 @@ use http::{HeaderMap, StatusCode, header};
 use query::flux::{File, FluxRequest, parse, parse_json};
 use query::{FluxResult, QueryError};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::api_error::{ApiError, ApiResult};
 use crate::auth::Authenticated;
@@ -35,6 +37,7 @@ struct QueryBody {
     external: Option<Value>,
     now: Option<String>,
     dialect: Option<DialectBody>,
+    params: Option<Map<String, Value>>,
 }
 
 /// How the answer is to be.
@@ -86,6 +89,7 @@ impl DialectBody {
 /// A request that is understood.
 struct Script {
     files: Vec<File>,
+    params: Option<Map<String, Value>>,
     dialect: Dialect,
     now_ns: i64,
     bytes: u64,
@@ -105,12 +109,36 @@ pub(super) async fn query(
     let script = script(&state, &parts.headers, &body.bytes)?;
     let host = ScriptHost { state: state.clone(), principal: Principal::clone(&principal), organisation };
     let organisation = host.organisation.id.to_string();
-    let request = FluxRequest { files: script.files, now_ns: script.now_ns, host: Arc::new(host) };
-    let result = state.query().flux(request).await.map_err(ApiError::from);
-    let status = result.as_ref().map_or_else(|error| error.code().status(), |_| StatusCode::OK);
+    let Script { files, params, now_ns, .. } = script;
+    let request = FluxRequest { files, params, now_ns, host: Arc::new(host) };
+    let answer = async {
+        let result = state.query().flux(request).await?;
+        if wants_nothing(&parts.headers) {
+            return run_to_end(result).await;
+        }
+        let body = Body::from_stream(encoded(result, script.dialect));
+        Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], body).into_response())
+    };
+    let answer: ApiResult<Response> = answer.await;
+    let status = answer.as_ref().map_or_else(|error| error.code().status(), Response::status);
     state.metrics().transferred(TransferKind::Query, organisation, status, script.bytes);
-    Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], Body::from_stream(encoded(result?, script.dialect)))
-        .into_response())
+    answer
+}
+
+/// Whether the caller wants to know only whether the script failed: `Prefer: return-no-content`, or the same with
+/// `-with-error`. InfluxDB loses the errors of the former.
+fn wants_nothing(headers: &HeaderMap) -> bool {
+    let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let mut wishes = values.flat_map(|value| value.split(',')).map(str::trim);
+    wishes.any(|wish| matches!(wish, "return-no-content" | "return-no-content-with-error"))
+}
+
+/// Runs a script for its effects.
+async fn run_to_end(mut result: FluxResult) -> ApiResult<Response> {
+    while let Some(part) = result.next().await {
+        part?;
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 fn script(state: &AppState, headers: &HeaderMap, body: &[u8]) -> ApiResult<Script> {
@@ -143,7 +171,7 @@ fn script(state: &AppState, headers: &HeaderMap, body: &[u8]) -> ApiResult<Scrip
         _ if request.query.is_empty() => return Err(refused("request body requires either query or AST")),
         _ => files.push(parse(&request.query).map_err(|error| ApiError::from(QueryError::from(error)))?),
     }
-    Ok(Script { files, dialect, now_ns, bytes })
+    Ok(Script { files, params: request.params, dialect, now_ns, bytes })
 }
 
 /// The text of an answer, made while it is sent.

@@ -2,6 +2,7 @@
 
 mod failures;
 mod flux;
+mod flux_requests;
 mod golden;
 mod influxql;
 mod metrics;

@@ -16,13 +16,15 @@ enum Refusal {
     Unauthorized(&'static str),
     /// 403 with this message.
     Forbidden(&'static str),
+    /// 404 with this message behind the words for where: what may not be seen is not there.
+    NotFound(&'static str),
     /// 200 and a list under this key without what the token may not see.
     EmptyList(&'static str),
     /// The route is for everybody with a token.
     None,
 }
 
-use Refusal::{EmptyList, Forbidden, Unauthorized};
+use Refusal::{EmptyList, Forbidden, NotFound, Unauthorized};
 
 /// Method, route, body, the permission that suffices (action, type, its id and whether it is bound to `o`), the status
 /// with it, and what happens without it. `{id}` in a route is filled by its kind, `{user_id}` by a second user.
@@ -34,7 +36,7 @@ type Needed = (&'static str, &'static str, &'static str, bool);
 const MEMBER: &str = r#"{"id":"<second>"}"#;
 
 fn rows() -> Vec<Row> {
-    [organisation_rows(), bucket_rows(), other_rows()].into_iter().flatten().collect()
+    [organisation_rows(), bucket_rows(), other_rows(), flux_rows()].into_iter().flatten().collect()
 }
 
 /// A permission on all of a kind.
@@ -162,6 +164,17 @@ fn other_rows() -> Vec<Row> {
     ]
 }
 
+fn flux_rows() -> Vec<Row> {
+    let script = r#"{"query":"from(bucket: \"b\") |> range(start: -1h)"}"#;
+    vec![
+        ("POST", "/api/v2/query", script, bucket("read"), 200, NotFound("could not find bucket \"b\"")),
+        ("POST", "/api/v2/query/ast", script, all("read", "labels"), 200, Refusal::None),
+        ("POST", "/api/v2/query/analyze", script, all("read", "labels"), 200, Refusal::None),
+        ("GET", "/api/v2/query/suggestions", "", all("read", "labels"), 200, Refusal::None),
+        ("GET", "/api/v2/query/suggestions/{name}", "", all("read", "labels"), 200, Refusal::None),
+    ]
+}
+
 /// A server with a second user, and the text that fills a row's placeholders.
 struct Stage {
     server: TestServer,
@@ -196,10 +209,12 @@ impl Stage {
             "authorizations" => "<auth>",
             _ => "",
         };
-        let mut address = self.fill(&route.replace("{id}", id).replace("{user_id}", "<second>"));
+        let mut address =
+            self.fill(&route.replace("{id}", id).replace("{user_id}", "<second>").replace("{name}", "filter"));
         match (*method, *route) {
             ("GET", "/api/v3/query_sql") => address.push_str("?db=b&q=SELECT+1"),
             ("GET", "/api/v3/query_influxql") => address.push_str("?db=b&q=SHOW+MEASUREMENTS"),
+            (_, "/api/v2/query") => address.push_str("?org=o"),
             (_, "/api/v2/write" | "/api/v2/delete") => address.push_str("?org=o&bucket=b"),
             _ => {}
         }
@@ -244,6 +259,9 @@ async fn a_token_without_the_permission_is_refused() {
                     check(401, "unauthorized", &format!("{} is unauthorized", stage.fill(permission)));
                 }
                 Forbidden(message) => check(403, "forbidden", message),
+                NotFound(message) => {
+                    check(404, "not found", &format!("failed to initialize execute state: {message}"));
+                }
                 EmptyList(key) => {
                     assert_eq!(answer.status, 200, "{description}");
                     assert_eq!(answer.json()[key], serde_json::json!([]), "{description}");
@@ -300,6 +318,7 @@ async fn another_organisation_is_out_of_reach() {
             }
             Unauthorized(_) => assert_eq!(answer.status, 401, "{description}"),
             // The token's own organisation has no such bucket.
+            NotFound(_) => assert_eq!(answer.status, 404, "{description}"),
             Forbidden(_) => assert!(matches!(answer.status, 403 | 404), "{description}"),
         }
     }

@@ -39,6 +39,7 @@ mod conversion;
 mod csv;
 pub(super) mod filter;
 pub(super) mod group;
+mod influxdb;
 mod map;
 mod pivot;
 mod rows;
@@ -68,6 +69,7 @@ pub(super) const PRELUDES: &[(&str, &str)] = &[
     ("universe", include_str!("../prelude/universe.flux")),
     ("array", include_str!("../prelude/array.flux")),
     ("csv", include_str!("../prelude/csv.flux")),
+    ("influxdata/influxdb", include_str!("../prelude/influxdata/influxdb.flux")),
     ("experimental/table", include_str!("../prelude/experimental/table.flux")),
 ];
 
@@ -79,6 +81,7 @@ const FAMILIES: &[(&str, Functions)] = &[
     ("universe", conversion::FUNCTIONS),
     ("universe", filter::FUNCTIONS),
     ("universe", group::FUNCTIONS),
+    ("universe", influxdb::UNIVERSE),
     ("universe", map::FUNCTIONS),
     ("universe", pivot::FUNCTIONS),
     ("universe", rows::FUNCTIONS),
@@ -87,6 +90,7 @@ const FAMILIES: &[(&str, Functions)] = &[
     ("universe", window::FUNCTIONS),
     ("array", array::FUNCTIONS),
     ("csv", csv::FUNCTIONS),
+    ("influxdata/influxdb", influxdb::FUNCTIONS),
     ("experimental/table", table::FUNCTIONS),
 ];
 

@@ -186,6 +186,27 @@ impl Type {
         }
     }
 
+    /// One word for it.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Any | Self::Variable(_) => "any",
+            Self::Bool => "bool",
+            Self::Int => "int",
+            Self::UInt => "uint",
+            Self::Float => "float",
+            Self::String => "string",
+            Self::Time => "time",
+            Self::Duration => "duration",
+            Self::Regexp => "regexp",
+            Self::Bytes => "bytes",
+            Self::Array(_) => "array",
+            Self::Record(_) => "object",
+            Self::Stream(_) => "stream",
+            Self::Function(_) => "function",
+            Self::Package(_) => "package",
+        }
+    }
+
     fn with_kind(&self) -> String {
         match self {
             Self::Array(_) => format!("{self} (array)"),

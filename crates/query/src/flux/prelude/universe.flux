@@ -47,6 +47,19 @@ builtin from : (
         ?host: string,
         ?token: string,
     ) => stream[A]
+builtin to : (
+        <-tables: stream[A],
+        ?bucket: string,
+        ?bucketID: string,
+        ?org: string,
+        ?orgID: string,
+        ?host: string,
+        ?token: string,
+        ?timeColumn: string,
+        ?measurementColumn: string,
+        ?tagColumns: [string],
+        ?fieldFn: (r: A) => B,
+    ) => stream[A]
 builtin range : (<-tables: stream[A], start: B, ?stop: C) => stream[A]
 builtin filter : (<-tables: stream[A], fn: (r: A) => bool, ?onEmpty: string) => stream[A]
 builtin yield : (<-tables: stream[A], ?name: string) => stream[A]

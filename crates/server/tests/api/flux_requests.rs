@@ -1,0 +1,168 @@
+//! What requests with Flux may look like: bodies, dialects, parameters, preferences, writing, and the tools of editors.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use axum::body::Body;
+use http::Request;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, TOKEN, TestServer};
+
+const HEAD: &str = "import \"array\"\n";
+
+async fn post(server: &TestServer, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    let mut request = Request::builder().method("POST").uri("/api/v2/query?org=o");
+    request = request.header("authorization", format!("Token {TOKEN}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    server.send(request.body(body.into()).unwrap()).await
+}
+
+async fn run(server: &TestServer, script: &str) -> Answer {
+    post(server, &[("content-type", "application/vnd.flux")], script.to_owned()).await
+}
+
+async fn run_json(server: &TestServer, body: &Value) -> Answer {
+    post(server, &[], body.to_string()).await
+}
+
+fn rows(script: &str) -> String {
+    format!("{HEAD}array.from(rows: [{{a: 1, b: \"x, y\"}}, {{a: 2, b: \"\"}}]){script}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_and_dialects() {
+    let server = TestServer::start(&[]).await;
+    let plain = ",result,table,a,b\r\n,_result,0,1,\"x, y\"\r\n,_result,0,2,\r\n\r\n";
+    let answer = run(&server, &rows("")).await;
+    assert_eq!((answer.status, answer.text().as_str()), (200, plain));
+    assert_eq!(answer.header("content-type"), "text/csv; charset=utf-8");
+    let query = rows("");
+    // What is not known is ignored.
+    let same = json!({ "query": query, "type": "flux", "dialect": { "quoteChar": "\"" }, "other": 1 });
+    assert_eq!(run_json(&server, &same).await.text(), plain);
+    let dialect = json!({ "header": false, "delimiter": ";", "annotations": ["group", "default"] });
+    let answer = run_json(&server, &json!({ "query": query, "dialect": dialect })).await;
+    assert_eq!(answer.text(), "#group;false;false;false;false\r\n#default;_result;;;\r\n;;0;1;x, y\r\n;;0;2;\r\n\r\n");
+    for (body, message) in [
+        (json!({}), "failed to decode request body: request body requires either query or AST"),
+        (json!({ "query": "1", "type": "sql" }), "failed to decode request body: unknown query type: sql"),
+        (
+            json!({ "query": "1", "dialect": { "annotations": ["x"] } }),
+            "failed to decode request body: unknown dialect annotation type: x",
+        ),
+        (json!({ "query": "a(" }), "compilation failed: error @1:1-1:3: expected RPAREN, got EOF"),
+        (json!({ "query": "x" }), "error @1:1-1:2: undefined identifier x"),
+    ] {
+        let answer = run_json(&server, &body).await;
+        assert_eq!((answer.status, &answer.json()), (400, &json!({ "code": "invalid", "message": message })), "{body}");
+    }
+}
+
+/// The tree of a script as JSON.
+async fn tree(server: &TestServer, text: &str) -> Value {
+    let body = json!({ "query": text }).to_string();
+    server.call("POST", "/api/v2/query/ast", body).await.json()["ast"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_options_and_trees() {
+    let server = TestServer::start(&[]).await;
+    let script = format!("{HEAD}array.from(rows: [{{a: params.n, t: now(), v: v.x}}])");
+    let external = tree(&server, "option v = {x: 7}").await["files"][0].clone();
+    let now = "2026-01-01T00:00:00Z";
+    let expected = format!(",result,table,a,t,v\r\n,_result,0,5,{now},7\r\n\r\n");
+    let body = json!({ "query": script, "params": { "n": 5 }, "extern": external, "now": now });
+    assert_eq!(run_json(&server, &body).await.text(), expected);
+    let body = json!({ "ast": tree(&server, &script).await, "params": { "n": 5 }, "extern": external, "now": now });
+    assert_eq!(run_json(&server, &body).await.text(), expected);
+    let answer = server.call("POST", "/api/v2/query/ast", r#"{"query":"a("}"#).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.text().contains("invalid AST: "), "{}", answer.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_behind_the_first_table_are_a_table() {
+    let server = TestServer::start(&[]).await;
+    let script = format!(
+        "{HEAD}data = array.from(rows: [{{a: 1, g: \"x\"}}, {{a: 0, g: \"y\"}}]) |> group(columns: [\"g\"])\n\
+         data |> yield(name: \"first\")\ndata |> map(fn: (r) => ({{b: 1 / r.a}})) |> yield(name: \"second\")"
+    );
+    let answer = run(&server, &script).await;
+    assert_eq!(answer.status, 200);
+    let (head, error) =
+        answer.text().split_once("\r\n,error,reference\r\n").map(|(l, r)| (l.to_owned(), r.to_owned())).unwrap();
+    assert!(head.starts_with(",result,table,a,g\r\n,first,0,1,x\r\n"), "{head}");
+    assert!(error.contains("failed to evaluate map function: cannot divide by zero"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wants_nothing_gets_errors_only() {
+    let server = TestServer::start(&[]).await;
+    for wish in ["return-no-content", "return-no-content-with-error"] {
+        let headers = [("content-type", "application/vnd.flux"), ("prefer", wish)];
+        let answer = post(&server, &headers, rows("")).await;
+        assert_eq!((answer.status, answer.text().as_str()), (204, ""));
+        assert_eq!(post(&server, &headers, "from(bucket: \"b\")").await.status, 400);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scripts_write_points() {
+    let server = TestServer::start(&[]).await;
+    let lines = "m,t=a f=1.5,s=\"x \\\"y\\\"\" 1000000000\nm,t=b f=2 2000000000";
+    assert_eq!(server.call("POST", "/api/v2/write?org=o&bucket=b", lines).await.status, 204);
+    let range = "from(bucket: \"b\") |> range(start: 0, stop: 10)";
+    let script = format!("{range} |> set(key: \"_measurement\", value: \"n 1\") |> to(bucket: \"b\", org: \"o\")");
+    assert_eq!(run(&server, &script).await.status, 200);
+    let filter = "filter(fn: (r) => r._measurement == \"n 1\" and r._field == \"s\")";
+    let read = format!("{range} |> {filter} |> keep(columns: [\"_value\", \"t\", \"_time\"])");
+    let expected = ",result,table,_time,_value,t\r\n,_result,0,1970-01-01T00:00:01Z,\"x \"\"y\"\"\",a\r\n\r\n";
+    assert_eq!(run(&server, &read).await.text(), expected);
+    let count = "import \"influxdata/influxdb\"\n\
+                 influxdb.cardinality(bucket: \"b\", start: 0, stop: 10, predicate: (r) => r.t == \"a\")";
+    assert_eq!(run(&server, count).await.text(), ",result,table,_value\r\n,_result,0,4\r\n\r\n");
+    // Who may only read writes nothing.
+    let permission = r#"[{"action":"read","resource":{"type":"buckets","id":"<bucket>","orgID":"<org>"}}]"#;
+    let token = server.token(permission).await;
+    let request = Request::builder().method("POST").uri("/api/v2/query?org=o");
+    let request = request.header("authorization", format!("Token {token}"));
+    let request = request.header("content-type", "application/vnd.flux").body(Body::from(script)).unwrap();
+    assert_eq!(server.send(request).await.status, 404);
+    let names = run(
+        &server,
+        "buckets() |> filter(fn: (r) => r.name == \"b\") |> keep(columns: [\"name\", \"retentionPeriod\"])",
+    )
+    .await;
+    assert_eq!(names.text(), ",result,table,name,retentionPeriod\r\n,_result,0,b,0\r\n\r\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_are_errors_that_name_them() {
+    let server = TestServer::start(&[]).await;
+    let deep = "f = (g, n) => if n == 0 then 0 else g(g: g, n: n - 1)\nx = f(g: f, n: 1000000)";
+    let answer = run(&server, deep).await;
+    assert!(answer.text().contains("calls and expressions stand in each other deeper than"), "{}", answer.text());
+    let timed = "map(fn: (r) => ({_time: 2026-01-01T00:00:00Z, v: r.a})) |> range(start: 0, stop: 2030-01-01)";
+    let windows = rows(&format!("|> {timed} |> window(every: 1ms, createEmpty: true)"));
+    let answer = run(&server, &windows).await;
+    assert!(answer.text().contains("windows, the limit for a table"), "{}", answer.text());
+    assert_eq!(run(&server, &rows("")).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn editors_get_help() {
+    let server = TestServer::start(&[]).await;
+    let analyze = |query: &str| json!({ "query": query, "type": "flux" }).to_string();
+    let answer = server.call("POST", "/api/v2/query/analyze", analyze("from(bucket: \"b\")\n  |> foo()")).await;
+    let error = json!({ "line": 2, "column": 6, "character": 0, "message": "undefined identifier foo" });
+    assert_eq!(answer.json(), json!({ "errors": [error] }));
+    assert_eq!(server.call("POST", "/api/v2/query/analyze", analyze("x = 1")).await.json(), json!({ "errors": [] }));
+    let answer = server.call("GET", "/api/v2/query/suggestions/limit", "").await;
+    let expected = json!({ "name": "limit", "params": { "tables": "stream", "n": "int", "offset": "int" } });
+    assert_eq!(answer.json(), expected);
+    let all = server.call("GET", "/api/v2/query/suggestions", "").await.json();
+    assert!(all["funcs"].as_array().unwrap().contains(&expected));
+    assert_eq!(server.call("GET", "/api/v2/query/suggestions/nothing", "").await.status, 404);
+}
