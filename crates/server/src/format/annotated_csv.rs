@@ -206,9 +206,8 @@ fn write_value(text: &mut String, value: &Value) {
 
 /// Writes a cell, in quotes where Go's `encoding/csv` puts it into quotes.
 fn write_cell(text: &mut String, cell: &str, delimiter: char) {
-    let needs_quotes = cell == "\\."
-        || cell.starts_with(char::is_whitespace)
-        || cell.contains(|character: char| character == delimiter || matches!(character, '"' | '\r' | '\n'));
+    let needs_quotes =
+        cell == "\\." || cell.starts_with(char::is_whitespace) || cell.contains([delimiter, '"', '\r', '\n']);
     if !needs_quotes {
         text.push_str(cell);
         return;
@@ -223,4 +222,50 @@ fn write_cell(text: &mut String, cell: &str, delimiter: char) {
         }
     }
     text.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_quoted_as_go_does() {
+        let check = |cell: &str, expected: &str| {
+            let mut text = String::new();
+            write_cell(&mut text, cell, ',');
+            assert_eq!(text, expected, "{cell:?}");
+        };
+        check("", "");
+        check("a b", "a b");
+        check(" a", "\" a\"");
+        check("a,b", "\"a,b\"");
+        check("a\"b", "\"a\"\"b\"");
+        check("a\r\nb", "\"a\r\nb\"");
+        check("a\nb", "\"a\r\nb\"");
+        check("\\.", "\"\\.\"");
+    }
+
+    #[test]
+    fn values_have_no_exponent() {
+        let check = |value: Value, expected: &str| {
+            let mut text = String::new();
+            write_value(&mut text, &value);
+            assert_eq!(text, expected);
+        };
+        check(Value::Float(1e21), "1000000000000000000000");
+        check(Value::Float(f64::INFINITY), "+Inf");
+        check(Value::Float(f64::NAN), "NaN");
+        check(Value::Time(1_500_000_000), "1970-01-01T00:00:01.5Z");
+        check(Value::Null, "");
+    }
+
+    #[test]
+    fn an_error_is_a_table_with_the_wanted_annotations() {
+        let annotations = [Some(Annotation::Datatype), Some(Annotation::Group), Some(Annotation::Default)];
+        let encoder = Encoder::new(Dialect { annotations, ..Dialect::default() });
+        let mut text = String::new();
+        encoder.error("a, b", &mut text);
+        let head = "\r\n#datatype,string,string\r\n#group,true,true\r\n#default,,\r\n,error,reference\r\n";
+        assert_eq!(text, format!("{head},\"a, b\",\r\n"));
+    }
 }

@@ -257,11 +257,14 @@ impl fmt::Display for Type {
     }
 }
 
+/// The types of a package's members by name.
+pub(super) type Members = Arc<HashMap<Text, Type>>;
+
 /// The types of all packages that were looked at, for the whole process.
-static PACKAGES: LazyLock<Mutex<HashMap<Text, Arc<HashMap<Text, Type>>>>> = LazyLock::new(Mutex::default);
+static PACKAGES: LazyLock<Mutex<HashMap<Text, Members>>> = LazyLock::new(Mutex::default);
 
 /// The types of a package's members; none if there is no such package.
-pub(super) fn package_types(path: &str) -> Result<Option<Arc<HashMap<Text, Type>>>> {
+pub(super) fn package_types(path: &str) -> Result<Option<Members>> {
     if let Some(types) = lock(&PACKAGES).get(path) {
         return Ok(Some(Arc::clone(types)));
     }
