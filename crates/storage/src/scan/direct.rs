@@ -154,7 +154,7 @@ impl OpenFile {
     /// Which bytes of a column chunk are needed; neighbouring pages are one range.
     fn ranges(&self, group: usize, leaf: usize, selection: Option<&RowSelection>) -> Vec<std::ops::Range<u64>> {
         let (start, len) = self.metadata().row_group(group).column(leaf).byte_range();
-        let whole = || vec![start..start + len];
+        let whole = || std::iter::once(start..start + len).collect();
         let (Some(selection), Some(pages)) = (selection, page_locations(self.metadata(), group, leaf)) else {
             return whole();
         };
