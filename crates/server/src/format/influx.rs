@@ -325,6 +325,13 @@ fn json_float(text: &mut String, value: f64) {
 
 fn json_text(text: &mut String, value: &str) {
     text.push('"');
+    // U+2028 and U+2029 begin with this byte.
+    let is_special = |byte: u8| byte < 0x20 || matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&' | 0xe2);
+    if !value.bytes().any(is_special) {
+        text.push_str(value);
+        text.push('"');
+        return;
+    }
     for character in value.chars() {
         match character {
             '"' => text.push_str("\\\""),
