@@ -6,7 +6,7 @@
 //!    The declaration is checked before a script runs: names, which may be missing, the piped one, types of constants.
 //!    A constant is a line of Flux: `pi = 3.141592653589793`. An option is `option x = …`.
 //! 3. Write `fn limit(call: &mut Call<'_>) -> Result<Value>` in the package's file and add `("limit", limit)` to its
-//!    table of `FUNCTIONS`, which a new file gives to [`FAMILIES`]; a new package's text goes to [`PRELUDES`].
+//!    table of `FUNCTIONS`, which a new file gives to `FAMILIES`; a new package's text goes to `PRELUDES`.
 //! 4. Add its case to the conformance texts in `tests/golden/flux`, and its line to docs/flux.md.
 //!
 //! # Arguments
@@ -27,7 +27,7 @@
 //! A [`Table`] is made from another with `take`, `slice`, `with_column`, `of_key` (one row of the key's columns, for
 //! aggregates) or `with` (another key, other columns). Every column of a key has to be a column. A column is a
 //! [`Vector`]; make one with [`VectorBuilder`](super::vector::VectorBuilder) or `Vector::from_values`. [`value_column`]
-//! and [`aggregate`] have InfluxDB's errors for columns that are not there or are part of the key. Functions of the
+//! and `aggregate` have InfluxDB's errors for columns that are not there or are part of the key. Functions of the
 //! script that are called for rows are [`RowFunction`](super::interpret::RowFunction)s. Long loops call
 //! [`Runtime::step`](super::runtime::Runtime::step), so that they end with the query.
 
