@@ -16,8 +16,8 @@ use std::ops::Range;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
@@ -406,61 +406,30 @@ impl std::fmt::Display for DurableLocalStore {
     }
 }
 
-type Answer<'a, T> = BoxFuture<'a, Result<T>>;
-
+#[async_trait]
 impl ObjectStore for DurableLocalStore {
-    fn put_opts<'a, 'b, 'c>(
-        &'a self,
-        location: &'b Path,
-        payload: PutPayload,
-        options: PutOptions,
-    ) -> Answer<'c, PutResult>
-    where
-        'a: 'c,
-        'b: 'c,
-        Self: 'c,
-    {
-        Box::pin(async move {
-            let result = self.files.put_opts(location, payload, options).await?;
-            self.sync(location).await?;
-            Ok(result)
-        })
+    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        let result = self.files.put_opts(location, payload, options).await?;
+        self.sync(location).await?;
+        Ok(result)
     }
 
-    fn put_multipart_opts<'a, 'b, 'c>(
-        &'a self,
-        location: &'b Path,
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
         options: PutMultipartOptions,
-    ) -> Answer<'c, Box<dyn MultipartUpload>>
-    where
-        'a: 'c,
-        'b: 'c,
-        Self: 'c,
-    {
-        Box::pin(async move {
-            let upload = self.files.put_multipart_opts(location, options).await?;
-            let upload = DurableUpload { upload, store: self.clone(), location: location.clone() };
-            Ok(Box::new(upload) as Box<dyn MultipartUpload>)
-        })
+    ) -> Result<Box<dyn MultipartUpload>> {
+        let upload = self.files.put_multipart_opts(location, options).await?;
+        let upload = DurableUpload { upload, store: self.clone(), location: location.clone() };
+        Ok(Box::new(upload))
     }
 
-    fn get_opts<'a, 'b, 'c>(&'a self, location: &'b Path, options: GetOptions) -> Answer<'c, GetResult>
-    where
-        'a: 'c,
-        'b: 'c,
-        Self: 'c,
-    {
-        self.files.get_opts(location, options)
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.files.get_opts(location, options).await
     }
 
-    fn get_ranges<'a, 'b, 'd, 'c>(&'a self, location: &'b Path, ranges: &'d [Range<u64>]) -> Answer<'c, Vec<Bytes>>
-    where
-        'a: 'c,
-        'b: 'c,
-        'd: 'c,
-        Self: 'c,
-    {
-        self.files.get_ranges(location, ranges)
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.files.get_ranges(location, ranges).await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
@@ -475,39 +444,18 @@ impl ObjectStore for DurableLocalStore {
         self.files.list_with_offset(prefix, offset)
     }
 
-    fn list_with_delimiter<'a, 'b, 'c>(&'a self, prefix: Option<&'b Path>) -> Answer<'c, ListResult>
-    where
-        'a: 'c,
-        'b: 'c,
-        Self: 'c,
-    {
-        self.files.list_with_delimiter(prefix)
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.files.list_with_delimiter(prefix).await
     }
 
-    fn copy_opts<'a, 'b, 'd, 'c>(&'a self, from: &'b Path, to: &'d Path, options: CopyOptions) -> Answer<'c, ()>
-    where
-        'a: 'c,
-        'b: 'c,
-        'd: 'c,
-        Self: 'c,
-    {
-        Box::pin(async move {
-            self.files.copy_opts(from, to, options).await?;
-            self.sync(to).await
-        })
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.files.copy_opts(from, to, options).await?;
+        self.sync(to).await
     }
 
-    fn rename_opts<'a, 'b, 'd, 'c>(&'a self, from: &'b Path, to: &'d Path, options: RenameOptions) -> Answer<'c, ()>
-    where
-        'a: 'c,
-        'b: 'c,
-        'd: 'c,
-        Self: 'c,
-    {
-        Box::pin(async move {
-            self.files.rename_opts(from, to, options).await?;
-            self.sync(to).await
-        })
+    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
+        self.files.rename_opts(from, to, options).await?;
+        self.sync(to).await
     }
 }
 
@@ -519,29 +467,20 @@ struct DurableUpload {
     location: Path,
 }
 
+#[async_trait]
 impl MultipartUpload for DurableUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
         self.upload.put_part(data)
     }
 
-    fn complete<'a, 'c>(&'a mut self) -> Answer<'c, PutResult>
-    where
-        'a: 'c,
-        Self: 'c,
-    {
-        Box::pin(async move {
-            let result = self.upload.complete().await?;
-            self.store.sync(&self.location).await?;
-            Ok(result)
-        })
+    async fn complete(&mut self) -> Result<PutResult> {
+        let result = self.upload.complete().await?;
+        self.store.sync(&self.location).await?;
+        Ok(result)
     }
 
-    fn abort<'a, 'c>(&'a mut self) -> Answer<'c, ()>
-    where
-        'a: 'c,
-        Self: 'c,
-    {
-        self.upload.abort()
+    async fn abort(&mut self) -> Result<()> {
+        self.upload.abort().await
     }
 }
 

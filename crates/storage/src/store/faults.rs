@@ -7,10 +7,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use futures::{FutureExt, StreamExt};
 use object_store::memory::InMemory;
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
@@ -188,78 +188,42 @@ impl std::fmt::Display for FaultyStore {
     }
 }
 
-type Answer<'a, R> = BoxFuture<'a, Result<R>>;
-
+#[async_trait]
 impl ObjectStore for FaultyStore {
-    fn put_opts<'a, 'b, 'c>(
-        &'a self,
-        location: &'b Path,
-        payload: PutPayload,
-        options: PutOptions,
-    ) -> Answer<'c, PutResult>
-    where
-        'a: 'c,
-        'b: 'c,
-        Self: 'c,
-    {
-        async move {
-            let fate = self.fate(|asked| asked.puts += 1);
-            if fate == Fate::Late {
-                self.state.lock().late.push((location.clone(), payload.clone()));
-            }
-            self.request(fate, self.objects.put_opts(location, payload, options)).await
+    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        let fate = self.fate(|asked| asked.puts += 1);
+        if fate == Fate::Late {
+            self.state.lock().late.push((location.clone(), payload.clone()));
         }
-        .boxed()
+        self.request(fate, self.objects.put_opts(location, payload, options)).await
     }
 
-    fn put_multipart_opts<'a, 'b, 'c>(
-        &'a self,
-        _location: &'b Path,
+    async fn put_multipart_opts(
+        &self,
+        _location: &Path,
         _options: PutMultipartOptions,
-    ) -> Answer<'c, Box<dyn MultipartUpload>>
-    where
-        'a: 'c,
-        'b: 'c,
-        Self: 'c,
-    {
+    ) -> Result<Box<dyn MultipartUpload>> {
         let implementer = self.to_string();
-        async move { Err(Error::NotImplemented { operation: "put_multipart_opts".to_owned(), implementer }) }.boxed()
+        Err(Error::NotImplemented { operation: "put_multipart_opts".to_owned(), implementer })
     }
 
-    fn get_opts<'a, 'b, 'c>(&'a self, location: &'b Path, options: GetOptions) -> Answer<'c, GetResult>
-    where
-        'a: 'c,
-        'b: 'c,
-        Self: 'c,
-    {
-        async move {
-            let is_head = options.head;
-            let fate = self.fate(|asked| if is_head { asked.heads += 1 } else { asked.gets += 1 });
-            let result = self.request(fate, self.objects.get_opts(location, options)).await?;
-            if fate != Fate::BrokenOff || is_head {
-                return Ok(result);
-            }
-            let (meta, range, attributes) = (result.meta.clone(), result.range.clone(), result.attributes.clone());
-            let bytes = result.bytes().await?;
-            let bytes: Bytes = bytes.slice(..bytes.len() / 2);
-            let payload = GetResultPayload::Stream(stream::once(async { Ok(bytes) }).boxed());
-            Ok(GetResult { payload, meta, range, attributes })
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        let is_head = options.head;
+        let fate = self.fate(|asked| if is_head { asked.heads += 1 } else { asked.gets += 1 });
+        let result = self.request(fate, self.objects.get_opts(location, options)).await?;
+        if fate != Fate::BrokenOff || is_head {
+            return Ok(result);
         }
-        .boxed()
+        let (meta, range, attributes) = (result.meta.clone(), result.range.clone(), result.attributes.clone());
+        let bytes = result.bytes().await?;
+        let bytes: Bytes = bytes.slice(..bytes.len() / 2);
+        let payload = GetResultPayload::Stream(stream::once(async { Ok(bytes) }).boxed());
+        Ok(GetResult { payload, meta, range, attributes })
     }
 
-    fn get_ranges<'a, 'b, 'd, 'c>(&'a self, location: &'b Path, ranges: &'d [Range<u64>]) -> Answer<'c, Vec<Bytes>>
-    where
-        'a: 'c,
-        'b: 'c,
-        'd: 'c,
-        Self: 'c,
-    {
-        async move {
-            let fate = self.fate(|asked| asked.gets += ranges.len());
-            self.request(fate, self.objects.get_ranges(location, ranges)).await
-        }
-        .boxed()
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let fate = self.fate(|asked| asked.gets += ranges.len());
+        self.request(fate, self.objects.get_ranges(location, ranges)).await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
@@ -281,91 +245,35 @@ impl ObjectStore for FaultyStore {
         self.objects.list(prefix)
     }
 
-    fn list_with_delimiter<'a, 'b, 'c>(&'a self, prefix: Option<&'b Path>) -> Answer<'c, ListResult>
-    where
-        'a: 'c,
-        'b: 'c,
-        Self: 'c,
-    {
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         self.state.lock().asked.lists += 1;
-        self.objects.list_with_delimiter(prefix)
+        self.objects.list_with_delimiter(prefix).await
     }
 
-    fn copy_opts<'a, 'b, 'd, 'c>(&'a self, from: &'b Path, to: &'d Path, options: CopyOptions) -> Answer<'c, ()>
-    where
-        'a: 'c,
-        'b: 'c,
-        'd: 'c,
-        Self: 'c,
-    {
-        self.objects.copy_opts(from, to, options)
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.objects.copy_opts(from, to, options).await
     }
 }
 
+#[async_trait]
 impl MultipartStore for FaultyStore {
-    fn create_multipart<'a, 'b, 'c>(&'a self, path: &'b Path) -> Answer<'c, MultipartId>
-    where
-        'a: 'c,
-        'b: 'c,
-        Self: 'c,
-    {
-        async move {
-            let fate = self.fate(|asked| asked.puts += 1);
-            self.request(fate, self.objects.create_multipart(path)).await
-        }
-        .boxed()
+    async fn create_multipart(&self, path: &Path) -> Result<MultipartId> {
+        let fate = self.fate(|asked| asked.puts += 1);
+        self.request(fate, self.objects.create_multipart(path)).await
     }
 
-    fn put_part<'a, 'b, 'd, 'c>(
-        &'a self,
-        path: &'b Path,
-        id: &'d MultipartId,
-        part_idx: usize,
-        data: PutPayload,
-    ) -> Answer<'c, PartId>
-    where
-        'a: 'c,
-        'b: 'c,
-        'd: 'c,
-        Self: 'c,
-    {
-        async move {
-            let fate = self.fate(|asked| asked.puts += 1);
-            self.request(fate, self.objects.put_part(path, id, part_idx, data)).await
-        }
-        .boxed()
+    async fn put_part(&self, path: &Path, id: &MultipartId, part_idx: usize, data: PutPayload) -> Result<PartId> {
+        let fate = self.fate(|asked| asked.puts += 1);
+        self.request(fate, self.objects.put_part(path, id, part_idx, data)).await
     }
 
-    fn complete_multipart<'a, 'b, 'd, 'c>(
-        &'a self,
-        path: &'b Path,
-        id: &'d MultipartId,
-        parts: Vec<PartId>,
-    ) -> Answer<'c, PutResult>
-    where
-        'a: 'c,
-        'b: 'c,
-        'd: 'c,
-        Self: 'c,
-    {
-        async move {
-            let fate = self.fate(|asked| asked.puts += 1);
-            self.request(fate, self.objects.complete_multipart(path, id, parts)).await
-        }
-        .boxed()
+    async fn complete_multipart(&self, path: &Path, id: &MultipartId, parts: Vec<PartId>) -> Result<PutResult> {
+        let fate = self.fate(|asked| asked.puts += 1);
+        self.request(fate, self.objects.complete_multipart(path, id, parts)).await
     }
 
-    fn abort_multipart<'a, 'b, 'd, 'c>(&'a self, path: &'b Path, id: &'d MultipartId) -> Answer<'c, ()>
-    where
-        'a: 'c,
-        'b: 'c,
-        'd: 'c,
-        Self: 'c,
-    {
-        async move {
-            let fate = self.fate(|asked| asked.deletes += 1);
-            self.request(fate, self.objects.abort_multipart(path, id)).await
-        }
-        .boxed()
+    async fn abort_multipart(&self, path: &Path, id: &MultipartId) -> Result<()> {
+        let fate = self.fate(|asked| asked.deletes += 1);
+        self.request(fate, self.objects.abort_multipart(path, id)).await
     }
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
@@ -372,78 +373,45 @@ impl<T: CloudStore> std::fmt::Display for RetryingStore<T> {
     }
 }
 
-type Answer<'a, R> = BoxFuture<'a, Result<R>>;
-
+#[async_trait]
 impl<T: CloudStore> ObjectStore for RetryingStore<T> {
-    fn put_opts<'a, 'b, 'c>(
-        &'a self,
-        location: &'b Path,
-        payload: PutPayload,
-        options: PutOptions,
-    ) -> Answer<'c, PutResult>
-    where
-        'a: 'c,
-        'b: 'c,
-        Self: 'c,
-    {
-        async move { self.shared.put(location, &payload, &options).await }.boxed()
+    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        self.shared.put(location, &payload, &options).await
     }
 
-    fn put_multipart_opts<'a, 'b, 'c>(
-        &'a self,
-        location: &'b Path,
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
         _options: PutMultipartOptions,
-    ) -> Answer<'c, Box<dyn MultipartUpload>>
-    where
-        'a: 'c,
-        'b: 'c,
-        Self: 'c,
-    {
-        async move {
-            let create = |_| self.shared.inner.create_multipart(location);
-            let id = self.shared.run(StoreOperation::Put, create).await?;
-            let (shared, path) = (Arc::clone(&self.shared), location.clone());
-            let upload = Arc::new(Upload { shared, path, id, parts: Mutex::default() });
-            Ok(Box::new(RetryingUpload { upload, next_part: 0, size_bytes: 0 }) as Box<dyn MultipartUpload>)
-        }
-        .boxed()
+    ) -> Result<Box<dyn MultipartUpload>> {
+        let create = |_| self.shared.inner.create_multipart(location);
+        let id = self.shared.run(StoreOperation::Put, create).await?;
+        let (shared, path) = (Arc::clone(&self.shared), location.clone());
+        let upload = Arc::new(Upload { shared, path, id, parts: Mutex::default() });
+        Ok(Box::new(RetryingUpload { upload, next_part: 0, size_bytes: 0 }))
     }
 
-    fn get_opts<'a, 'b, 'c>(&'a self, location: &'b Path, options: GetOptions) -> Answer<'c, GetResult>
-    where
-        'a: 'c,
-        'b: 'c,
-        Self: 'c,
-    {
-        async move {
-            let Some(GetRange::Bounded(range)) = options.range.clone() else {
-                let get = |_| self.shared.inner.get_opts(location, options.clone());
-                return self.shared.run(StoreOperation::Other, get).await;
-            };
-            // Read to its end here, so that an answer that breaks off is asked for again.
-            let bytes = self.shared.get_range(location, range.clone()).await?;
-            let meta = ObjectMeta {
-                location: location.clone(),
-                last_modified: chrono::DateTime::UNIX_EPOCH,
-                size: range.end,
-                e_tag: None,
-                version: None,
-            };
-            let payload = GetResultPayload::Stream(stream::once(async { Ok(bytes) }).boxed());
-            Ok(GetResult { payload, meta, range, attributes: Attributes::new() })
-        }
-        .boxed()
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        let Some(GetRange::Bounded(range)) = options.range.clone() else {
+            let get = |_| self.shared.inner.get_opts(location, options.clone());
+            return self.shared.run(StoreOperation::Other, get).await;
+        };
+        // Read to its end here, so that an answer that breaks off is asked for again.
+        let bytes = self.shared.get_range(location, range.clone()).await?;
+        let meta = ObjectMeta {
+            location: location.clone(),
+            last_modified: chrono::DateTime::UNIX_EPOCH,
+            size: range.end,
+            e_tag: None,
+            version: None,
+        };
+        let payload = GetResultPayload::Stream(stream::once(async { Ok(bytes) }).boxed());
+        Ok(GetResult { payload, meta, range, attributes: Attributes::new() })
     }
 
-    fn get_ranges<'a, 'b, 'd, 'c>(&'a self, location: &'b Path, ranges: &'d [Range<u64>]) -> Answer<'c, Vec<Bytes>>
-    where
-        'a: 'c,
-        'b: 'c,
-        'd: 'c,
-        Self: 'c,
-    {
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         let get = |range| self.shared.get_range(location, range);
-        coalesce_ranges(ranges, get, OBJECT_STORE_COALESCE_DEFAULT).boxed()
+        coalesce_ranges(ranges, get, OBJECT_STORE_COALESCE_DEFAULT).await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
@@ -467,24 +435,13 @@ impl<T: CloudStore> ObjectStore for RetryingStore<T> {
         self.shared.inner.list_with_offset(prefix, offset)
     }
 
-    fn list_with_delimiter<'a, 'b, 'c>(&'a self, prefix: Option<&'b Path>) -> Answer<'c, ListResult>
-    where
-        'a: 'c,
-        'b: 'c,
-        Self: 'c,
-    {
-        self.shared.inner.list_with_delimiter(prefix)
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.shared.inner.list_with_delimiter(prefix).await
     }
 
-    fn copy_opts<'a, 'b, 'd, 'c>(&'a self, from: &'b Path, to: &'d Path, options: CopyOptions) -> Answer<'c, ()>
-    where
-        'a: 'c,
-        'b: 'c,
-        'd: 'c,
-        Self: 'c,
-    {
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         let copy = move |_| self.shared.inner.copy_opts(from, to, options.clone());
-        async move { self.shared.run(StoreOperation::Other, copy).await }.boxed()
+        self.shared.run(StoreOperation::Other, copy).await
     }
 }
 
@@ -546,6 +503,7 @@ impl<T: CloudStore> Upload<T> {
     }
 }
 
+#[async_trait]
 impl<T: CloudStore> MultipartUpload for RetryingUpload<T> {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
         let (upload, number) = (Arc::clone(&self.upload), self.next_part);
@@ -554,21 +512,13 @@ impl<T: CloudStore> MultipartUpload for RetryingUpload<T> {
         async move { upload.put_part(number, data).await }.boxed()
     }
 
-    fn complete<'a, 'c>(&'a mut self) -> Answer<'c, PutResult>
-    where
-        'a: 'c,
-        Self: 'c,
-    {
+    async fn complete(&mut self) -> Result<PutResult> {
         let size_bytes = self.size_bytes;
-        async move { self.upload.complete(size_bytes).await }.boxed()
+        self.upload.complete(size_bytes).await
     }
 
-    fn abort<'a, 'c>(&'a mut self) -> Answer<'c, ()>
-    where
-        'a: 'c,
-        Self: 'c,
-    {
-        async move { self.upload.abort().await }.boxed()
+    async fn abort(&mut self) -> Result<()> {
+        self.upload.abort().await
     }
 }
 
