@@ -53,7 +53,7 @@ fn lines() -> String {
 }
 
 /// Compares every row of DuckDB with what our SQL says; returns what the program prints.
-async fn compare(server: &Server, python: &Path) -> String {
+pub(crate) async fn compare(server: &Server, python: &Path, environment: &[(&str, String)]) -> String {
     let mut command = Command::new(python);
     command
         .arg(checkout().join("tests/clients/python/lake_equals_sql.py"))
@@ -61,7 +61,8 @@ async fn compare(server: &Server, python: &Path) -> String {
         .env("FRESHET_URL", server.url())
         .env("FRESHET_TOKEN", server.token())
         .env("FRESHET_ORG", server.organisation())
-        .env("FRESHET_BUCKET", server.bucket());
+        .env("FRESHET_BUCKET", server.bucket())
+        .envs(environment.iter().cloned());
     run(command, server.data_dir()).await
 }
 
@@ -91,14 +92,14 @@ async fn after_a_compaction_an_outside_duckdb_sees_each_point_once() {
         server.flush().await;
     }
     server.compact().await;
-    let printed = compare(&server, &python).await;
+    let printed = compare(&server, &python, &[]).await;
     assert!(printed.contains("7 tables"), "{printed}");
     // Again over what is merged already; some of it is in memory when the request comes.
     server.write(overwriting_lines(1)).await;
     server.flush().await;
     server.write(overwriting_lines(3)).await;
     server.compact().await;
-    compare(&server, &python).await;
+    compare(&server, &python, &[]).await;
     server.stop().await;
 }
 
@@ -115,7 +116,7 @@ async fn an_outside_duckdb_reads_the_same_rows() {
         server.write(half).await;
         server.flush().await;
     }
-    let printed = compare(&server, &python).await;
+    let printed = compare(&server, &python, &[]).await;
     assert!(printed.contains("18 tables"), "{printed}");
     // The reader has done no harm.
     server.write("cpu,host=h0,zone=z0 f=1 5").await;

@@ -2,10 +2,10 @@
 
 use reqwest::Method;
 use serde_json::json;
-use testkit::{S3Server, Server, ServerBuilder, python, run, until};
-use tokio::process::Command;
+use testkit::{S3Server, Server, ServerBuilder, python, until};
 
-use crate::{checkout, server};
+use crate::ducklake::compare;
+use crate::server;
 
 fn server_on(s3: &S3Server, prefix: &str) -> ServerBuilder {
     let environment = s3.environment();
@@ -242,16 +242,7 @@ async fn an_outside_duckdb_reads_the_lake_over_s3() {
     server.compact().await;
     delete(&server, "2023-11-14T22:13:20Z", "2023-11-14T22:14:20Z").await;
     server.compact().await;
-    let mut command = Command::new(python);
-    command
-        .arg(checkout().join("tests/clients/python/lake_equals_sql.py"))
-        .arg(server.data_dir().join("catalog.sqlite"))
-        .env("FRESHET_URL", server.url())
-        .env("FRESHET_TOKEN", server.token())
-        .env("FRESHET_ORG", server.organisation())
-        .env("FRESHET_BUCKET", server.bucket())
-        .envs(s3.environment());
-    let printed = run(command, server.data_dir()).await;
+    let printed = compare(&server, &python, &s3.environment()).await;
     assert!(printed.contains("2 tables"), "{printed}");
     server.stop().await;
 }
