@@ -124,10 +124,7 @@ impl QueryEngine {
     /// Runs a SQL query over `snapshot`. Returns when the first batch is there, so that most errors come before any
     /// row. The query ends when the result is dropped.
     pub async fn sql(&self, snapshot: Snapshot, request: SqlRequest) -> Result<QueryResult, QueryError> {
-        let refused = || QueryError::Busy { running: self.options.running, waiting: self.options.waiting };
-        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| refused())?;
-        let Some(threads) = &self.threads else { return Err(refused()) };
-        self.started.fetch_add(1, Ordering::Relaxed);
+        let (admitted, threads) = self.admit()?;
         let (schema_sender, schema) = oneshot::channel();
         let (sender, mut batches) = mpsc::channel(limits::RESULT_QUEUE_BATCHES);
         let job = Job {
@@ -173,26 +170,16 @@ impl QueryEngine {
     /// # Errors
     /// In the words of InfluxDB where the script cannot be run.
     pub async fn flux(&self, request: FluxRequest) -> Result<FluxResult, QueryError> {
-        let refused = || QueryError::Busy { running: self.options.running, waiting: self.options.waiting };
-        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| refused())?;
-        let Some(threads) = &self.threads else { return Err(refused()) };
-        self.started.fetch_add(1, Ordering::Relaxed);
+        let (admitted, threads) = self.admit()?;
         let canceled = CancelOnDrop(Arc::new(AtomicBool::new(false)));
         let timeout = self.options.timeout;
+        // What a script waits for its turn is part of its time.
         let deadline = Box::pin(tokio::time::sleep(timeout));
-        let mut result = FluxResult {
-            first: None,
-            parts: None,
-            canceled,
-            deadline,
-            timeout,
-            failed: Arc::clone(&self.failed),
-            is_done: false,
-        };
         let running = tokio::time::timeout(timeout, Arc::clone(&self.running).acquire_owned());
-        let running = running.await.map_err(|_| QueryError::Timeout(timeout))?.map_err(|_| refused())?;
+        let running = running.await.map_err(|_| QueryError::Timeout(timeout))?.map_err(|_| closing())?;
         let (sender, parts) = mpsc::channel(limits::RESULT_QUEUE_BATCHES);
-        result.parts = Some(parts);
+        let failed = Arc::clone(&self.failed);
+        let mut result = FluxResult { first: None, parts, canceled, deadline, timeout, failed, is_done: false };
         let runtime = Arc::new(FluxRuntime::new(
             request.host,
             request.now_ns,
@@ -218,6 +205,15 @@ impl QueryEngine {
         Ok(result)
     }
 
+    /// A place among those that run or wait, and the threads.
+    fn admit(&self) -> Result<(OwnedSemaphorePermit, &Runtime), QueryError> {
+        let refused = |_| QueryError::Busy { running: self.options.running, waiting: self.options.waiting };
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(refused)?;
+        let threads = self.threads.as_ref().ok_or_else(closing)?;
+        self.started.fetch_add(1, Ordering::Relaxed);
+        Ok((admitted, threads))
+    }
+
     /// Runs a task among the queries, within their number, their memory and their time.
     async fn on_query_threads<T, F>(
         &self,
@@ -227,11 +223,7 @@ impl QueryEngine {
         T: Send + 'static,
         F: Future<Output = Result<T, QueryError>> + Send + 'static,
     {
-        let closing = || QueryError::Internal("the query engine is closing".to_owned());
-        let refused = || QueryError::Busy { running: self.options.running, waiting: self.options.waiting };
-        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| refused())?;
-        let Some(threads) = &self.threads else { return Err(closing()) };
-        self.started.fetch_add(1, Ordering::Relaxed);
+        let (admitted, threads) = self.admit()?;
         let running = Arc::clone(&self.running);
         let reservation = MemoryConsumer::new("InfluxQL").register(&self.environment.memory_pool);
         let (limit, timeout) = (self.options.memory_limit_bytes, self.options.timeout);
@@ -369,6 +361,10 @@ impl Stream for QueryResult {
     }
 }
 
+fn closing() -> QueryError {
+    QueryError::Internal("the query engine is closing".to_owned())
+}
+
 /// Tells a script to end when nobody waits for it any more.
 #[derive(Debug)]
 struct CancelOnDrop(Arc<AtomicBool>);
@@ -383,7 +379,7 @@ impl Drop for CancelOnDrop {
 #[derive(Debug)]
 pub struct FluxResult {
     first: Option<FluxPart>,
-    parts: Option<mpsc::Receiver<Result<FluxPart, FluxError>>>,
+    parts: mpsc::Receiver<Result<FluxPart, FluxError>>,
     canceled: CancelOnDrop,
     deadline: Pin<Box<tokio::time::Sleep>>,
     timeout: Duration,
@@ -401,9 +397,9 @@ impl Stream for FluxResult {
         if self.is_done {
             return Poll::Ready(None);
         }
-        let next = match self.parts.as_mut().map(|parts| parts.poll_recv(context)) {
-            Some(Poll::Ready(next)) => next.map(|part| part.map_err(QueryError::Flux)),
-            _ => match self.deadline.as_mut().poll(context) {
+        let next = match self.parts.poll_recv(context) {
+            Poll::Ready(next) => next.map(|part| part.map_err(QueryError::Flux)),
+            Poll::Pending => match self.deadline.as_mut().poll(context) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(()) => {
                     self.canceled.0.store(true, Ordering::Relaxed);

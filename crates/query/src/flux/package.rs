@@ -66,14 +66,6 @@ impl Package {
         read(&self.members).get(name).cloned()
     }
 
-    /// The names of all members, sorted.
-    #[must_use]
-    pub fn member_names(&self) -> Vec<Text> {
-        let mut names: Vec<Text> = read(&self.members).keys().cloned().collect();
-        names.sort();
-        names
-    }
-
     /// What a name means inside of it.
     pub(crate) fn lookup(&self, name: &str) -> Option<Value> {
         if let Some(value) = self.member(name) {

@@ -23,8 +23,9 @@ use super::value::{Kind, Scalar, Value};
 use crate::error::QueryError;
 use crate::limits;
 use crate::ops::partial::{AggregateFunction, Number, Partial};
-use crate::ops::window_aggregate::window_aggregate;
-use crate::ops::window_aggregate::{Aggregate, RowFilter, WindowAggregate, WindowGroup, each_partition, failed};
+use crate::ops::window_aggregate::{
+    Aggregate, RowFilter, WindowAggregate, WindowGroup, each_partition, failed, window_aggregate,
+};
 use influxql::ast::Fill;
 
 /// Reads a table into the groups, if the plan can be run like this; says whether it was.

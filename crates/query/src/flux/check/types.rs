@@ -222,15 +222,6 @@ impl fmt::Display for Type {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Any => formatter.write_str("A"),
-            Self::Bool => formatter.write_str("bool"),
-            Self::Int => formatter.write_str("int"),
-            Self::UInt => formatter.write_str("uint"),
-            Self::Float => formatter.write_str("float"),
-            Self::String => formatter.write_str("string"),
-            Self::Time => formatter.write_str("time"),
-            Self::Duration => formatter.write_str("duration"),
-            Self::Regexp => formatter.write_str("regexp"),
-            Self::Bytes => formatter.write_str("bytes"),
             Self::Array(element) => write!(formatter, "[{element}]"),
             Self::Record(fields) => {
                 let fields: Vec<String> = fields.iter().map(|(name, kind)| format!("{name}: {kind}")).collect();
@@ -253,6 +244,7 @@ impl fmt::Display for Type {
             }
             Self::Variable(name) => formatter.write_str(name),
             Self::Package(path) => write!(formatter, "package {path}"),
+            simple => formatter.write_str(simple.word()),
         }
     }
 }

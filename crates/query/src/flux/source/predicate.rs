@@ -34,47 +34,35 @@ impl Predicate {
     /// What is left of it for a series. `column` gives the text of the columns that are known; none is one that the
     /// series does not have.
     pub(super) fn reduce(&self, column: &dyn Fn(&str) -> Option<Text>) -> Self {
+        self.reduce_but(&|_| false, column)
+    }
+
+    /// What is left of it when only some columns are known yet: the others stay.
+    pub(super) fn reduce_some(&self, known: &[(&str, &Text)]) -> Self {
+        let find = |name: &str| known.iter().find(|(label, _)| *label == name).map(|(_, text)| Arc::clone(text));
+        self.reduce_but(&|name| find(name).is_none(), &find)
+    }
+
+    /// What is left of it. Columns that are open stay, and always that of the values.
+    fn reduce_but(&self, is_open: &dyn Fn(&str) -> bool, column: &dyn Fn(&str) -> Option<Text>) -> Self {
         match self {
-            Self::And(left, right) => match (left.reduce(column), right.reduce(column)) {
+            Self::And(left, right) => match (left.reduce_but(is_open, column), right.reduce_but(is_open, column)) {
                 (Self::Constant(false), _) | (_, Self::Constant(false)) => Self::Constant(false),
                 (Self::Constant(true), other) | (other, Self::Constant(true)) => other,
                 (left, right) => Self::And(Box::new(left), Box::new(right)),
             },
-            Self::Or(left, right) => match (left.reduce(column), right.reduce(column)) {
+            Self::Or(left, right) => match (left.reduce_but(is_open, column), right.reduce_but(is_open, column)) {
                 (Self::Constant(true), _) | (_, Self::Constant(true)) => Self::Constant(true),
                 (Self::Constant(false), other) | (other, Self::Constant(false)) => other,
                 (left, right) => Self::Or(Box::new(left), Box::new(right)),
             },
-            Self::Compare(name, ..) | Self::Exists(name) if **name == *VALUE => self.clone(),
+            Self::Compare(name, ..) | Self::Exists(name) if **name == *VALUE || is_open(name) => self.clone(),
             Self::Compare(name, operator, constant) => {
                 let text = column(name).unwrap_or_else(|| Arc::from(""));
                 Self::Constant(compares(*operator, &Value::String(text), constant))
             }
             Self::Exists(name) => Self::Constant(column(name).is_some_and(|text| !text.is_empty())),
             Self::Constant(value) => Self::Constant(*value),
-        }
-    }
-
-    /// What is left of it when only some columns are known yet: the others stay.
-    pub(super) fn reduce_some(&self, known: &[(&str, &Text)]) -> Self {
-        let is_open = |name: &str| !known.iter().any(|(label, _)| *label == name);
-        match self {
-            Self::And(left, right) => match (left.reduce_some(known), right.reduce_some(known)) {
-                (Self::Constant(false), _) | (_, Self::Constant(false)) => Self::Constant(false),
-                (Self::Constant(true), other) | (other, Self::Constant(true)) => other,
-                (left, right) => Self::And(Box::new(left), Box::new(right)),
-            },
-            Self::Or(left, right) => match (left.reduce_some(known), right.reduce_some(known)) {
-                (Self::Constant(true), _) | (_, Self::Constant(true)) => Self::Constant(true),
-                (Self::Constant(false), other) | (other, Self::Constant(false)) => other,
-                (left, right) => Self::Or(Box::new(left), Box::new(right)),
-            },
-            Self::Compare(name, ..) | Self::Exists(name) if is_open(name) => self.clone(),
-            _ => {
-                let text =
-                    |name: &str| known.iter().find(|(label, _)| *label == name).map(|(_, text)| Arc::clone(text));
-                self.reduce(&text)
-            }
         }
     }
 
