@@ -3,7 +3,7 @@
 use crate::authorizations::AuthorizationStatus;
 use crate::catalog::Catalog;
 use crate::error::{AuthenticationError, PermissionDeniedError};
-use crate::id::{AuthorizationId, OrganisationId, UserId};
+use crate::id::{AuthorizationId, JobId, OrganisationId, UserId, V1UserId};
 use crate::image::Image;
 use crate::mappings::permissions_by_role;
 use crate::permission::{Permission, PermissionSet};
@@ -15,6 +15,10 @@ use crate::users::UserStatus;
 pub enum Credential {
     /// By a token.
     Authorization(AuthorizationId),
+    /// By name and password of a user of InfluxDB 1.x.
+    V1User(V1UserId),
+    /// It is the server itself, in a job.
+    Job(JobId),
     /// By a session key.
     Session,
 }
@@ -86,7 +90,7 @@ impl Catalog {
     }
 }
 
-fn check_user(image: &Image, user_id: UserId) -> Result<(), AuthenticationError> {
+pub(crate) fn check_user(image: &Image, user_id: UserId) -> Result<(), AuthenticationError> {
     match image.users.get(&user_id).map(|user| user.status) {
         Some(UserStatus::Active) => Ok(()),
         Some(UserStatus::Inactive) => Err(AuthenticationError::UserInactive),

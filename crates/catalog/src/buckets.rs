@@ -118,6 +118,17 @@ impl Catalog {
         .await
     }
 
+    /// All buckets, those of the system included, with the names of their organisations.
+    #[must_use]
+    pub fn buckets_with_organisations(&self) -> Vec<(Arc<Bucket>, String)> {
+        let image = self.image();
+        let named = |bucket: &Arc<Bucket>| {
+            let organisation = image.organisations.get(&bucket.organisation_id);
+            (Arc::clone(bucket), organisation.map(|organisation| organisation.name.clone()).unwrap_or_default())
+        };
+        image.buckets.values().map(named).collect()
+    }
+
     /// The bucket of an id.
     ///
     /// # Errors
@@ -195,6 +206,7 @@ impl Catalog {
                 return Err(CatalogError::SystemBucketDeleted);
             }
             let mut changes = unmap(image, MappedResource::bucket(id));
+            changes.extend(crate::dbrp::removals(image, |dbrp| dbrp.bucket_id == id));
             changes.push(Change::RemoveBucket(id));
             changes.push(Change::PutDroppedBucket(id, bucket.organisation_id));
             Ok((changes, ()))

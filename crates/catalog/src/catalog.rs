@@ -2,25 +2,25 @@
 //!
 //! The rules of each kind of resource stand in its own module, as further methods of [`Catalog`].
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::{RwLock, RwLockReadGuard};
-use sqlx::Connection as _;
-use sqlx::sqlite::SqliteConnection;
 use tokio::sync::Mutex;
 
+use crate::database::{Database, Location};
 use crate::error::{CatalogError, OpenError};
 use crate::id::IdGenerator;
 use crate::image::{Change, Image};
 use crate::password::PasswordHasher;
 use crate::sql::{self, LoadError};
 use crate::time::Clock;
+use crate::verified::VerifiedPasswords;
 
 /// The resource database. Cheap to clone; all clones are the same catalog.
 ///
-/// Look-ups are answered from memory and never wait for SQL. Changes are checked, written in one transaction with
-/// `synchronous=FULL`, and visible once that is committed, one change after the other. A change goes on when the future
+/// Look-ups are answered from memory and never wait for SQL. Changes are checked, written in one transaction that is
+/// on the disk, and visible once that is committed, one change after the other. A change goes on when the future
 /// that asked for it is dropped: it is made as a whole or not at all.
 #[derive(Debug, Clone)]
 pub struct Catalog {
@@ -34,12 +34,13 @@ struct Inner {
     clock: Arc<dyn Clock>,
     ids: IdGenerator,
     passwords: PasswordHasher,
+    verified: VerifiedPasswords,
 }
 
-/// The only connection. `None` after [`Catalog::close`].
+/// The database. `None` after [`Catalog::close`].
 #[derive(Debug)]
 struct Writer {
-    connection: Option<SqliteConnection>,
+    database: Option<Database>,
     /// Set while a transaction runs: if it is found set, nobody knows whether that one was committed.
     in_doubt: bool,
 }
@@ -58,33 +59,48 @@ pub struct Counts {
 }
 
 impl Catalog {
-    /// Opens the resource database `path`; creates it, readable by its owner only, if there is none.
+    /// Opens the resource database in the file `path`; creates it, readable by its owner only, if there is none.
     ///
     /// # Errors
     /// [`OpenError`]: the file cannot be prepared, is in use, damaged, or written by a newer release.
     pub async fn open(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let path = PathBuf::from(path.as_ref());
-        let opened = sql::open(&path).await?;
+        Self::open_at(&Location::Sqlite(path.as_ref().to_owned()), clock).await
+    }
+
+    /// As [`Catalog::open`], wherever the database is.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open_at(location: &Location, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let opened = sql::open(location).await?;
         let inner = Inner {
             image: RwLock::new(opened.image),
-            writer: Arc::new(Mutex::new(Writer { connection: Some(opened.connection), in_doubt: false })),
+            writer: Arc::new(Mutex::new(Writer { database: Some(opened.database), in_doubt: false })),
             ids: IdGenerator::new(Arc::clone(&clock), opened.last_id),
             clock,
             passwords: PasswordHasher::default(),
+            verified: VerifiedPasswords::new().map_err(OpenError::Randomness)?,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Waits for the change under way and closes the database. Look-ups still work, changes fail from now on.
+    pub async fn close(&self) {
+        let mut writer = self.inner.writer.lock().await;
+        if let Some(database) = writer.database.take() {
+            database.close().await;
+        }
+    }
+
+    /// Copies the database, as it is between two changes, into the file `target`, which is made and readable by its
+    /// owner only.
     ///
     /// # Errors
-    /// [`CatalogError::Database`] if SQLite cannot close the file; what was acknowledged is on disk all the same.
-    pub async fn close(&self) -> Result<(), CatalogError> {
-        let mut writer = self.inner.writer.lock().await;
-        match writer.connection.take() {
-            Some(connection) => connection.close().await.map_err(CatalogError::Database),
-            None => Ok(()),
-        }
+    /// [`CatalogError`] if the copy cannot be made; the file is of no use then.
+    pub async fn copy_to(&self, target: &Path) -> Result<(), CatalogError> {
+        let writer = self.inner.writer.lock().await;
+        let database = writer.database.as_ref().ok_or(CatalogError::Closed)?;
+        sql::copy(database, target).await.map_err(CatalogError::Database)
     }
 
     /// How many resources there are.
@@ -115,6 +131,10 @@ impl Catalog {
         &self.inner.passwords
     }
 
+    pub(crate) fn verified(&self) -> &VerifiedPasswords {
+        &self.inner.verified
+    }
+
     /// Makes one change of the catalog: `decide` looks at the image as it is, and either refuses or says which rows
     /// change and what to answer. Nobody else changes anything between its look and the commit.
     pub(crate) async fn commit<T>(
@@ -138,9 +158,9 @@ impl Catalog {
 
 impl Writer {
     async fn persist(&mut self, inner: &Inner, changes: Vec<Change>) -> Result<(), CatalogError> {
-        let connection = self.connection.as_mut().ok_or(CatalogError::Closed)?;
+        let database = self.database.clone().ok_or(CatalogError::Closed)?;
         self.in_doubt = true;
-        match sql::write(connection, &changes, inner.ids.last()).await {
+        match sql::write(&database, &changes, inner.ids.last()).await {
             Ok(()) => {
                 let mut image = inner.image.write();
                 changes.into_iter().for_each(|change| image.apply(change));
@@ -153,16 +173,16 @@ impl Writer {
                 if let Err(error) = self.reload(&inner.image).await {
                     tracing::error!(error = ?error, "the resource database cannot be read back");
                 }
-                Err(CatalogError::Database(error))
+                Err(error.into())
             }
         }
     }
 
     /// Takes the image from the database again, after a transaction with an unknown end.
     async fn reload(&mut self, image: &RwLock<Image>) -> Result<(), CatalogError> {
-        let connection = self.connection.as_mut().ok_or(CatalogError::Closed)?;
-        let (loaded, _) = sql::load(connection).await.map_err(|error| match error {
-            LoadError::Database(error) => CatalogError::Database(error),
+        let database = self.database.as_ref().ok_or(CatalogError::Closed)?;
+        let (loaded, _) = sql::load(database).await.map_err(|error| match error {
+            LoadError::Database(error) => error.into(),
             LoadError::Damaged(error) => CatalogError::Damaged(error),
         })?;
         *image.write() = loaded;

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use crate::database::{DatabaseError, NulCharacterError};
 use crate::id::{ParseIdError, UserId};
 use crate::permission::Permission;
 
@@ -42,37 +43,43 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// Another process has the database open; this crate serves from memory, so there can be only one.
-    #[error("the resource database {path} is in use by another process")]
+    #[error("the resource database {place} is in use by another process")]
     InUse {
-        /// The database file.
-        path: PathBuf,
+        /// The database file, or schema and database.
+        place: String,
     },
     /// A newer release wrote the database.
     #[error(
-        "the resource database {path} has format version {found}, and this release knows versions up to {supported}: \
+        "the resource database {place} has format version {found}, and this release knows versions up to {supported}: \
          start a newer release"
     )]
     NewerFormat {
-        /// The database file.
-        path: PathBuf,
+        /// The database file, or schema and database.
+        place: String,
         /// The version in the file.
         found: i64,
         /// The newest version this code knows.
         supported: i64,
     },
+    /// PostgreSQL cannot be reached or used.
+    #[error("cannot open the resource database: {0}")]
+    Postgres(#[source] DatabaseError),
+    /// The operating system gave no random bytes.
+    #[error("the operating system gave no random bytes: {0}")]
+    Randomness(getrandom::Error),
     /// SQL failed while the database was opened, migrated or read.
-    #[error("cannot open the resource database {path}: {source}")]
+    #[error("cannot open the resource database {place}: {source}")]
     Database {
-        /// The database file.
-        path: PathBuf,
+        /// The database file, or schema and database.
+        place: String,
         /// The cause.
         source: sqlx::Error,
     },
     /// A row does not mean anything.
-    #[error("the resource database {path} is damaged: {source}")]
+    #[error("the resource database {place} is damaged: {source}")]
     Damaged {
-        /// The database file.
-        path: PathBuf,
+        /// The database file, or schema and database.
+        place: String,
         /// Which row.
         source: DamagedRowError,
     },
@@ -109,6 +116,12 @@ pub enum UnknownWordError {
     /// Neither `user` nor `system`.
     #[error("unknown bucket type")]
     BucketType,
+    /// None of `none`, `read`, `write` and `all`.
+    #[error("unknown privilege")]
+    V1Privilege,
+    /// No kind of job.
+    #[error("unknown kind of job")]
+    JobKind,
 }
 
 /// Why an operation on resources was refused or failed. Nothing was changed.
@@ -228,6 +241,39 @@ pub enum CatalogError {
     #[error("token already exists")]
     TokenExists,
 
+    /// No mapping of a database has the id, or not in this organisation.
+    #[error("unable to find DBRP")]
+    DbrpNotFound,
+    /// The database has a mapping for the retention policy already.
+    #[error("DBRP already exists")]
+    DbrpExists,
+    /// A name that cannot be one.
+    #[error(
+        "DBRP provided is invalid: {0} must contain at least one character and only be letters, numbers, '_', '-', \
+         and '.'"
+    )]
+    DbrpInvalid(&'static str),
+
+    /// No user of 1.x has the id or name.
+    #[error("user not found")]
+    V1UserNotFound,
+    /// Another user of 1.x has the name.
+    #[error("user already exists")]
+    V1UserExists,
+    /// A user of 1.x needs a name.
+    #[error("username required")]
+    V1UserNameEmpty,
+    /// A password of 1.x has 1 to 72 bytes.
+    #[error("passwords must be between 1 and 72 characters long")]
+    V1PasswordLength,
+
+    /// The database has another continuous query of this name.
+    #[error("continuous query already exists")]
+    ContinuousQueryExists,
+    /// No job has the id.
+    #[error("job not found")]
+    JobNotFound,
+
     /// A list may have 1 to 100 entries a page.
     #[error("limit must be between 1 and 100")]
     LimitOutOfRange,
@@ -258,12 +304,28 @@ pub enum CatalogError {
     /// A task of this crate was stopped from outside.
     #[error("An internal error has occurred - check server logs")]
     TaskStopped(#[source] tokio::task::JoinError),
+    /// A text that PostgreSQL cannot store.
+    #[error("names and descriptions cannot have the character U+0000")]
+    NulCharacter,
+    /// The database cannot be reached at the moment.
+    #[error("the resource database cannot be reached, try again later")]
+    Unreachable(#[source] DatabaseError),
     /// SQL failed.
     #[error("An internal error has occurred - check server logs")]
-    Database(#[source] sqlx::Error),
+    Database(#[source] DatabaseError),
     /// A row read back after a failure means nothing.
     #[error("An internal error has occurred - check server logs")]
     Damaged(#[source] DamagedRowError),
+}
+
+impl From<DatabaseError> for CatalogError {
+    fn from(error: DatabaseError) -> Self {
+        match &error {
+            DatabaseError::Sql(sqlx::Error::Encode(cause)) if cause.is::<NulCharacterError>() => Self::NulCharacter,
+            cause if cause.is_temporary() => Self::Unreachable(error),
+            _ => Self::Database(error),
+        }
+    }
 }
 
 impl CatalogError {
@@ -277,12 +339,18 @@ impl CatalogError {
             | Self::BucketNameNotFound { .. }
             | Self::UserNotFound
             | Self::MappingNotFound
+            | Self::DbrpNotFound
+            | Self::V1UserNotFound
+            | Self::JobNotFound
             | Self::AuthorizationNotFound => Class::NotFound,
             Self::OrganisationExists { .. }
             | Self::BucketExists { .. }
             | Self::UserExists { .. }
             | Self::MappingExists { .. }
             | Self::TokenExists
+            | Self::DbrpExists
+            | Self::V1UserExists
+            | Self::ContinuousQueryExists
             | Self::OnboardingCompleted => Class::Conflict,
             Self::OrganisationNameEmpty
             | Self::BucketNameEmpty
@@ -293,7 +361,11 @@ impl CatalogError {
             | Self::UserNameEmpty
             | Self::PasswordLength
             | Self::PermissionsMissing
+            | Self::DbrpInvalid(_)
+            | Self::V1UserNameEmpty
+            | Self::V1PasswordLength
             | Self::LimitOutOfRange
+            | Self::NulCharacter
             | Self::UnknownWord(_)
             | Self::Id(_) => Class::Invalid,
             Self::RetentionTooShort
@@ -303,7 +375,7 @@ impl CatalogError {
             Self::PasswordWrong => Class::Unauthorized,
             Self::UserInactive | Self::GrantNotAllowed(_) => Class::Forbidden,
             Self::PasswordQueueFull => Class::TooManyRequests,
-            Self::Closed => Class::Unavailable,
+            Self::Closed | Self::Unreachable(_) => Class::Unavailable,
             Self::Randomness(_)
             | Self::PasswordHash(_)
             | Self::TaskStopped(_)

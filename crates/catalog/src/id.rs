@@ -107,6 +107,12 @@ identifiers! {
     UserId
     /// An authorization, that is the record of a token.
     AuthorizationId
+    /// A user of the API of InfluxDB 1.x.
+    V1UserId
+    /// A mapping of a database and retention policy to a bucket.
+    DbrpId
+    /// Something that is done again and again.
+    JobId
 }
 
 /// 2020-01-01T00:00:00Z in milliseconds since 1970: counting from there, identifiers stay below 2^63 until 2089, and

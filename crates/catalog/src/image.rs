@@ -9,12 +9,16 @@ use std::sync::Arc;
 
 use crate::authorizations::Authorization;
 use crate::buckets::Bucket;
-use crate::id::{AuthorizationId, BucketId, OrganisationId, UserId};
+use crate::continuous_queries::ContinuousQuery;
+use crate::dbrp::Dbrp;
+use crate::id::{AuthorizationId, BucketId, DbrpId, JobId, OrganisationId, UserId, V1UserId};
+use crate::jobs::{Job, JobRun};
 use crate::mappings::{MappedResource, Role};
 use crate::organisations::Organisation;
 use crate::secret::SecretDigest;
 use crate::sessions::Session;
 use crate::users::User;
+use crate::v1_users::{V1Privilege, V1User};
 
 /// One row that is written or removed. Rows that others refer to are removed after those.
 #[derive(Debug, Clone)]
@@ -37,6 +41,23 @@ pub(crate) enum Change {
     RemoveAuthorization(AuthorizationId),
     PutMapping(UserId, MappedResource, Role),
     RemoveMapping(UserId, MappedResource),
+    PutDbrp(Arc<Dbrp>),
+    RemoveDbrp(DbrpId),
+    PutV1User(Arc<V1User>),
+    /// Its grants are removed before.
+    RemoveV1User(V1UserId),
+    /// The PHC string of an argon2id hash.
+    PutV1Password(V1UserId, Arc<str>),
+    PutV1Grant(V1UserId, String, V1Privilege),
+    RemoveV1Grant(V1UserId, String),
+    PutContinuousQuery(Arc<ContinuousQuery>),
+    RemoveContinuousQuery(JobId),
+    PutJob(Arc<Job>),
+    /// Its runs are removed before.
+    RemoveJob(JobId),
+    PutJobRun(Arc<JobRun>),
+    /// The run of a job for a scheduled time.
+    RemoveJobRun(JobId, i64),
     /// The server was set up at this time.
     CompleteOnboarding(i64),
 }
@@ -58,6 +79,14 @@ pub(crate) struct Image {
     pub(crate) authorizations: BTreeMap<AuthorizationId, Arc<Authorization>>,
     pub(crate) tokens: HashMap<SecretDigest, AuthorizationId>,
     pub(crate) mappings: BTreeMap<UserId, BTreeMap<MappedResource, Role>>,
+    pub(crate) dbrps: BTreeMap<DbrpId, Arc<Dbrp>>,
+    pub(crate) v1_users: BTreeMap<V1UserId, Arc<V1User>>,
+    pub(crate) v1_user_names: HashMap<String, V1UserId>,
+    pub(crate) v1_passwords: HashMap<V1UserId, Arc<str>>,
+    pub(crate) v1_grants: BTreeMap<V1UserId, BTreeMap<String, V1Privilege>>,
+    pub(crate) continuous_queries: BTreeMap<JobId, Arc<ContinuousQuery>>,
+    pub(crate) jobs: BTreeMap<JobId, Arc<Job>>,
+    pub(crate) job_runs: BTreeMap<JobId, BTreeMap<i64, Arc<JobRun>>>,
     pub(crate) onboarded_at_ns: Option<i64>,
 }
 
@@ -141,6 +170,74 @@ impl Image {
             }
             Change::RemoveMapping(user_id, resource) => self.remove_mapping(user_id, resource),
             Change::CompleteOnboarding(at_ns) => self.onboarded_at_ns = Some(at_ns),
+            change => self.apply_influxdb_1(change),
+        }
+    }
+
+    /// What belongs to InfluxDB 1.x and to jobs.
+    fn apply_influxdb_1(&mut self, change: Change) {
+        match change {
+            Change::PutDbrp(dbrp) => {
+                self.dbrps.insert(dbrp.id, dbrp);
+            }
+            Change::RemoveDbrp(id) => {
+                self.dbrps.remove(&id);
+            }
+            Change::PutV1User(user) => {
+                self.v1_user_names.insert(user.name.clone(), user.id);
+                self.v1_users.insert(user.id, user);
+            }
+            Change::RemoveV1User(id) => {
+                if let Some(user) = self.v1_users.remove(&id) {
+                    self.v1_user_names.remove(&user.name);
+                }
+                self.v1_passwords.remove(&id);
+            }
+            Change::PutV1Password(id, hash) => {
+                self.v1_passwords.insert(id, hash);
+            }
+            Change::PutV1Grant(id, database, privilege) => {
+                self.v1_grants.entry(id).or_default().insert(database, privilege);
+            }
+            Change::RemoveV1Grant(id, database) => {
+                if let Some(grants) = self.v1_grants.get_mut(&id) {
+                    grants.remove(&database);
+                    if grants.is_empty() {
+                        self.v1_grants.remove(&id);
+                    }
+                }
+            }
+            Change::PutContinuousQuery(query) => {
+                self.continuous_queries.insert(query.id, query);
+            }
+            Change::RemoveContinuousQuery(id) => {
+                self.continuous_queries.remove(&id);
+            }
+            change => self.apply_job(change),
+        }
+    }
+
+    fn apply_job(&mut self, change: Change) {
+        match change {
+            Change::PutJob(job) => {
+                self.jobs.insert(job.id, job);
+            }
+            Change::RemoveJob(id) => {
+                self.jobs.remove(&id);
+            }
+            Change::PutJobRun(run) => {
+                self.job_runs.entry(run.job_id).or_default().insert(run.due_ns, run);
+            }
+            Change::RemoveJobRun(id, due_ns) => {
+                if let Some(runs) = self.job_runs.get_mut(&id) {
+                    runs.remove(&due_ns);
+                    if runs.is_empty() {
+                        self.job_runs.remove(&id);
+                    }
+                }
+            }
+            // All others are applied before.
+            _ => {}
         }
     }
 

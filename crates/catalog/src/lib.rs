@@ -1,9 +1,10 @@
 //! The resources of a Freshet server: organisations, buckets, users, sessions, tokens and permissions, kept in SQL and
 //! served from memory.
 //!
-//! [`Catalog::open`] reads `<data-dir>/resources.sqlite` into an image; every look-up is answered from that image and
-//! never waits, every change is one SQL transaction and visible once it is committed. Tokens and session keys are kept
-//! as SHA-256 digests, passwords as argon2id hashes; their texts are never stored and never printed.
+//! [`Catalog::open_at`] reads `<data-dir>/resources.sqlite` or a schema of PostgreSQL into an image; every look-up is
+//! answered from that image and never waits, every change is one SQL transaction and visible once it is committed.
+//! Tokens and session keys are kept as SHA-256 digests, passwords as argon2id hashes; their texts are never stored and
+//! never printed.
 //!
 //! This crate knows no HTTP, no JSON shapes of the wire and no points. The texts of its errors are the messages that
 //! clients of InfluxDB 2 know, and [`Class`] says which code goes with each.
@@ -12,9 +13,13 @@ mod authentication;
 mod authorizations;
 mod buckets;
 mod catalog;
+mod continuous_queries;
+pub mod database;
+mod dbrp;
 mod error;
 pub mod id;
 mod image;
+mod jobs;
 mod mappings;
 mod onboarding;
 mod organisations;
@@ -28,6 +33,8 @@ mod sql;
 mod testing;
 pub mod time;
 mod users;
+mod v1_users;
+mod verified;
 mod words;
 
 pub use authentication::{Credential, Principal};
@@ -37,10 +44,13 @@ pub use authorizations::{
 };
 pub use buckets::{Bucket, BucketFilter, BucketType, BucketUpdate, NewBucket, RETENTION_MIN, SHARD_GROUP_DURATION_MIN};
 pub use catalog::{Catalog, Counts};
+pub use continuous_queries::{ContinuousQuery, NewContinuousQuery};
+pub use dbrp::{DEFAULT_POLICY, Dbrp, DbrpError, DbrpUpdate, NewDbrp};
 pub use error::{
     AuthenticationError, CatalogError, Class, DamagedRowError, OpenError, PermissionDeniedError, UnknownWordError,
 };
-pub use id::{AuthorizationId, BucketId, IdGenerator, OrganisationId, ParseIdError, UserId};
+pub use id::{AuthorizationId, BucketId, DbrpId, IdGenerator, JobId, OrganisationId, ParseIdError, UserId, V1UserId};
+pub use jobs::{Job, JobKind, JobRun, Lease, NewJob, RUNS_KEPT};
 pub use mappings::{MappedResource, Role};
 pub use onboarding::{OnboardingRequest, OnboardingResult};
 pub use organisations::{Organisation, OrganisationFilter, OrganisationUpdate};
@@ -53,3 +63,4 @@ pub use secret::Secret;
 pub use sessions::{NewSession, SESSION_LENGTH, SESSION_RENEWAL, SESSIONS_PER_USER_MAX, Session};
 pub use time::{Clock, ManualClock, SystemClock};
 pub use users::{User, UserFilter, UserStatus, UserUpdate};
+pub use v1_users::{NewV1User, V1Authentication, V1Privilege, V1User, V1UserUpdate};

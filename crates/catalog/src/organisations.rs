@@ -163,6 +163,9 @@ impl Catalog {
             let of_organisation = image.buckets.values().filter(|bucket| bucket.organisation_id == id);
             let buckets: Vec<BucketId> = of_organisation.map(|bucket| bucket.id).collect();
             let mut changes = unmap(image, MappedResource::organisation(id));
+            changes.extend(crate::dbrp::removals(image, |dbrp| dbrp.organisation_id == id));
+            changes.extend(crate::continuous_queries::removals(image, |query| query.organisation_id == id));
+            changes.extend(crate::v1_users::removals(image, |user| user.organisation_id == id));
             for &bucket in &buckets {
                 changes.extend(unmap(image, MappedResource::bucket(bucket)));
                 changes.push(Change::RemoveBucket(bucket));

@@ -1,8 +1,9 @@
 //! The SQL of the catalog: opening and migrating the file, reading everything once, and writing changes.
 //!
-//! The statements are valid in SQLite and PostgreSQL; the connection and its options are SQLite's. Nothing outside this
-//! module contains SQL, and this module decides nothing.
+//! The statements are valid in SQLite and PostgreSQL. Nothing outside this module and `database` contains SQL, and this
+//! module decides nothing.
 
+mod influxdb_1;
 mod load;
 mod write;
 
@@ -12,9 +13,9 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous};
 
+use crate::database::{Database, DatabaseError, Location, statement};
 use crate::error::{DamagedRowError, OpenError};
 use crate::image::Image;
 
@@ -24,8 +25,12 @@ pub(crate) use write::write;
 /// The row of state that says how far the migrations went.
 const STATE: &str = include_str!("../migrations/0000_state.sql");
 /// The migrations by number, starting with 1. The format version of a database is the number of the last one in it.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/0001_resources.sql"), include_str!("../migrations/0002_dropped_buckets.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("../migrations/0001_resources.sql"),
+    include_str!("../migrations/0002_dropped_buckets.sql"),
+    include_str!("../migrations/0003_influxdb_1.sql"),
+    include_str!("../migrations/0004_jobs.sql"),
+];
 /// How long to wait for another process that is just closing the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Only the owner may read password hashes and token digests.
@@ -35,20 +40,41 @@ const MODE: u32 = 0o600;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoadError {
     #[error(transparent)]
-    Database(#[from] sqlx::Error),
+    Database(#[from] DatabaseError),
     #[error(transparent)]
     Damaged(#[from] DamagedRowError),
 }
 
+impl From<sqlx::Error> for LoadError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
 /// An open database and what is in it.
 pub(crate) struct Opened {
-    pub(crate) connection: SqliteConnection,
+    pub(crate) database: Database,
     pub(crate) image: Image,
     pub(crate) last_id: u64,
 }
 
-/// Opens the file, creates or migrates it where needed, and reads everything.
-pub(crate) async fn open(path: &Path) -> Result<Opened, OpenError> {
+/// Opens the database, creates or migrates it where needed, and reads everything.
+pub(crate) async fn open(location: &Location) -> Result<Opened, OpenError> {
+    let (database, place) = match location {
+        Location::Sqlite(path) => (open_file(path).await?, path.display().to_string()),
+        Location::Postgres(location) => {
+            let (database, _) = Database::postgres(location).await.map_err(OpenError::Postgres)?;
+            (database, location.to_string())
+        }
+    };
+    let opened = read(database.clone(), &place).await;
+    if opened.is_err() {
+        database.close().await;
+    }
+    opened
+}
+
+async fn open_file(path: &Path) -> Result<Database, OpenError> {
     prepare_file(path).map_err(|source| OpenError::File { path: path.to_owned(), source })?;
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -58,18 +84,27 @@ pub(crate) async fn open(path: &Path) -> Result<Opened, OpenError> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT);
-    let database_error = |source| database_error(path, source);
-    let mut connection = options.connect().await.map_err(database_error)?;
-    let found = migrate(&mut connection).await.map_err(database_error)?;
+    Database::sqlite(options).await.map_err(|source| database_error(&path.display().to_string(), source.into()))
+}
+
+async fn read(database: Database, place: &str) -> Result<Opened, OpenError> {
+    let found = migrate(&database).await.map_err(|source| database_error(place, source))?;
     let supported = supported_version();
     if found > supported {
-        return Err(OpenError::NewerFormat { path: path.to_owned(), found, supported });
+        return Err(OpenError::NewerFormat { place: place.to_owned(), found, supported });
     }
-    let (image, last_id) = load(&mut connection).await.map_err(|error| match error {
-        LoadError::Database(source) => database_error(source),
-        LoadError::Damaged(source) => OpenError::Damaged { path: path.to_owned(), source },
+    let (image, last_id) = load(&database).await.map_err(|error| match error {
+        LoadError::Database(source) => database_error(place, source),
+        LoadError::Damaged(source) => OpenError::Damaged { place: place.to_owned(), source },
     })?;
-    Ok(Opened { connection, image, last_id })
+    Ok(Opened { database, image, last_id })
+}
+
+/// Copies the open database into a new file.
+pub(crate) async fn copy(database: &Database, target: &Path) -> Result<(), DatabaseError> {
+    prepare_file(target).map_err(sqlx::Error::Io)?;
+    let text = target.to_str().ok_or_else(|| sqlx::Error::Io(io::Error::other("the path is not UTF-8")))?;
+    database.copy_to(text).await
 }
 
 /// Creates the file before SQLite does, which would take the process's umask; the `-wal` file inherits its mode.
@@ -91,21 +126,21 @@ fn prepare_file(path: &Path) -> io::Result<()> {
 
 /// Applies the migrations that the database has not seen, each in a transaction with its number, and returns the
 /// version. A newer database is left as it is.
-async fn migrate(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
-    sqlx::raw_sql(STATE).execute(&mut *connection).await?;
-    let found: i64 =
-        sqlx::query_scalar("SELECT format_version FROM catalog_state WHERE id = 1").fetch_one(&mut *connection).await?;
+async fn migrate(database: &Database) -> Result<i64, DatabaseError> {
+    let mut transaction = database.begin_write().await?;
+    transaction.execute_script(STATE).await?;
+    let version = statement("SELECT format_version FROM catalog_state WHERE id = 1");
+    let found: i64 = version.value(&mut transaction).await?;
+    transaction.commit().await?;
     let mut version = found;
     for (number, migration) in (1..).zip(MIGRATIONS) {
         if number <= found {
             continue;
         }
-        let mut transaction = connection.begin().await?;
-        sqlx::raw_sql(migration).execute(&mut *transaction).await?;
-        sqlx::query("UPDATE catalog_state SET format_version = $1 WHERE id = 1")
-            .bind(number)
-            .execute(&mut *transaction)
-            .await?;
+        let mut transaction = database.begin_write().await?;
+        transaction.execute_script(migration).await?;
+        let update = statement("UPDATE catalog_state SET format_version = $1 WHERE id = 1").bind(number);
+        update.execute(&mut transaction).await?;
         transaction.commit().await?;
         version = number;
     }
@@ -116,12 +151,13 @@ fn supported_version() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-fn database_error(path: &Path, source: sqlx::Error) -> OpenError {
+fn database_error(place: &str, source: DatabaseError) -> OpenError {
+    let DatabaseError::Sql(source) = source else { return OpenError::Postgres(source) };
     // SQLITE_BUSY; extended codes such as SQLITE_BUSY_RECOVERY have it in their lower byte.
-    let busy = source.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok()).map(|code| code & 0xff);
-    match busy {
-        Some(5) => OpenError::InUse { path: path.to_owned() },
-        _ => OpenError::Database { path: path.to_owned(), source },
+    let code = source.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok()).map(|code| code & 0xff);
+    match code {
+        Some(5) => OpenError::InUse { place: place.to_owned() },
+        _ => OpenError::Database { place: place.to_owned(), source },
     }
 }
 

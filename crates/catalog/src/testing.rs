@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fmt::Debug;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use crate::database::{Location, PostgresDatabase};
 use crate::{Catalog, CatalogError, Class, ManualClock, OnboardingRequest, OnboardingResult, Organisation, Secret};
 
 /// 2026-11-22T00:00:00Z.
@@ -17,7 +18,30 @@ pub(crate) const PASSWORD: &str = "correct horse";
 pub(crate) struct Fixture {
     pub(crate) catalog: Catalog,
     pub(crate) clock: Arc<ManualClock>,
+    pub(crate) location: Location,
     pub(crate) directory: TempDir,
+}
+
+/// Whether these tests run on PostgreSQL; see `on_postgres`.
+pub(crate) fn is_postgres() -> bool {
+    std::env::var_os(testkit::TEST_CATALOG).is_some()
+}
+
+/// An empty database of the kind that these tests run on.
+pub(crate) fn new_location(directory: &Path) -> Location {
+    match std::env::var(testkit::TEST_CATALOG) {
+        Ok(url) => {
+            let database = PostgresDatabase::parse(&testkit::schema_url(&url)).unwrap();
+            Location::Postgres(database.resources("directory"))
+        }
+        Err(_) => Location::Sqlite(directory.join("resources.sqlite")),
+    }
+}
+
+/// Every test of this crate that opens a database, on PostgreSQL.
+#[test]
+fn on_postgres() {
+    testkit::again_on_postgres(&[], 90);
 }
 
 impl Fixture {
@@ -25,9 +49,9 @@ impl Fixture {
     pub(crate) async fn new() -> Self {
         let directory = TempDir::new().unwrap();
         let clock = Arc::new(ManualClock::new(NOW_NS));
-        let path = directory.path().join("resources.sqlite");
-        let catalog = Catalog::open(path, Arc::<ManualClock>::clone(&clock)).await.unwrap();
-        Self { catalog, clock, directory }
+        let location = new_location(directory.path());
+        let catalog = Catalog::open_at(&location, Arc::<ManualClock>::clone(&clock)).await.unwrap();
+        Self { catalog, clock, location, directory }
     }
 
     /// A catalog that was set up with user `u`, organisation `o` and bucket `b`.
@@ -44,8 +68,8 @@ impl Fixture {
     /// Closes and opens the catalog, and checks that the database says what the image said.
     pub(crate) async fn reopen(&mut self) {
         let before = self.catalog.image().clone();
-        self.catalog.close().await.unwrap();
-        self.catalog = Catalog::open(self.path(), Arc::<ManualClock>::clone(&self.clock)).await.unwrap();
+        self.catalog.close().await;
+        self.catalog = Catalog::open_at(&self.location, Arc::<ManualClock>::clone(&self.clock)).await.unwrap();
         assert!(*self.catalog.image() == before, "the database differs from the image");
     }
 

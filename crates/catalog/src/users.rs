@@ -143,6 +143,7 @@ impl Catalog {
             changes.extend(resources.map(|&resource| Change::RemoveMapping(id, resource)));
             let tokens = image.authorizations.values().filter(|token| token.user_id == id);
             changes.extend(tokens.map(|token| Change::RemoveAuthorization(token.id)));
+            changes.extend(crate::v1_users::removals(image, |user| user.user_id == id));
             changes.push(Change::RemovePassword(id));
             changes.push(Change::RemoveUser(id));
             Ok((changes, ()))

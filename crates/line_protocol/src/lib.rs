@@ -57,6 +57,7 @@ mod number;
 mod parse;
 mod precision;
 mod table;
+pub mod text;
 mod utf8;
 mod value;
 

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::sqlite::SqliteConnection;
-
 use super::LoadError;
 use crate::authorizations::Authorization;
 use crate::buckets::Bucket;
+use crate::database::{Database, Transaction, statement};
 use crate::error::DamagedRowError;
 use crate::id::{AuthorizationId, BucketId, OrganisationId, UserId};
 use crate::image::{Change, Image};
@@ -19,7 +18,9 @@ use crate::sessions::Session;
 use crate::users::User;
 
 /// Everything in the database, and the largest identifier that was ever given out.
-pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<(Image, u64), LoadError> {
+pub(crate) async fn load(database: &Database) -> Result<(Image, u64), LoadError> {
+    let mut transaction = database.begin_read().await?;
+    let connection = &mut transaction;
     let mut image = Image::default();
     load_organisations(connection, &mut image).await?;
     load_buckets(connection, &mut image).await?;
@@ -28,14 +29,15 @@ pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<(Image, u6
     load_sessions(connection, &mut image).await?;
     load_authorizations(connection, &mut image).await?;
     load_mappings(connection, &mut image).await?;
+    super::influxdb_1::load(connection, &mut image).await?;
     let (last_id, onboarded_at_ns): (i64, Option<i64>) =
-        sqlx::query_as("SELECT last_id, onboarded_at_ns FROM catalog_state WHERE id = 1").fetch_one(connection).await?;
+        statement("SELECT last_id, onboarded_at_ns FROM catalog_state WHERE id = 1").row(connection).await?;
     image.onboarded_at_ns = onboarded_at_ns;
     Ok((image, last_id.cast_unsigned()))
 }
 
 /// The value, or the error that names where it should have been.
-fn sound<T>(value: Option<T>, table: &'static str, column: &'static str) -> Result<T, DamagedRowError> {
+pub(super) fn sound<T>(value: Option<T>, table: &'static str, column: &'static str) -> Result<T, DamagedRowError> {
     value.ok_or(DamagedRowError { table, column })
 }
 
@@ -43,11 +45,11 @@ fn duration(nanoseconds: i64) -> Option<Duration> {
     u64::try_from(nanoseconds).ok().map(Duration::from_nanos)
 }
 
-async fn load_organisations(connection: &mut SqliteConnection, image: &mut Image) -> Result<(), LoadError> {
+async fn load_organisations(connection: &mut Transaction, image: &mut Image) -> Result<(), LoadError> {
     const TABLE: &str = "organisations";
     let rows: Vec<(i64, String, String, i64, i64)> =
-        sqlx::query_as("SELECT id, name, description, created_at_ns, updated_at_ns FROM organisations")
-            .fetch_all(connection)
+        statement("SELECT id, name, description, created_at_ns, updated_at_ns FROM organisations")
+            .rows(connection)
             .await?;
     for (id, name, description, created_at_ns, updated_at_ns) in rows {
         let id = sound(OrganisationId::from_i64(id), TABLE, "id")?;
@@ -57,14 +59,14 @@ async fn load_organisations(connection: &mut SqliteConnection, image: &mut Image
     Ok(())
 }
 
-async fn load_buckets(connection: &mut SqliteConnection, image: &mut Image) -> Result<(), LoadError> {
+async fn load_buckets(connection: &mut Transaction, image: &mut Image) -> Result<(), LoadError> {
     const TABLE: &str = "buckets";
     type Row = (i64, i64, String, String, String, i64, i64, i64, i64);
-    let rows: Vec<Row> = sqlx::query_as(
+    let rows: Vec<Row> = statement(
         "SELECT id, organisation_id, name, description, bucket_type, retention_ns, shard_group_duration_ns, \
          created_at_ns, updated_at_ns FROM buckets",
     )
-    .fetch_all(connection)
+    .rows(connection)
     .await?;
     for row in rows {
         let bucket = Bucket {
@@ -83,10 +85,10 @@ async fn load_buckets(connection: &mut SqliteConnection, image: &mut Image) -> R
     Ok(())
 }
 
-async fn load_dropped_buckets(connection: &mut SqliteConnection, image: &mut Image) -> Result<(), LoadError> {
+async fn load_dropped_buckets(connection: &mut Transaction, image: &mut Image) -> Result<(), LoadError> {
     const TABLE: &str = "dropped_buckets";
     let rows: Vec<(i64, i64)> =
-        sqlx::query_as("SELECT bucket_id, organisation_id FROM dropped_buckets").fetch_all(connection).await?;
+        statement("SELECT bucket_id, organisation_id FROM dropped_buckets").rows(connection).await?;
     for (id, organisation_id) in rows {
         let id = sound(BucketId::from_i64(id), TABLE, "bucket_id")?;
         let organisation_id = sound(OrganisationId::from_i64(organisation_id), TABLE, "organisation_id")?;
@@ -95,17 +97,15 @@ async fn load_dropped_buckets(connection: &mut SqliteConnection, image: &mut Ima
     Ok(())
 }
 
-async fn load_users(connection: &mut SqliteConnection, image: &mut Image) -> Result<(), LoadError> {
+async fn load_users(connection: &mut Transaction, image: &mut Image) -> Result<(), LoadError> {
     let rows: Vec<(i64, String, String, i64, i64)> =
-        sqlx::query_as("SELECT id, name, status, created_at_ns, updated_at_ns FROM users")
-            .fetch_all(&mut *connection)
-            .await?;
+        statement("SELECT id, name, status, created_at_ns, updated_at_ns FROM users").rows(connection).await?;
     for (id, name, status, created_at_ns, updated_at_ns) in rows {
         let id = sound(UserId::from_i64(id), "users", "id")?;
         let status = sound(status.parse().ok(), "users", "status")?;
         image.apply(Change::PutUser(Arc::new(User { id, name, status, created_at_ns, updated_at_ns })));
     }
-    let rows: Vec<(i64, String)> = sqlx::query_as("SELECT user_id, hash FROM passwords").fetch_all(connection).await?;
+    let rows: Vec<(i64, String)> = statement("SELECT user_id, hash FROM passwords").rows(connection).await?;
     for (user_id, hash) in rows {
         let user_id = sound(UserId::from_i64(user_id), "passwords", "user_id")?;
         image.apply(Change::PutPassword(user_id, hash.into()));
@@ -113,12 +113,10 @@ async fn load_users(connection: &mut SqliteConnection, image: &mut Image) -> Res
     Ok(())
 }
 
-async fn load_sessions(connection: &mut SqliteConnection, image: &mut Image) -> Result<(), LoadError> {
+async fn load_sessions(connection: &mut Transaction, image: &mut Image) -> Result<(), LoadError> {
     const TABLE: &str = "sessions";
     let rows: Vec<(String, i64, i64, i64)> =
-        sqlx::query_as("SELECT digest, user_id, created_at_ns, expires_at_ns FROM sessions")
-            .fetch_all(connection)
-            .await?;
+        statement("SELECT digest, user_id, created_at_ns, expires_at_ns FROM sessions").rows(connection).await?;
     for (digest, user_id, created_at_ns, expires_at_ns) in rows {
         let digest = sound(SecretDigest::from_hex(&digest), TABLE, "digest")?;
         let user_id = sound(UserId::from_i64(user_id), TABLE, "user_id")?;
@@ -127,14 +125,14 @@ async fn load_sessions(connection: &mut SqliteConnection, image: &mut Image) -> 
     Ok(())
 }
 
-async fn load_authorizations(connection: &mut SqliteConnection, image: &mut Image) -> Result<(), LoadError> {
+async fn load_authorizations(connection: &mut Transaction, image: &mut Image) -> Result<(), LoadError> {
     const TABLE: &str = "authorizations";
     type Row = (i64, String, String, String, i64, i64, String, i64, i64);
-    let rows: Vec<Row> = sqlx::query_as(
+    let rows: Vec<Row> = statement(
         "SELECT id, digest, status, description, organisation_id, user_id, permissions, created_at_ns, updated_at_ns \
          FROM authorizations",
     )
-    .fetch_all(connection)
+    .rows(connection)
     .await?;
     for row in rows {
         let authorization = Authorization {
@@ -153,11 +151,11 @@ async fn load_authorizations(connection: &mut SqliteConnection, image: &mut Imag
     Ok(())
 }
 
-async fn load_mappings(connection: &mut SqliteConnection, image: &mut Image) -> Result<(), LoadError> {
+async fn load_mappings(connection: &mut Transaction, image: &mut Image) -> Result<(), LoadError> {
     const TABLE: &str = "user_resource_mappings";
     let rows: Vec<(i64, String, i64, String)> =
-        sqlx::query_as("SELECT user_id, resource_type, resource_id, role FROM user_resource_mappings")
-            .fetch_all(connection)
+        statement("SELECT user_id, resource_type, resource_id, role FROM user_resource_mappings")
+            .rows(connection)
             .await?;
     for (user_id, resource_type, resource_id, role) in rows {
         let user_id = sound(UserId::from_i64(user_id), TABLE, "user_id")?;
