@@ -166,6 +166,7 @@ async fn main() {
             files: files.into(),
             buffers,
             deletes: Default::default(),
+            delete_files: None,
             store: store.clone(),
             footers: Arc::new(FooterCache::new(FOOTER_CACHE_BYTES)),
             visible_from: i64::MIN,

@@ -9,12 +9,16 @@
 //! Everything else in this crate is reached through here. The engine never knows who may do what: the server asks it
 //! only for what is allowed.
 
+mod backup;
+mod commit_faults;
 mod compaction_metrics;
 mod compactor;
 mod delete;
 mod flusher;
+mod history;
 mod lifetime;
 mod materialise;
+mod merge_plan;
 mod metrics;
 mod registrar;
 mod replay;
@@ -28,15 +32,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use catalog::database::{Location, PostgresLocation};
 use catalog::{BucketId, Clock, OrganisationId};
 use tokio::sync::{Mutex, Notify, Semaphore, watch};
 
+use self::backup::Backups;
+pub use self::backup::{Backup, BackupError};
+pub use self::commit_faults::{CommitFault, CommitFaults, NoCommitFaults};
 pub use self::compaction_metrics::CompactionMetrics;
 use self::compactor::Compactor;
 pub use self::compactor::{CompactFailure, CompactReport};
 pub use self::delete::DeleteRequest;
 use self::flusher::Selection;
 pub use self::flusher::{FlushFailure, FlushReport};
+pub use self::history::SnapshotHistory;
 pub use self::materialise::{DeleteFilesError, DeleteFilesReport};
 pub use self::metrics::{EngineMetrics, EngineStatus, Health};
 use self::registrar::Registrar;
@@ -48,9 +57,10 @@ use crate::delete::{DeleteFilter, Tombstone};
 use crate::disk::{Disk, RealDisk};
 use crate::error::WriteError;
 use crate::ids::{FileId, Sequence, TableId};
-use crate::lake::{Lake, LakeError};
+use crate::lake::{Lake, LakeError, NotKept};
 use crate::limits;
-use crate::scan::{FOOTER_CACHE_BYTES, FooterCache, Snapshot, TableSnapshot, TableSnapshotParts};
+use crate::scan::{FOOTER_CACHE_BYTES, FooterCache, ScanError, Snapshot, TableSnapshot, TableSnapshotParts};
+use crate::schema::SchemaLimits;
 use crate::store::{OpenStoreError, Store};
 use crate::table::{BucketInfo, DataFile};
 use crate::wal::{self, EncodedRecord, RecoveryError, Wal, WalError, WalOptions};
@@ -68,8 +78,12 @@ pub struct EngineOptions {
     pub flush_age: Duration,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The schema of PostgreSQL that is the catalog; without one it is `catalog.sqlite` in the data directory.
+    pub catalog: Option<PostgresLocation>,
     /// The file system of the write-ahead log.
     pub wal_disk: Arc<dyn Disk>,
+    /// Bounds of the write-ahead log.
+    pub wal: WalOptions,
     /// Threads that parse and encode writes.
     pub workers: usize,
     /// Merges that run at the same time in the background; 0 leaves merging to [`Engine::compact`].
@@ -80,12 +94,16 @@ pub struct EngineOptions {
     pub keep_snapshots: Duration,
     /// How long the rows of each bucket are kept.
     pub retention: Arc<dyn RetentionSource>,
+    /// How large schemas may become.
+    pub schema_limits: SchemaLimits,
     /// Where the data files lie; `files` in the data directory if there is none.
     pub store: Option<Store>,
     /// Whether files that the catalog says to be elsewhere have been moved to `store`.
     pub files_were_moved: bool,
     /// The age from which objects in a cloud's store that no row names are deleted.
     pub unnamed_object_age: Duration,
+    /// What goes wrong with commits of the catalog.
+    pub commit_faults: Arc<dyn CommitFaults>,
 }
 
 /// Tells how long the rows of a bucket are kept. Asked whenever files are looked at, so that a change counts at once.
@@ -114,15 +132,19 @@ impl EngineOptions {
             flush_table_bytes: limits::FLUSH_TABLE_BYTES,
             flush_age: limits::FLUSH_AGE,
             clock,
+            catalog: None,
             wal_disk: Arc::new(RealDisk),
+            wal: WalOptions::default(),
             workers: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             compactions: 1,
             compacted_file_bytes: limits::COMPACTED_FILE_BYTES,
             keep_snapshots: limits::KEEP_SNAPSHOTS,
             retention: Arc::new(KeepForever),
+            schema_limits: SchemaLimits::default(),
             store: None,
             files_were_moved: false,
             unnamed_object_age: limits::UNNAMED_OBJECT_AGE,
+            commit_faults: Arc::new(NoCommitFaults),
         }
     }
 }
@@ -178,6 +200,18 @@ pub enum SnapshotError {
     /// The write-ahead log could not be replayed, so rows would be missing.
     #[error("queries are refused, because the write-ahead log could not be replayed: {0}")]
     Replay(String),
+    /// No such snapshot of the catalog is kept.
+    #[error(
+        "there is no such snapshot: the oldest that is kept is {} of {}, the newest is {} of {}",
+        .0.oldest.id, .0.oldest.time_text(), .0.newest.id, .0.newest.time_text()
+    )]
+    NotKept(NotKept),
+    /// The catalog cannot be read.
+    #[error(transparent)]
+    Catalog(#[from] LakeError),
+    /// A file of an earlier snapshot cannot be read.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
 }
 
 /// Why a bucket was not dropped or renamed.
@@ -190,6 +224,14 @@ pub enum BucketError {
     /// The catalog failed.
     #[error(transparent)]
     Catalog(#[from] LakeError),
+}
+
+impl BucketError {
+    /// Whether the catalog cannot be reached just now.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Catalog(error) if error.is_temporary())
+    }
 }
 
 /// How far the replay is.
@@ -225,10 +267,11 @@ struct Inner {
     wal: Wal<Durable>,
     registrar: Registrar,
     compactor: Compactor,
+    backups: Backups,
     counters: metrics::Counters,
     workers: Semaphore,
     waiting_writes: Semaphore,
-    flush_lock: Mutex<()>,
+    flush_lock: Mutex<flusher::Unanswered>,
     /// The delete up to which the delete file of each data file is up to date; held during a round.
     materialised: Mutex<HashMap<FileId, Sequence>>,
     flush_wanted: Arc<Notify>,
@@ -252,8 +295,13 @@ impl Engine {
             None => Store::local(&options.data_dir.join("files"))?,
         };
         let files_root = PathBuf::from(store.data_path());
-        let (lake, loaded) =
-            Lake::open(&options.data_dir.join("catalog.sqlite"), &files_root, Arc::clone(&options.clock)).await?;
+        let wal_dir = options.data_dir.join("wal");
+        let location = match &options.catalog {
+            Some(location) => Location::Postgres(location.clone()),
+            None => Location::Sqlite(options.data_dir.join("catalog.sqlite")),
+        };
+        let log_is_empty = !std::fs::read_dir(&wal_dir).is_ok_and(|mut entries| entries.next().is_some());
+        let (lake, loaded) = Lake::open(&location, &files_root, Arc::clone(&options.clock), log_is_empty).await?;
         lake.place_files(store.data_path(), options.files_were_moved).await?;
         refuse_missing_files(&store, &loaded.files, options.files_were_moved)?;
         let watermark = loaded.watermark;
@@ -261,7 +309,6 @@ impl Engine {
         let shared = Arc::new(Shared::default());
         load_state(&shared, loaded);
 
-        let wal_dir = options.data_dir.join("wal");
         let disk = Arc::clone(&options.wal_disk);
         let recovery_dir = wal_dir.clone();
         let recovery = tokio::task::spawn_blocking(move || wal::recover(&disk, &recovery_dir, watermark))
@@ -278,12 +325,13 @@ impl Engine {
         }
         let flush_wanted = Arc::new(Notify::new());
         let apply = apply_durable(&options, Arc::clone(&shared), Arc::clone(&flush_wanted));
-        let wal = Wal::start(Arc::clone(&options.wal_disk), &wal_dir, recovery.log, WalOptions::default(), apply)?;
+        let wal = Wal::start(Arc::clone(&options.wal_disk), &wal_dir, recovery.log, options.wal.clone(), apply)?;
         let inner = Arc::new(Inner {
             buffer_limit_bytes: (options.memory_limit_bytes as f64 * limits::BUFFER_SHARE) as usize,
             footers: Arc::new(FooterCache::new(FOOTER_CACHE_BYTES)),
-            registrar: Registrar::start(lake.clone(), Arc::clone(&shared)),
+            registrar: Registrar::start(lake.clone(), Arc::clone(&shared), &options),
             compactor: Compactor::new(newest_snapshot_ns),
+            backups: Backups::default(),
             shared,
             lake,
             store,
@@ -291,7 +339,7 @@ impl Engine {
             counters: metrics::Counters::default(),
             workers: Semaphore::new(options.workers.max(1)),
             waiting_writes: Semaphore::new(limits::BUFFER_WAITING_WRITES),
-            flush_lock: Mutex::new(()),
+            flush_lock: Mutex::default(),
             materialised: Mutex::default(),
             flush_wanted,
             flush_progress: Notify::new(),
@@ -335,10 +383,7 @@ impl Engine {
     pub async fn snapshot(&self, bucket: BucketId, retention: Option<Duration>) -> Result<Snapshot, SnapshotError> {
         self.inner.replayed().await.map_err(SnapshotError::Replay)?;
         let inner = &self.inner;
-        let visible_from = retention.map_or(i64::MIN, |retention| {
-            let retention_ns = i64::try_from(retention.as_nanos()).unwrap_or(i64::MAX);
-            inner.options.clock.now_ns().saturating_sub(retention_ns)
-        });
+        let visible_from = inner.visible_from(retention);
         let mut state = inner.shared.lock();
         let tables = inner.shared.registry.bucket_tables(bucket);
         let through = state.deletes_through();
@@ -351,6 +396,7 @@ impl Engine {
                 files: Arc::clone(&live.files),
                 buffers,
                 deletes: tombstones_of(live, through),
+                delete_files: None,
                 store: inner.store.clone(),
                 footers: Arc::clone(&inner.footers),
                 visible_from,
@@ -393,7 +439,8 @@ impl Engine {
     pub async fn drop_bucket(&self, organisation: OrganisationId, bucket: BucketId) -> Result<(), BucketError> {
         self.inner.replayed().await.map_err(WriteError::Internal)?;
         // Not beside a flush: it could commit files of the tables that are about to go.
-        let _no_flush = self.inner.flush_lock.lock().await;
+        let mut no_flush = self.inner.flush_lock.lock().await;
+        self.inner.answer(&mut no_flush).await?;
         let _no_registration = self.inner.shared.schema_lock.lock().await;
         if self.inner.shared.registry.bucket(bucket).is_none() {
             // Nothing was written to it, and a write that is on its way finds that it comes too late.
@@ -402,9 +449,8 @@ impl Engine {
         }
         let record = EncodedRecord::bucket_drop(organisation, bucket);
         let appended = self.inner.wal.append(record, Durable::BucketDrop(bucket)).map_err(write::write_error)?;
-        let sequence = appended.await.map_err(write::write_error)?;
-        self.inner.lake.drop_bucket(bucket).await?;
-        self.inner.shared.lock().uncommitted_drops.remove(&sequence);
+        appended.await.map_err(write::write_error)?;
+        self.inner.commit_drops().await?;
         Ok(())
     }
 
@@ -464,19 +510,15 @@ impl Inner {
         }
     }
 
-    /// Finishes a drop that a crash interrupted between its record and the catalog.
-    fn commit_drop_later(self: &Arc<Self>, sequence: Sequence, bucket: BucketId) {
-        let inner = Arc::clone(self);
-        tokio::runtime::Handle::current().spawn(async move {
-            match inner.lake.drop_bucket(bucket).await {
-                Ok(()) => {
-                    inner.shared.lock().uncommitted_drops.remove(&sequence);
-                }
-                Err(error) => {
-                    tracing::error!(%error, %bucket, "a dropped bucket could not be removed from the catalog")
-                }
-            }
-        });
+    /// Takes buckets whose drop is durable out of the catalog. What fails is tried again with the next flush; until
+    /// then the records of the drops are kept.
+    async fn commit_drops(&self) -> Result<(), LakeError> {
+        let drops = self.shared.lock().uncommitted_drops.clone();
+        for (sequence, bucket) in drops {
+            commit_faults::repeatable(&*self.options.commit_faults, self.lake.drop_bucket(bucket)).await?;
+            self.shared.lock().uncommitted_drops.remove(&sequence);
+        }
+        Ok(())
     }
 }
 
@@ -542,7 +584,7 @@ fn refuse_missing_files(store: &Store, files: &[DataFile], were_moved: bool) -> 
 }
 
 /// Makes the data directory and takes its lock.
-fn lock_directory(data_dir: &std::path::Path) -> Result<std::fs::File, OpenError> {
+pub(crate) fn lock_directory(data_dir: &std::path::Path) -> Result<std::fs::File, OpenError> {
     let directory = |source| OpenError::Directory { path: data_dir.to_owned(), source };
     std::fs::create_dir_all(data_dir).map_err(directory)?;
     let lock = std::fs::File::create(data_dir.join("lock")).map_err(directory)?;

@@ -14,7 +14,7 @@ pub enum WriteError {
     /// Lines that do not parse; nothing of the batch is stored.
     #[error("{0}")]
     Parse(ParseErrors),
-    /// A limit of the schema.
+    /// A limit of deletes.
     #[error(transparent)]
     Limit(#[from] LimitError),
     /// The buffer or a queue is full.
@@ -40,6 +40,14 @@ pub enum WriteError {
     /// The bucket was dropped while the write was on its way.
     #[error("the bucket was deleted")]
     BucketDropped,
+    /// The write needs a new column, and the catalog's database cannot be reached. Nothing of it is stored.
+    #[error("new columns cannot be registered, because the catalog cannot be reached; try again in {retry_after_s} s")]
+    CatalogUnreachable {
+        /// Why, for the log.
+        cause: String,
+        /// When to try again.
+        retry_after_s: u32,
+    },
     /// The registry could not be committed.
     #[error("the catalog failed: {0}")]
     Catalog(String),
@@ -72,26 +80,12 @@ impl fmt::Display for ParseErrors {
     }
 }
 
-/// A limit that a batch or a delete would break. Nothing of it is stored.
+/// A limit that a delete would break. Nothing is deleted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
-    /// Too many columns.
-    #[error("measurement {measurement:?} would have more than {limit} tags and fields")]
-    ColumnsPerTable {
-        /// The measurement.
-        measurement: String,
-        /// The limit.
-        limit: usize,
-    },
     /// A delete with too much to compare.
     #[error("the predicate of the delete takes more than {limit} bytes")]
     DeleteFilter {
-        /// The limit.
-        limit: usize,
-    },
-    /// Too many measurements.
-    #[error("the bucket would have more than {limit} measurements")]
-    TablesPerBucket {
         /// The limit.
         limit: usize,
     },
@@ -119,6 +113,22 @@ pub enum DropReason {
         given: FieldKind,
         /// The type that the field has.
         existing: FieldKind,
+    },
+    /// The point needs a column beyond those that a measurement may have.
+    TooManyColumns {
+        /// Its measurement.
+        measurement: String,
+        /// The first tag or field of the point for which there is no room.
+        column: String,
+        /// Tags and fields that a measurement may have.
+        limit: usize,
+    },
+    /// The point needs a measurement beyond those that a bucket may have.
+    TooManyTables {
+        /// The measurement.
+        measurement: String,
+        /// Measurements that a bucket may have.
+        limit: usize,
     },
     /// The point is older than the bucket's retention.
     TooOld {
@@ -178,6 +188,14 @@ impl PartialWrite {
             DropReason::FieldTypeConflict { field, measurement, given, existing } => self.note(format!(
                 "field type conflict: input field \"{field}\" on measurement \"{measurement}\" is type {given}, \
                  already exists as type {existing}"
+            )),
+            DropReason::TooManyColumns { measurement, column, limit } => self.note(format!(
+                "max-columns-per-measurement limit exceeded: measurement \"{measurement}\" has no room for \
+                 \"{column}\" beside {limit} tags and fields"
+            )),
+            DropReason::TooManyTables { measurement, limit } => self.note(format!(
+                "max-measurements-per-bucket limit exceeded: the bucket has no room for \"{measurement}\" beside \
+                 {limit} measurements"
             )),
         }
     }

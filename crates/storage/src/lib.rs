@@ -9,11 +9,13 @@
 //!
 //! It knows Arrow, Parquet and the SQL of its own catalog. It never knows HTTP, tokens or a query language.
 
+pub mod backup;
 mod buffer;
 pub mod buffered;
 pub mod compact;
 pub mod delete;
 pub mod disk;
+pub mod doctor;
 mod engine;
 pub mod error;
 pub mod flush;
@@ -29,16 +31,20 @@ pub mod wal;
 
 pub use delete::{DeleteFilter, DeleteSubject, DeleteTerm};
 pub use engine::{
-    BucketError, CompactFailure, CompactReport, CompactionMetrics, DeleteFilesError, DeleteFilesReport, DeleteRequest,
-    Engine, EngineMetrics, EngineOptions, EngineStatus, FlushFailure, FlushReport, Health, KeepForever, OpenError,
-    RetentionSource, SnapshotError, WriteOutcome, WriteRequest,
+    Backup, BackupError, BucketError, CommitFault, CommitFaults, CompactFailure, CompactReport, CompactionMetrics,
+    DeleteFilesError, DeleteFilesReport, DeleteRequest, Engine, EngineMetrics, EngineOptions, EngineStatus,
+    FlushFailure, FlushReport, Health, KeepForever, NoCommitFaults, OpenError, RetentionSource, SnapshotError,
+    SnapshotHistory, WriteOutcome, WriteRequest,
 };
 pub use error::{LimitError, ParseErrors, PartialWrite, WriteError};
 pub use ids::{ColumnId, FileId, Sequence, TableId};
+pub use lake::{NotKept, ParseSelectorError, SnapshotInfo, SnapshotSelector};
+pub use line_protocol::text as line_text;
 pub use line_protocol::{FieldKind, Precision};
 pub use scan::{
     Scan, ScanError, ScanPartition, ScanRequest, SeriesBatch, SeriesPartition, SeriesPredicate, SeriesScanRequest,
     Snapshot, TableSnapshot, TagFilter,
 };
+pub use schema::SchemaLimits;
 pub use store::StoreAddress;
 pub use table::{BucketInfo, Column, ColumnKind, TableSchema};

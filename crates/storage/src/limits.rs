@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-/// Tables (measurements) of one bucket. Each costs about 2 KB of memory for its schema, so this is 200 MB.
+/// Tables (measurements) of one bucket, if no option says otherwise. Each costs about 2 KB of memory for its schema, so
+/// this is 200 MB.
 pub const TABLES_PER_BUCKET: usize = 100_000;
 
-/// Columns of one table. DuckDB and Parquet readers slow down with wider files; InfluxDB 3 Core stops at 500.
+/// Columns of one table, if no option says otherwise. DuckDB and Parquet readers slow down with wider files; InfluxDB 3
+/// Core stops at 500.
 pub const COLUMNS_PER_TABLE: usize = 10_000;
 
 /// Buffered bytes of a table that make it flush: files of some 5 MB, and at most a few seconds of work to replay.
@@ -178,3 +180,7 @@ pub const UNNAMED_OBJECT_AGE: Duration = Duration::from_secs(600);
 
 /// Lines of the list of objects under way from which it is written anew when most of them are settled.
 pub const UPLOAD_LIST_LINES: usize = 4096;
+
+/// Footers that are read at the same time where an earlier snapshot names files that the registry has forgotten: each
+/// is one small read, of a disk or over a network.
+pub const FOOTER_READS: usize = 16;

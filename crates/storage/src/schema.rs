@@ -12,12 +12,27 @@ use catalog::BucketId;
 use line_protocol::{Batch, FieldColumn, FieldKind, FieldValues, StringColumn, TableBatch};
 use parking_lot::RwLock;
 
-use crate::error::{DropReason, LimitError, PartialWrite, RetentionBound};
+use crate::error::{DropReason, PartialWrite, RetentionBound};
 use crate::ids::{ColumnId, TableId};
 use crate::lake::{NewColumn, NewTable};
 use crate::limits;
 use crate::rows::{FieldRows, RowBatch, SeriesKeys, TableRows};
 use crate::table::{BucketInfo, ColumnKind, TableSchema};
+
+/// How large schemas may become. A point that would need more is dropped, and the others of its batch are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SchemaLimits {
+    /// Measurements of one bucket.
+    pub tables_per_bucket: usize,
+    /// Tags and fields of one measurement.
+    pub columns_per_table: usize,
+}
+
+impl Default for SchemaLimits {
+    fn default() -> Self {
+        Self { tables_per_bucket: limits::TABLES_PER_BUCKET, columns_per_table: limits::COLUMNS_PER_TABLE }
+    }
+}
 
 /// A table's schema with its names indexed.
 #[derive(Debug)]
@@ -187,17 +202,20 @@ impl KeptRows {
     }
 }
 
+/// What a point is held against.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PointRules {
+    /// The lower end of the bucket's retention, if it has one: earlier points are dropped.
+    pub(crate) retention: Option<RetentionBound>,
+    /// How large schemas may become.
+    pub(crate) limits: SchemaLimits,
+}
+
 /// Decides which points of `batch` are kept and what has to be registered for them.
 ///
-/// `oldest_time` is the lower bound of the bucket's retention in nanoseconds, if it has one: earlier points are
-/// dropped. A point with a field of another type than the field has (or got from an earlier kept point of this batch)
-/// is dropped whole. Fails when the batch needs more tables or columns than a bucket or table may have.
-pub(crate) fn plan(
-    registry: &Registry,
-    bucket: BucketId,
-    batch: &Batch,
-    retention: Option<RetentionBound>,
-) -> Result<WritePlan, LimitError> {
+/// Dropped is a point beyond the retention, a point with a field of another type than the field has (or got from an
+/// earlier kept point of this batch), and a point that needs more tables or columns than a bucket or table may have.
+pub(crate) fn plan(registry: &Registry, bucket: BucketId, batch: &Batch, rules: PointRules) -> WritePlan {
     let mut plan = WritePlan {
         kept: Vec::with_capacity(batch.tables.len()),
         missing: Vec::new(),
@@ -207,7 +225,16 @@ pub(crate) fn plan(
     let mut new_tables = 0;
     for table in &batch.tables {
         let entry = registry.measurement(bucket, &table.measurement);
-        let kept = keep_rows(table, entry.as_deref(), retention, &mut plan.dropped);
+        let limit = rules.limits.tables_per_bucket;
+        if entry.is_none() && registry.table_count(bucket) + new_tables >= limit {
+            for _ in &table.times {
+                plan.dropped.add(DropReason::TooManyTables { measurement: table.measurement.clone(), limit });
+            }
+            plan.kept.push(KeptRows::None);
+            continue;
+        }
+        let columns = new_columns(table, entry.as_deref(), &KeptRows::All);
+        let kept = keep_rows(table, entry.as_deref(), columns.len(), rules, &mut plan.dropped);
         let kept_count = match &kept {
             KeptRows::All => table.times.len(),
             KeptRows::Some(rows) => rows.iter().filter(|kept| **kept).count(),
@@ -216,62 +243,109 @@ pub(crate) fn plan(
         if kept_count > 0 {
             plan.kept_count += kept_count;
             new_tables += usize::from(entry.is_none());
-            if let Some(missing) = missing_columns(bucket, table, entry.as_deref(), &kept)? {
-                plan.missing.push(missing);
+            let columns = match &kept {
+                KeptRows::All => columns,
+                _ => new_columns(table, entry.as_deref(), &kept),
+            };
+            if entry.is_none() || !columns.is_empty() {
+                plan.missing.push(NewTable { bucket, measurement: table.measurement.clone(), columns });
             }
         }
         plan.kept.push(kept);
     }
-    let tables = registry.table_count(bucket) + new_tables;
-    if new_tables > 0 && tables > limits::TABLES_PER_BUCKET {
-        return Err(LimitError::TablesPerBucket { limit: limits::TABLES_PER_BUCKET });
-    }
-    Ok(plan)
+    plan
 }
 
-/// The rows of `table` that are inside retention and agree with the types of their fields.
+/// The rows of `table` that follow the rules; all of them together need so many new columns.
 fn keep_rows(
     table: &TableBatch,
     entry: Option<&TableEntry>,
-    retention: Option<RetentionBound>,
+    new_columns: usize,
+    rules: PointRules,
     dropped: &mut PartialWrite,
 ) -> KeptRows {
-    let too_old = retention.is_some_and(|bound| table.times.iter().any(|time| *time < bound.oldest_time_ns));
-    if !too_old && !has_type_conflict(table, entry) {
+    let too_old = rules.retention.is_some_and(|bound| table.times.iter().any(|time| *time < bound.oldest_time_ns));
+    let registered = entry.map_or(0, |entry| entry.schema.columns.len());
+    let too_wide = new_columns > 0 && registered + new_columns > rules.limits.columns_per_table;
+    if !too_old && !too_wide && !has_type_conflict(table, entry) {
         return KeptRows::All;
     }
-    let mut decided: HashMap<&str, FieldKind> = HashMap::new();
+    let mut judge = Judge { table, entry, rules, decided: HashMap::new(), tags: HashSet::new(), columns: registered };
     let mut kept = vec![true; table.times.len()];
     for (row, keep) in kept.iter_mut().enumerate() {
-        let time = table.times.get(row).copied().unwrap_or_default();
-        if let Some(bound) = retention.filter(|bound| time < bound.oldest_time_ns) {
-            *keep = false;
-            dropped.add(DropReason::TooOld { bound, point: series_text(table, row), time_ns: time });
-            continue;
-        }
-        let fields = || table.fields.iter().filter(|field| field.is_valid(row));
-        let known = |name: &str, decided: &HashMap<&str, FieldKind>| {
-            entry.and_then(|entry| entry.field(name)).map(|(_, kind)| kind).or_else(|| decided.get(name).copied())
-        };
-        let conflict = fields().find_map(|field| {
-            let existing = known(&field.name, &decided).filter(|kind| *kind != field.values.kind())?;
-            Some(DropReason::FieldTypeConflict {
-                field: field.name.clone(),
-                measurement: table.measurement.clone(),
-                given: field.values.kind(),
-                existing,
-            })
-        });
-        if let Some(reason) = conflict {
+        if let Err(reason) = judge.admit(row) {
             *keep = false;
             dropped.add(reason);
-            continue;
-        }
-        for field in fields() {
-            decided.entry(&field.name).or_insert(field.values.kind());
         }
     }
     if kept.contains(&true) { KeptRows::Some(kept) } else { KeptRows::None }
+}
+
+/// Looks at the points of a table one by one, as if each were written after those before it.
+struct Judge<'a> {
+    table: &'a TableBatch,
+    entry: Option<&'a TableEntry>,
+    rules: PointRules,
+    /// The fields of the points that were kept so far.
+    decided: HashMap<&'a str, FieldKind>,
+    /// Their tags that are not registered.
+    tags: HashSet<u32>,
+    /// Columns that the table has, with those of the points that were kept so far.
+    columns: usize,
+}
+
+impl<'a> Judge<'a> {
+    /// Keeps the point, or says why not.
+    fn admit(&mut self, row: usize) -> Result<(), DropReason> {
+        let table = self.table;
+        let time_ns = table.times.get(row).copied().unwrap_or_default();
+        if let Some(bound) = self.rules.retention.filter(|bound| time_ns < bound.oldest_time_ns) {
+            return Err(DropReason::TooOld { bound, point: series_text(table, row), time_ns });
+        }
+        let fields = || table.fields.iter().filter(|field| field.is_valid(row));
+        for field in fields() {
+            if let Some(existing) = self.kind(&field.name).filter(|kind| *kind != field.values.kind()) {
+                return Err(DropReason::FieldTypeConflict {
+                    field: field.name.clone(),
+                    measurement: table.measurement.clone(),
+                    given: field.values.kind(),
+                    existing,
+                });
+            }
+        }
+        let new_tags = self.new_tags(row);
+        let new_fields: Vec<&FieldColumn> = fields().filter(|field| self.kind(&field.name).is_none()).collect();
+        let limit = self.rules.limits.columns_per_table;
+        let room = limit.saturating_sub(self.columns);
+        let names = new_tags.iter().filter_map(|tag| table.tag_keys.get(*tag as usize));
+        if let Some(column) = names.chain(new_fields.iter().map(|field| &field.name)).nth(room) {
+            let (measurement, column) = (table.measurement.clone(), column.clone());
+            return Err(DropReason::TooManyColumns { measurement, column, limit });
+        }
+        self.columns += new_tags.len() + new_fields.len();
+        self.tags.extend(new_tags);
+        for field in fields() {
+            self.decided.entry(&field.name).or_insert(field.values.kind());
+        }
+        Ok(())
+    }
+
+    /// The type that a field has, or will have.
+    fn kind(&self, name: &str) -> Option<FieldKind> {
+        let registered = self.entry.and_then(|entry| entry.field(name)).map(|(_, kind)| kind);
+        registered.or_else(|| self.decided.get(name).copied())
+    }
+
+    /// The tags of a point that nobody had before it.
+    fn new_tags(&self, row: usize) -> Vec<u32> {
+        let series = self.table.row_series.get(row).copied().unwrap_or_default();
+        let tags = self.table.series.tags(series).map(|(tag, _)| tag);
+        let is_registered = |tag: u32| {
+            let name = self.table.tag_keys.get(tag as usize);
+            name.zip(self.entry).is_some_and(|(name, entry)| entry.tag(name).is_some())
+        };
+        tags.filter(|tag| !self.tags.contains(tag) && !is_registered(*tag)).collect()
+    }
 }
 
 /// Whether some field of the batch has another type than it is registered with, or two types within the batch.
@@ -285,13 +359,8 @@ fn has_type_conflict(table: &TableBatch, entry: Option<&TableEntry>) -> bool {
     })
 }
 
-/// The columns that the kept rows use and that are not registered, or `None` if there are none.
-fn missing_columns(
-    bucket: BucketId,
-    table: &TableBatch,
-    entry: Option<&TableEntry>,
-    kept: &KeptRows,
-) -> Result<Option<NewTable>, LimitError> {
+/// The columns that the kept rows use and that are not registered.
+fn new_columns(table: &TableBatch, entry: Option<&TableEntry>, kept: &KeptRows) -> Vec<NewColumn> {
     let mut columns = Vec::new();
     let new_tags: Vec<usize> = (0..table.tag_keys.len())
         .filter(|index| table.tag_keys.get(*index).is_some_and(|key| entry.and_then(|entry| entry.tag(key)).is_none()))
@@ -310,15 +379,7 @@ fn missing_columns(
             columns.push(NewColumn { name: field.name.clone(), kind: ColumnKind::Field(field.values.kind()) });
         }
     }
-    let existing = entry.map_or(0, |entry| entry.schema.columns.len());
-    if !columns.is_empty() && existing + columns.len() > limits::COLUMNS_PER_TABLE {
-        return Err(LimitError::ColumnsPerTable {
-            measurement: table.measurement.clone(),
-            limit: limits::COLUMNS_PER_TABLE,
-        });
-    }
-    let needed = entry.is_none() || !columns.is_empty();
-    Ok(needed.then(|| NewTable { bucket, measurement: table.measurement.clone(), columns }))
+    columns
 }
 
 /// Per tag key of the batch: whether the series of some kept row has it.

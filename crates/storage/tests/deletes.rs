@@ -4,16 +4,20 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use storage::disk::Disk;
-use storage::disk::simulated::{Random, SimulatedDisk};
+use storage::disk::SimulatedDisk;
 use storage::{DeleteFilesReport, DeleteSubject, DeleteTerm, WriteError};
 
 use support::{Database, bucket};
+
+/// Every test of this file with its catalog in PostgreSQL.
+#[test]
+fn on_postgres() {
+    testkit::again_on_postgres(&[], 9);
+}
 
 const ALL: (i64, i64) = (i64::MIN, i64::MAX);
 
@@ -147,7 +151,11 @@ async fn a_replay_that_flushes_on_its_way_applies_deletes_in_their_order() {
     for seed in 0..3 {
         disk.crash(seed);
         // A tenth of a megabyte of rows makes a flush.
-        let database = Database::open_with(folder.path(), Arc::new(disk.clone()), 1 << 20).await;
+        let database = Database::with(folder.path(), |options| {
+            options.wal_disk = Arc::new(disk.clone());
+            options.memory_limit_bytes = 1 << 20;
+        })
+        .await;
         assert_eq!(database.rows("m").await, expected, "start {seed}");
         assert!(database.engine.metrics().files > 3, "the replay has written files");
     }
@@ -288,7 +296,7 @@ fn duckdb_rows(data_dir: &Path) -> Option<Vec<String>> {
         panic!("FRESHET_TEST_PYTHON is not set: run `cargo xtask test`, or set FRESHET_TEST_CLIENTS=skip");
     };
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/clients/python/lake_rows.py");
-    let catalog = data_dir.join("catalog.sqlite");
+    let catalog = support::on_postgres::reader_argument(data_dir);
     let output = Command::new(python).arg(program).arg(catalog).args(["b", "m"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
@@ -358,132 +366,4 @@ async fn an_outside_reader_sees_no_deleted_row_after_materialisation() {
     database.delete((2000, 2999), vec![]).await.unwrap();
     database.engine.drop_bucket(database.bucket.organisation, database.bucket.bucket).await.unwrap();
     assert_eq!(database.engine.materialise_deletes().await.unwrap(), report(0, 0));
-}
-
-/// One point of the model: tags, time, and the fields' values.
-type Model = BTreeMap<(String, String, i64), BTreeMap<&'static str, u64>>;
-
-fn model_rows(model: &Model) -> Vec<String> {
-    let mut rows: Vec<String> = model
-        .iter()
-        .map(|((a, b, time), fields)| {
-            let mut cells: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            for (name, value) in [("a", a), ("b", b)] {
-                if !value.is_empty() {
-                    cells.push(format!("{name}={value}"));
-                }
-            }
-            cells.sort();
-            format!("{} @{time}", cells.join(" "))
-        })
-        .collect();
-    rows.sort();
-    rows
-}
-
-fn model_delete(model: &mut Model, time_range: (i64, i64), terms: &[DeleteTerm]) {
-    for ((a, b, time), fields) in model.iter_mut() {
-        fields.retain(|field, _| {
-            let holds = |term: &DeleteTerm| {
-                let text = match &term.subject {
-                    DeleteSubject::Measurement => "m",
-                    DeleteSubject::Field => field,
-                    DeleteSubject::Tag(name) if name == "a" => a,
-                    DeleteSubject::Tag(name) if name == "b" => b,
-                    DeleteSubject::Tag(_) => "",
-                };
-                (text == term.value) == term.is_equal
-            };
-            !((time_range.0..=time_range.1).contains(time) && terms.iter().all(holds))
-        });
-    }
-    model.retain(|_, fields| !fields.is_empty());
-}
-
-const FIELDS: [&str; 3] = ["x", "y", "z"];
-
-fn random_write(random: &mut Random, model: &mut Model, step: u64) -> String {
-    let mut lines = Vec::new();
-    for line in 0..1 + random.below(6) {
-        let tag_value = |random: &mut Random| ["", "p", "q", "r"][random.below(4) as usize].to_owned();
-        let (a, b) = (tag_value(random), tag_value(random));
-        let time = random.below(12) as i64;
-        let mut text = "m".to_owned();
-        for (name, value) in [("a", &a), ("b", &b)] {
-            if !value.is_empty() {
-                text.push_str(&format!(",{name}={value}"));
-            }
-        }
-        let mut fields: Vec<&'static str> = FIELDS.into_iter().filter(|_| random.chance()).collect();
-        if fields.is_empty() {
-            fields.push("x");
-        }
-        let value = step * 10 + line;
-        let given: Vec<String> = fields.iter().map(|field| format!("{field}={value}i")).collect();
-        let point = model.entry((a, b, time)).or_default();
-        point.extend(fields.iter().map(|field| (*field, value)));
-        lines.push(format!("{text} {} {time}", given.join(",")));
-    }
-    lines.join("\n")
-}
-
-fn random_terms(random: &mut Random) -> Vec<DeleteTerm> {
-    let mut terms = Vec::new();
-    for _ in 0..random.below(4) {
-        let value = ["", "p", "q", "r"][random.below(4) as usize];
-        let term = match random.below(9) {
-            0 => measurement("m"),
-            1 => not(measurement("other")),
-            2 => tag("none", value),
-            3 | 4 => field(FIELDS[random.below(3) as usize]),
-            n if n % 2 == 0 => tag("a", value),
-            _ => tag("b", value),
-        };
-        terms.push(if random.below(3) == 0 { not(term) } else { term });
-    }
-    terms
-}
-
-/// Random writes with late, repeated and partial points, deletes, flushes, compactions, kills and clean restarts.
-#[tokio::test]
-async fn random_stories_agree_with_a_map() {
-    for seed in 0..100 {
-        let mut random = Random::new(seed);
-        let folder = tempfile::tempdir().unwrap();
-        let disk = SimulatedDisk::new();
-        let open = async || Database::open_on(folder.path(), Arc::new(disk.clone()) as Arc<dyn Disk>).await;
-        let mut database = open().await;
-        let mut model = Model::new();
-        for step in 0..12 {
-            match random.below(12) {
-                0..=4 => database.write(&random_write(&mut random, &mut model, step)).await,
-                5..=7 => {
-                    let first = random.below(12) as i64;
-                    let range = if random.below(4) == 0 { ALL } else { (first, first + random.below(6) as i64) };
-                    let terms = random_terms(&mut random);
-                    model_delete(&mut model, range, &terms);
-                    database.delete(range, terms).await.unwrap();
-                }
-                8 => {
-                    database.engine.flush().await.unwrap();
-                }
-                9 => {
-                    database.engine.materialise_deletes().await.unwrap();
-                }
-                10 => {
-                    database.engine.compact().await.unwrap();
-                    assert_eq!(database.engine.metrics().pending_deletes, 0, "seed {seed}, after step {step}");
-                }
-                _ => {
-                    if random.chance() {
-                        database.engine.close().await.unwrap();
-                    }
-                    drop(database);
-                    disk.crash(seed);
-                    database = open().await;
-                }
-            }
-            assert_eq!(database.rows("m").await, model_rows(&model), "seed {seed}, after step {step}");
-        }
-    }
 }

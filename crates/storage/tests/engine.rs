@@ -2,81 +2,21 @@
 //! flushes, restarts and schema changes.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-#[path = "support/table_rows.rs"]
-mod table_rows;
+mod support;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalog::{BucketId, ManualClock, OrganisationId};
 use storage::{
-    BucketInfo, Engine, EngineOptions, Health, OpenError, Precision, TableSnapshot, WriteError, WriteOutcome,
-    WriteRequest,
+    Engine, EngineOptions, Health, OpenError, Precision, SchemaLimits, WriteError, WriteOutcome, WriteRequest,
 };
 
-use table_rows::rows;
-
-/// 2026-01-01T00:00:00Z.
-const NOW_NS: i64 = 1_767_225_600_000_000_000;
-
-struct Database {
-    engine: Engine,
-    bucket: Arc<BucketInfo>,
-    clock: Arc<ManualClock>,
-}
-
-fn bucket(id: u64, name: &str) -> Arc<BucketInfo> {
-    Arc::new(BucketInfo {
-        organisation: OrganisationId::from_u64(1).unwrap(),
-        organisation_name: "o".to_owned(),
-        bucket: BucketId::from_u64(id).unwrap(),
-        name: name.to_owned(),
-    })
-}
-
-impl Database {
-    async fn open(data_dir: &Path) -> Self {
-        let clock = Arc::new(ManualClock::new(NOW_NS));
-        let options = EngineOptions::new(data_dir, 1 << 30, Arc::clone(&clock) as Arc<dyn catalog::Clock>);
-        let engine = Engine::open(options).await.unwrap();
-        Self { engine, bucket: bucket(16, "b"), clock }
-    }
-
-    async fn try_write(&self, lines: &str) -> Result<WriteOutcome, WriteError> {
-        let request = WriteRequest {
-            bucket: Arc::clone(&self.bucket),
-            retention: None,
-            body: lines.to_owned().into(),
-            precision: Precision::Nanosecond,
-        };
-        self.engine.write(request).await
-    }
-
-    async fn write(&self, lines: &str) {
-        let outcome = self.try_write(lines).await.unwrap();
-        assert_eq!(outcome.dropped, None, "{lines}");
-    }
-
-    async fn table(&self, measurement: &str) -> Option<Arc<TableSnapshot>> {
-        let snapshot = self.engine.snapshot(self.bucket.bucket, None).await.unwrap();
-        snapshot.table(measurement).map(Arc::clone)
-    }
-
-    /// All rows of a measurement as `column=value` texts without nulls, sorted.
-    async fn rows(&self, measurement: &str) -> Vec<String> {
-        match self.table(measurement).await {
-            Some(table) => rows(&table).await,
-            None => Vec::new(),
-        }
-    }
-}
+use support::{Database, NOW_NS, bucket, rows};
 
 #[tokio::test]
 async fn a_write_is_visible_at_once_and_after_restarts() {
     let folder = tempfile::tempdir().unwrap();
-    let expected =
-        ["f=1.5 host=a n=2 time=1970-01-01T00:00:00.000000001", "host=b s=x time=1970-01-01T00:00:00.000000002"];
+    let expected = ["f=1.5 host=a n=2 @1", "host=b s=x @2"];
     {
         let database = Database::open(folder.path()).await;
         database.write("cpu,host=a f=1.5,n=2i 1\ncpu,host=b s=\"x\" 2").await;
@@ -106,9 +46,9 @@ async fn the_last_value_that_was_given_wins_across_flushes() {
     database.write("m,t=a x=2i 10").await;
     database.engine.flush().await.unwrap();
     database.write("m,t=a z=3i 10\nm,t=a z=4i 10").await;
-    assert_eq!(database.rows("m").await, ["t=a time=1970-01-01T00:00:00.000000010 x=2 y=1 z=4"]);
+    assert_eq!(database.rows("m").await, ["t=a x=2 y=1 z=4 @10"]);
     database.engine.flush().await.unwrap();
-    assert_eq!(database.rows("m").await, ["t=a time=1970-01-01T00:00:00.000000010 x=2 y=1 z=4"]);
+    assert_eq!(database.rows("m").await, ["t=a x=2 y=1 z=4 @10"]);
     assert_eq!(database.engine.metrics().files, 3);
 }
 
@@ -186,7 +126,7 @@ async fn a_dropped_bucket_stays_empty_and_a_new_one_of_its_name_starts_empty() {
     }
     let database = Database::open(folder.path()).await;
     assert_eq!(database.rows("m").await, [] as [String; 0]);
-    let again = Database { bucket: bucket(17, "b"), ..database };
+    let again = database.with_bucket(bucket(17, "b"));
     assert_eq!(again.rows("m").await, [] as [String; 0]);
     again.write("m f=\"now a string\" 3").await;
     assert_eq!(again.rows("m").await.len(), 1);
@@ -243,7 +183,7 @@ async fn strange_names_and_extreme_times_are_kept() {
             all.push(database.rows(measurement).await);
         }
         assert_eq!(all.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 1, 1, 4]);
-        assert_eq!(all[1], ["Field=1.0 Tag=1 field=2.0 tag=2 tag::field=3.0 time=1970-01-01T00:00:00.000000002"]);
+        assert_eq!(all[1], ["Field=1.0 Tag=1 field=2.0 tag::field=3.0 tag=2 @2"]);
         database.engine.close().await.unwrap();
         all
     };
@@ -251,6 +191,12 @@ async fn strange_names_and_extreme_times_are_kept() {
     for (measurement, rows) in ["a\u{0}b", "CASE", "case", long.as_str(), "m"].iter().zip(expected) {
         assert_eq!(database.rows(measurement).await, rows);
     }
+}
+
+/// Every test of this file with its catalog in PostgreSQL.
+#[test]
+fn on_postgres() {
+    testkit::again_on_postgres(&[], 9);
 }
 
 #[tokio::test]
@@ -274,12 +220,90 @@ async fn a_closed_engine_takes_no_writes() {
 }
 
 #[tokio::test]
+async fn a_point_without_room_for_its_columns_is_dropped_and_the_others_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = SchemaLimits { tables_per_bucket: 100, columns_per_table: 4 };
+    let database = Database::with(folder.path(), |options| options.schema_limits = limits).await;
+    database.write("m,t=a f=1 1").await;
+    // The second point takes the last two columns, whole or not at all; the others use what there is.
+    let lines = "m,t=a f=2,g=1,h=1,i=1 2\nm,t=a,u=b g=2 3\nm,t=a h=3 4\nm,u=c,v=d f=4 5\nm,u=c f=5,g=5 6\nn x=1 7";
+    let outcome = database.try_write(lines).await.unwrap();
+    assert_eq!(outcome.accepted, 3);
+    assert_eq!(
+        outcome.dropped.unwrap().to_string(),
+        "partial write: max-columns-per-measurement limit exceeded: measurement \"m\" has no room for \"h\" beside 4 \
+         tags and fields; max-columns-per-measurement limit exceeded: measurement \"m\" has no room for \"v\" beside \
+         4 tags and fields dropped=3"
+    );
+    let expected = ["f=1.0 t=a @1", "f=5.0 g=5.0 u=c @6", "g=2.0 t=a u=b @3"];
+    assert_eq!(database.rows("m").await, expected);
+    assert_eq!(database.rows("n").await, ["x=1.0 @7"]);
+    let refused = database.try_write("m,t=a i=1 8").await.unwrap();
+    assert_eq!((refused.accepted, refused.dropped.unwrap().dropped), (0, 1));
+    drop(database);
+    let database = Database::with(folder.path(), |options| options.schema_limits = limits).await;
+    assert_eq!(database.rows("m").await, expected);
+    assert_eq!(database.try_write("m,t=a i=1 8").await.unwrap().accepted, 0);
+    // What is there already stays writable under a smaller limit, and grows under a larger one.
+    drop(database);
+    let smaller = SchemaLimits { columns_per_table: 1, tables_per_bucket: 1 };
+    let database = Database::with(folder.path(), |options| options.schema_limits = smaller).await;
+    database.write("m,t=a,u=b f=9,g=9 9").await;
+    drop(database);
+    let database = Database::open(folder.path()).await;
+    database.write("m,t=a i=1 8").await;
+}
+
+#[tokio::test]
+async fn a_point_of_a_measurement_without_room_is_dropped_and_the_others_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = SchemaLimits { tables_per_bucket: 2, columns_per_table: 4 };
+    let database = Database::with(folder.path(), |options| options.schema_limits = limits).await;
+    let outcome = database.try_write("a f=1 1\nb f=1 1\nc f=1 1\na f=2 2\nc f=2 2").await.unwrap();
+    assert_eq!(outcome.accepted, 3);
+    assert_eq!(
+        outcome.dropped.unwrap().to_string(),
+        "partial write: max-measurements-per-bucket limit exceeded: the bucket has no room for \"c\" beside 2 \
+         measurements dropped=2"
+    );
+    assert!(database.table("c").await.is_none());
+    assert_eq!(database.rows("a").await.len(), 2);
+    // Another bucket has a limit of its own.
+    database.with_bucket(bucket(17, "other")).write("c f=1 1").await;
+}
+
+/// Each of the writes has room when it is planned.
+#[tokio::test]
+async fn writes_that_race_for_the_last_columns_and_measurements_keep_the_limits() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = SchemaLimits { tables_per_bucket: 3, columns_per_table: 5 };
+    let database = Database::with(folder.path(), |options| options.schema_limits = limits).await;
+    database.write("m,t=a f=1 1").await;
+    let database = Arc::new(database);
+    let writes = (0..24).map(|n| {
+        let database = Arc::clone(&database);
+        let lines = format!("m,t=a f{n}=1,g{n}=1 2\nm{n} f=1 1");
+        tokio::spawn(async move { database.try_write(&lines).await.unwrap() })
+    });
+    let mut accepted = 0;
+    for write in writes.collect::<Vec<_>>() {
+        accepted += write.await.unwrap().accepted;
+    }
+    let snapshot = database.engine.snapshot(database.bucket.bucket, None).await.unwrap();
+    assert_eq!(snapshot.tables().count(), 3);
+    let columns = database.table("m").await.unwrap().schema().fields().len() - 1;
+    assert!((4..=5).contains(&columns), "{columns}");
+    // One point has the two new fields; those of another one stand in the columns that are left or nowhere.
+    assert_eq!(accepted, 1 + 2);
+}
+
+#[tokio::test]
 async fn ten_thousand_new_measurements_in_one_batch() {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(folder.path()).await;
     let lines: String = (0..10_000).map(|n| format!("m{n},t=a f={n}i,g=1 1\n")).collect();
     database.write(&lines).await;
-    assert_eq!(database.rows("m9999").await, ["f=9999 g=1.0 t=a time=1970-01-01T00:00:00.000000001"]);
+    assert_eq!(database.rows("m9999").await, ["f=9999 g=1.0 t=a @1"]);
     let snapshot = database.engine.snapshot(database.bucket.bucket, None).await.unwrap();
     assert_eq!(snapshot.tables().count(), 10_000);
 }

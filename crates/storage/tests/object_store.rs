@@ -15,7 +15,7 @@ use storage::store::Store;
 use storage::store::faults::{FaultRates, FaultyStore};
 use storage::store::retry::RetryPolicy;
 use storage::{Engine, EngineOptions, OpenError};
-use support::{Database, bucket};
+use support::Database;
 
 /// 2026-01-01T00:00:00Z.
 const NOW_NS: i64 = 1_767_225_600_000_000_000;
@@ -55,7 +55,7 @@ async fn open_aged(folder: &Path, faulty: &FaultyStore, policy: RetryPolicy, age
     let options = EngineOptions { unnamed_object_age: age, keep_snapshots: age, ..options(folder, faulty, policy) };
     loop {
         match Engine::open(options.clone()).await {
-            Ok(engine) => return Database { engine, bucket: bucket(16, "b") },
+            Ok(engine) => return Database::over(engine),
             Err(OpenError::InUse(_)) => tokio::task::yield_now().await,
             Err(error) => panic!("{error}"),
         }
@@ -208,13 +208,13 @@ async fn another_store_is_refused_until_the_files_are_said_to_be_there() {
     assert!(refused(moved.clone()).await.contains("not in s3://other/"));
     moved.files_were_moved = true;
     let engine = Engine::open(moved.clone()).await.unwrap();
-    drop(Database { engine, bucket: bucket(16, "b") });
+    drop(Database::over(engine));
     // Said once, it is known.
     moved.files_were_moved = false;
     loop {
         match Engine::open(moved.clone()).await {
             Ok(engine) => {
-                let database = Database { engine, bucket: bucket(16, "b") };
+                let database = Database::over(engine);
                 assert_eq!(database.rows("m").await, ["f=1.0 @1"]);
                 break;
             }
@@ -236,7 +236,7 @@ async fn a_directory_without_the_files_is_refused() {
     };
     let first = elsewhere.path().join("first");
     let engine = Engine::open(with_store(&first, false)).await.unwrap();
-    let database = Database { engine, bucket: bucket(16, "b") };
+    let database = Database::over(engine);
     database.write("m f=1 1").await;
     database.engine.close().await.unwrap();
     drop(database);
@@ -252,7 +252,7 @@ async fn a_directory_without_the_files_is_refused() {
     // Once the files are there, nothing has to be said.
     std::fs::remove_dir_all(&second).unwrap();
     std::fs::rename(&first, &second).unwrap();
-    let database = Database { engine: open(&second, false).await.unwrap(), bucket: bucket(16, "b") };
+    let database = Database::over(open(&second, false).await.unwrap());
     assert_eq!(database.rows("m").await, ["f=1.0 @1"]);
 }
 

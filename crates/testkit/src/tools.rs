@@ -44,7 +44,25 @@ pub fn versitygw() -> Option<PathBuf> {
     provided("FRESHET_TEST_VERSITYGW", "the S3 server versitygw")
 }
 
-fn provided(variable: &str, what: &str) -> Option<PathBuf> {
+/// The program of `tests/clients/go`, built; none as for [`python`].
+///
+/// # Panics
+/// Without `cargo xtask test`.
+#[must_use]
+pub fn go_client() -> Option<PathBuf> {
+    provided("FRESHET_TEST_GO_CLIENT", "the program of tests/clients/go")
+}
+
+/// The shell of InfluxDB 1.6, from Debian's package `influxdb-client`; none as for [`python`].
+///
+/// # Panics
+/// Without `cargo xtask test`.
+#[must_use]
+pub fn influx_shell() -> Option<PathBuf> {
+    provided("FRESHET_TEST_INFLUX", "the shell `influx` of Debian's package influxdb-client")
+}
+
+pub(crate) fn provided(variable: &str, what: &str) -> Option<PathBuf> {
     if std::env::var_os("FRESHET_TEST_CLIENTS").is_some_and(|value| value == "skip") {
         eprintln!("left out: this test needs {what}");
         return None;

@@ -10,6 +10,8 @@ use crate::lake::EndedFiles;
 pub struct CompactionMetrics {
     /// Merges by [`Reason`], in the order of [`Reason::ALL`].
     pub merges: [u64; Reason::ALL.len()],
+    /// Tables whose files were looked through for something to merge; those at rest are not.
+    pub tables_planned: u64,
     /// Merges that failed. Their files stay as they are, and are tried again later.
     pub failures: u64,
     /// Files that were read.

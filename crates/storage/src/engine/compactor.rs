@@ -5,7 +5,7 @@
 //! that replaced it and the moment when new queries stop seeing it. Flushes, writes and queries never wait for it: a
 //! flush only adds files later than all others, which is why merging those of before stays right beside it.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -14,21 +14,20 @@ use futures::StreamExt as _;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::time::Instant;
 
+use super::commit_faults::commit;
 use super::compaction_metrics::CompactionMetrics;
 use super::flusher::{FlushFailure, Selection};
-use super::tombstones::tombstones_of;
+use super::merge_plan::{Notes, Which, Work, batches};
 use super::{Engine, Inner};
-use crate::compact::plan::{self, Effort, GroupLimits, PlanFile, Reason};
-use crate::compact::{
-    Background, CompactionError, Job, TrustedTime, Weight, cuts, input_memory_bytes, writer_memory_bytes,
-};
-use crate::delete::{TableDelete, Tombstones};
+use crate::compact::plan::Reason;
+use crate::compact::{Background, CompactionError, Job, TrustedTime, Weight, cuts, writer_memory_bytes};
+use crate::delete::TableDelete;
 use crate::flush::WrittenFile;
-use crate::ids::{FileId, Sequence, TableId};
+use crate::ids::{FileId, TableId};
 use crate::lake::{CommitError, LakeError, NewDataFile, Replacement};
 use crate::limits;
-use crate::scan::{TableSnapshot, TableSnapshotParts, file::has_order};
-use crate::table::{BucketInfo, DataFile, TableSchema};
+use crate::scan::{TableSnapshot, TableSnapshotParts};
+use crate::table::DataFile;
 
 /// What a request to compact did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -95,17 +94,6 @@ pub enum CompactFailure {
     Internal(String),
 }
 
-/// What is remembered of a table between looks at it.
-#[derive(Debug, Clone, Copy)]
-struct Notes {
-    /// Its newest file and their number: other ones mean that it changed.
-    files: (Option<FileId>, usize),
-    /// The running time at the last change.
-    since: Duration,
-    /// The running time at which a merge failed.
-    failed: Option<Duration>,
-}
-
 /// The state of compaction.
 #[derive(Debug)]
 pub(super) struct Compactor {
@@ -115,8 +103,10 @@ pub(super) struct Compactor {
     waiting: Semaphore,
     pub(super) time: parking_lot::Mutex<TrustedTime>,
     started: Instant,
-    notes: parking_lot::Mutex<HashMap<TableId, Notes>>,
+    pub(super) notes: parking_lot::Mutex<Notes>,
     pub(super) counters: parking_lot::Mutex<CompactionMetrics>,
+    /// Replacements of which nobody said whether they were committed.
+    unanswered: parking_lot::Mutex<Option<Vec<Replacement>>>,
 }
 
 impl Compactor {
@@ -130,6 +120,7 @@ impl Compactor {
             started: Instant::now(),
             notes: parking_lot::Mutex::default(),
             counters: parking_lot::Mutex::default(),
+            unanswered: parking_lot::Mutex::default(),
         }
     }
 
@@ -142,46 +133,9 @@ impl Compactor {
         CompactionMetrics { deletion_waits: self.time.lock().is_waiting(), ..*self.counters.lock() }
     }
 
-    /// Whether the table has not changed for a while, and may be tried at all; notes its files of now.
-    fn look_at(&self, table: TableId, files: &[DataFile]) -> (bool, bool) {
-        let now = self.running();
-        let files = (files.iter().map(|file| file.file).max(), files.len());
-        let mut notes = self.notes.lock();
-        let notes = notes.entry(table).or_insert(Notes { files, since: now, failed: None });
-        if notes.files != files {
-            *notes = Notes { files, since: now, failed: notes.failed };
-        }
-        let is_quiet = now.saturating_sub(notes.since) >= limits::COMPACTION_QUIET;
-        let may_be_tried = notes.failed.is_none_or(|failed| now.saturating_sub(failed) >= limits::COMPACTION_RETRY);
-        (is_quiet, may_be_tried)
-    }
-
     fn note_result(&self, table: TableId, failed: bool) {
-        let now = self.running();
-        if let Some(notes) = self.notes.lock().get_mut(&table) {
-            notes.failed = failed.then_some(now);
-        }
+        self.notes.lock().result(table, failed.then(|| self.running()));
     }
-}
-
-/// A group of one table that is to be merged.
-struct Work {
-    schema: Arc<TableSchema>,
-    bucket: BucketInfo,
-    inputs: Arc<[DataFile]>,
-    reason: Reason,
-    /// Rows before this time are left out.
-    cutoff: i64,
-    /// What they mean is left out.
-    deletes: Tombstones,
-}
-
-/// A table and what is known of it at one moment.
-struct Table {
-    schema: Arc<TableSchema>,
-    files: Arc<[DataFile]>,
-    cutoff: i64,
-    deletes: Tombstones,
 }
 
 /// What became of a [`Work`].
@@ -229,22 +183,28 @@ impl Inner {
     async fn settle(&self) -> Result<CompactReport, CompactFailure> {
         let _alone = self.compactor.lock.lock().await;
         self.observe_clock();
+        self.answer_replacements().await?;
         // Flushes go on: what they add from here on belongs to the next request.
         let bound = self.shared.lock().applied;
         let mut report = self.retire().await?;
         let mut failures: Vec<FailedTable> = Vec::new();
-        let mut given_up = Vec::new();
+        let mut which = Which::All;
         loop {
-            let work = self.plan_merges(true, bound, &given_up);
+            let work = self.plan_merges(true, bound, &which);
             if work.is_empty() {
                 break;
             }
+            // What a merge made may be merged again; the other tables are as they were.
+            let mut merged: HashSet<TableId> = work.iter().map(|work| work.schema.table).collect();
             for batch in batches(work) {
                 let (done, failed) = self.run_batch(batch).await?;
                 report.add(&done);
-                given_up.extend(failed.iter().map(|failed| failed.table));
+                for failed in &failed {
+                    merged.remove(&failed.table);
+                }
                 failures.extend(failed);
             }
+            which = Which::Only(merged);
         }
         self.end_of_files().await.map_err(CommitError::NotCommitted)?;
         let count = failures.len();
@@ -258,115 +218,59 @@ impl Inner {
         let mut report = {
             let _alone = self.compactor.lock.lock().await;
             self.observe_clock();
+            self.answer_replacements().await?;
             self.retire().await?
         };
         if self.options.compactions > 0 {
-            loop {
-                // The lock is given back after each batch, so that a request to compact does not wait for all.
-                let _alone = self.compactor.lock.lock().await;
-                let bound = self.shared.lock().applied;
-                let work = self.plan_merges(false, bound, &[]);
-                let Some(batch) = batches(work).into_iter().next() else { break };
-                // What failed is logged, and left alone for a while.
-                let (done, _) = self.run_batch(batch).await?;
-                report.add(&done);
-            }
+            self.merge_what_pays(&mut report).await?;
         }
-        self.compactor.notes.lock().retain(|table, _| self.shared.registry.table(*table).is_some());
+        self.compactor.notes.lock().retain(|table| self.shared.registry.table(table).is_some());
         let _alone = self.compactor.lock.lock().await;
         self.end_of_files().await.map_err(CommitError::NotCommitted)?;
         Ok(report)
     }
 
+    /// Merges by one plan, then what the merges made, until nothing of it pays. What is flushed meanwhile waits for the
+    /// next time.
+    async fn merge_what_pays(&self, report: &mut CompactReport) -> Result<(), CompactFailure> {
+        let mut which = Which::All;
+        loop {
+            let bound = self.shared.lock().applied;
+            let work = self.plan_merges(false, bound, &which);
+            if work.is_empty() {
+                return Ok(());
+            }
+            let mut merged = HashSet::new();
+            for batch in batches(work) {
+                // The lock is given back after each batch, so that a request to compact does not wait for all. What it
+                // did to the files of a group takes the group out of the plan.
+                let _alone = self.compactor.lock.lock().await;
+                self.answer_replacements().await?;
+                let batch: Vec<Work> = batch.into_iter().filter_map(|work| self.renewed(work)).collect();
+                merged.extend(batch.iter().map(|work| work.schema.table));
+                // What failed is logged, and left alone for a while.
+                let (done, _) = self.run_batch(batch).await?;
+                report.add(&done);
+            }
+            which = Which::Only(merged);
+        }
+    }
+
     /// Rows of the bucket before this time are gone, as far as deletion is concerned.
-    fn cutoff(&self, bucket: BucketId) -> i64 {
+    pub(super) fn cutoff(&self, bucket: BucketId) -> i64 {
         let Some(retention) = self.options.retention.retention(bucket) else { return i64::MIN };
         let retention_ns = i64::try_from(retention.as_nanos()).unwrap_or(i64::MAX);
         self.compactor.time.lock().now_ns().saturating_sub(retention_ns)
     }
 
-    /// All tables that have files.
-    fn tables_with_files(&self) -> Vec<Table> {
-        let lists: Vec<(TableId, Arc<[DataFile]>, Tombstones)> = {
-            let state = self.shared.lock();
-            let through = state.deletes_through();
-            let with_files = state.tables.iter().filter(|(_, live)| !live.files.is_empty());
-            with_files.map(|(id, live)| (*id, Arc::clone(&live.files), tombstones_of(live, through))).collect()
-        };
-        let mut cutoffs: HashMap<BucketId, i64> = HashMap::new();
-        let table = |(table, files, deletes): (TableId, Arc<[DataFile]>, Tombstones)| {
-            let schema = Arc::clone(&self.shared.registry.table(table)?.schema);
-            let cutoff = *cutoffs.entry(schema.bucket).or_insert_with(|| self.cutoff(schema.bucket));
-            Some(Table { schema, files, cutoff, deletes })
-        };
-        lists.into_iter().filter_map(table).collect()
-    }
-
-    /// The most urgent group of each table, overlaps first: all that is to be settled, or what the background takes by
-    /// itself. Files with rows after `bound` are left alone.
-    fn plan_merges(&self, settle: bool, bound: Sequence, given_up: &[TableId]) -> Vec<Work> {
-        let mut work = Vec::new();
-        for table in self.tables_with_files() {
-            let id = table.schema.table;
-            let (quiet, may_be_tried) = self.compactor.look_at(id, &table.files);
-            let many_deletes = table.deletes.list.len() >= limits::TOMBSTONES_KEPT;
-            let effort = if settle { Effort::Settle } else { Effort::Background { quiet, many_deletes } };
-            if (settle || may_be_tried) && !given_up.contains(&id) {
-                work.extend(self.plan_table(&table, effort, bound));
-            }
-        }
-        work.sort_by_key(|work| work.reason);
-        work
-    }
-
-    fn plan_table(&self, table: &Table, effort: Effort, bound: Sequence) -> Option<Work> {
-        let (columns, sort_tags) = (table.schema.columns.len(), table.schema.sort_tags());
-        let batch_rows = self.batch_rows(columns);
-        let deletes = TableDelete::resolve_all(&table.deletes.list, &table.schema);
-        let files = table.files.iter().filter(|file| file.sequences.1 <= bound);
-        let files: Vec<PlanFile> = files
-            .map(|file| {
-                let in_order = has_order(file, &sort_tags);
-                // A file in another order is sorted in memory.
-                let rows = if in_order { batch_rows } else { usize::MAX };
-                PlanFile {
-                    file: file.file,
-                    time_range: file.time_range,
-                    sequences: file.sequences,
-                    size_bytes: file.size_bytes,
-                    memory_bytes: input_memory_bytes(file, columns, rows),
-                    in_order,
-                    has_deletes: deletes.iter().any(|delete| delete.sequence <= bound && delete.concerns(file)),
-                }
-            })
-            .collect();
-        let limits = GroupLimits {
-            file_bytes: self.options.compacted_file_bytes,
-            group_bytes: limits::COMPACTION_GROUP_BYTES,
-            group_files: limits::COMPACTION_GROUP_FILES,
-            memory_bytes: self.compaction_memory_bytes() / 2,
-        };
-        let group = plan::next_group(&files, effort, table.cutoff, &limits)?;
-        let bucket = self.shared.registry.bucket(table.schema.bucket)?;
-        let inputs = group.files.iter().filter_map(|id| table.files.iter().find(|file| file.file == *id).cloned());
-        Some(Work {
-            schema: Arc::clone(&table.schema),
-            bucket,
-            inputs: inputs.collect(),
-            reason: group.reason,
-            cutoff: table.cutoff,
-            deletes: table.deletes.clone(),
-        })
-    }
-
     /// Memory of one merge.
-    fn compaction_memory_bytes(&self) -> u64 {
+    pub(super) fn compaction_memory_bytes(&self) -> u64 {
         let all = (self.options.memory_limit_bytes as f64 * limits::COMPACTION_SHARE) as u64;
         all / self.options.compactions.max(1) as u64
     }
 
     /// Rows that are read at once from each input: fewer where a row is wide, so that many inputs fit.
-    fn batch_rows(&self, columns: usize) -> usize {
+    pub(super) fn batch_rows(&self, columns: usize) -> usize {
         let row_bytes = (columns as u64 + 1) * 24;
         let rows = self.compaction_memory_bytes() / 16 / row_bytes;
         usize::try_from(rows).unwrap_or(usize::MAX).clamp(256, 8192)
@@ -375,7 +279,7 @@ impl Inner {
     /// Ends files of which all rows are past their retention or deleted.
     async fn retire(&self) -> Result<CompactReport, CompactFailure> {
         let mut replacements = Vec::new();
-        for table in self.tables_with_files() {
+        for table in self.tables_with_files(&Which::All) {
             let deletes = TableDelete::resolve_all(&table.deletes.list, &table.schema);
             let is_deleted = |file: &DataFile| {
                 deletes.iter().any(|delete| delete.concerns(file) && delete.takes_all_of(file.time_range))
@@ -477,6 +381,7 @@ impl Inner {
                 files: Arc::clone(&work.inputs),
                 buffers: Vec::new(),
                 deletes: work.deletes.clone(),
+                delete_files: None,
                 store: self.store.clone(),
                 footers: Arc::clone(&self.footers),
                 visible_from: work.cutoff,
@@ -507,12 +412,7 @@ impl Inner {
         while !replacements.is_empty() {
             match self.replace_once(&replacements).await {
                 Ok(files) => {
-                    self.store.named(output_paths(&replacements));
-                    let mut state = self.shared.lock();
-                    for (replacement, files) in replacements.iter().zip(files) {
-                        state.commit_replacement(replacement.table, &replacement.inputs, files);
-                    }
-                    state.trim_deletes();
+                    self.let_see(&replacements, files);
                     break;
                 }
                 Err(CommitError::NotCommitted(LakeError::UnknownTable(gone) | LakeError::FilesGone(gone))) => {
@@ -523,7 +423,10 @@ impl Inner {
                 Err(error) => {
                     match &error {
                         CommitError::NotCommitted(_) => self.discard(&replacements).await,
-                        CommitError::Unknown(_) => self.store.leave(output_paths(&replacements)),
+                        CommitError::Unknown(_) => {
+                            self.store.leave(output_paths(&replacements));
+                            *self.compactor.unanswered.lock() = Some(replacements);
+                        }
                     }
                     return Err(error);
                 }
@@ -532,14 +435,39 @@ impl Inner {
         Ok(replacements)
     }
 
+    /// Lets new queries see what was committed.
+    fn let_see(&self, replacements: &[Replacement], files: Vec<Vec<DataFile>>) {
+        let mut state = self.shared.lock();
+        for (replacement, files) in replacements.iter().zip(files) {
+            state.commit_replacement(replacement.table, &replacement.inputs, files);
+        }
+        state.trim_deletes();
+    }
+
+    /// Finds out how the last commit ended before another merge reads files that may be live no more.
+    async fn answer_replacements(&self) -> Result<(), CommitError> {
+        let Some(replacements) = self.compactor.unanswered.lock().clone() else { return Ok(()) };
+        match self.lake.replaced_files(&replacements).await? {
+            Some(files) => self.let_see(&replacements, files),
+            None => self.discard(&replacements).await,
+        }
+        *self.compactor.unanswered.lock() = None;
+        Ok(())
+    }
+
     /// Commits, and where the database does not say how it ended, looks before another try.
     async fn replace_once(&self, replacements: &[Replacement]) -> Result<Vec<Vec<DataFile>>, CommitError> {
-        match self.lake.replace_files(replacements).await {
+        let faults = &*self.options.commit_faults;
+        match commit(faults, self.lake.replace_files(replacements)).await {
             Err(CommitError::Unknown(cause)) => {
                 tracing::warn!(%cause, "a compaction was committed or not; the catalog is asked");
-                match self.lake.replaced_files(replacements).await? {
-                    Some(files) => Ok(files),
-                    None => self.lake.replace_files(replacements).await,
+                match self.lake.replaced_files(replacements).await {
+                    Ok(Some(files)) => Ok(files),
+                    Ok(None) => commit(faults, self.lake.replace_files(replacements)).await,
+                    Err(error) => {
+                        tracing::warn!(%error, "the catalog does not say whether a compaction was committed");
+                        Err(CommitError::Unknown(cause))
+                    }
                 }
             }
             result => result,
@@ -576,25 +504,6 @@ fn report_of(work: &Work, files: &[WrittenFile]) -> CompactReport {
         bytes_written: files.iter().map(|file| file.size_bytes).sum(),
         files_retired: 0,
     }
-}
-
-/// Cuts the work into what is committed together.
-fn batches(work: Vec<Work>) -> Vec<Vec<Work>> {
-    let mut batches: Vec<(u64, Vec<Work>)> = Vec::new();
-    for work in work {
-        let bytes: u64 = work.inputs.iter().map(|file| file.size_bytes).sum();
-        match batches.last_mut() {
-            Some((total, batch))
-                if *total + bytes <= limits::COMPACTION_BATCH_BYTES
-                    && batch.len() < limits::COMPACTION_BATCH_GROUPS =>
-            {
-                *total += bytes;
-                batch.push(work);
-            }
-            _ => batches.push((bytes, vec![work])),
-        }
-    }
-    batches.into_iter().map(|(_, batch)| batch).collect()
 }
 
 /// Merges, retires and deletes what is due until the engine closes or is dropped.

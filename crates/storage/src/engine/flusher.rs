@@ -10,14 +10,14 @@ use std::sync::{Arc, Weak};
 use futures::StreamExt as _;
 use tokio::sync::{Notify, watch};
 
-use super::Inner;
 use super::state::Pending;
 use super::tombstones::tombstones_of;
+use super::{Inner, commit_faults};
 use crate::buffered::BufferedRows;
 use crate::delete::{TableDelete, Tombstones, without_deleted};
 use crate::flush::{WrittenFile, choose_tag_order, write_table};
 use crate::ids::{ColumnId, Sequence, TableId};
-use crate::lake::{CommitError, FlushCommit, NewDataFile};
+use crate::lake::{CommitError, FlushCommit, LakeError, NewDataFile};
 use crate::limits;
 use crate::table::{BucketInfo, DataFile, TableSchema};
 
@@ -56,6 +56,14 @@ pub enum FlushFailure {
     Refused(String),
 }
 
+impl FlushFailure {
+    /// Whether the catalog cannot be reached just now, so that the next flush may succeed.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Commit(error) if error.is_temporary())
+    }
+}
+
 /// Which tables a flush takes.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Selection {
@@ -78,6 +86,7 @@ struct Work {
 }
 
 /// What became of a [`Work`].
+#[derive(Debug)]
 struct Written {
     table: TableId,
     measurement: String,
@@ -91,10 +100,16 @@ struct Written {
     failure: Option<String>,
 }
 
+/// A commit of a flush that happened or not: the catalog could not be asked, or did not answer for good.
+#[derive(Debug, Default)]
+pub(super) struct Unanswered(Option<(FlushCommit, Vec<Written>)>);
+
 impl Inner {
     /// Flushes the selected tables. A table that fails is set aside and reported; the others are committed.
     pub(super) async fn flush_tables(&self, selection: Selection) -> Result<FlushReport, FlushFailure> {
-        let _one_at_a_time = self.flush_lock.lock().await;
+        let mut unanswered = self.flush_lock.lock().await;
+        self.answer(&mut unanswered).await.map_err(CommitError::NotCommitted)?;
+        self.commit_drops().await.map_err(CommitError::NotCommitted)?;
         let work = self.select(selection);
         if work.is_empty() {
             return Ok(FlushReport::default());
@@ -105,7 +120,8 @@ impl Inner {
             .collect()
             .await;
         let failure = self.set_aside(&written);
-        let report = self.commit_files(written.into_iter().filter(|table| table.parts > 0).collect()).await?;
+        let written = written.into_iter().filter(|table| table.parts > 0).collect();
+        let report = self.commit_files(written, &mut unanswered).await?;
         self.flush_progress.notify_waiters();
         failure.map_or(Ok(report), Err)
     }
@@ -191,7 +207,11 @@ impl Inner {
     }
 
     /// Commits the files of all tables in one transaction, then lets go of the rows.
-    async fn commit_files(&self, written: Vec<Written>) -> Result<FlushReport, FlushFailure> {
+    async fn commit_files(
+        &self,
+        written: Vec<Written>,
+        unanswered: &mut Unanswered,
+    ) -> Result<FlushReport, FlushFailure> {
         if written.is_empty() {
             return Ok(FlushReport::default());
         }
@@ -208,7 +228,35 @@ impl Inner {
             commit.watermark = state.watermark(&flushing);
             (commit.deletes, commit.forgotten_deletes) = state.deletes.to_commit(commit.watermark);
         }
-        let files = self.commit_once(&commit).await?;
+        match self.commit_once(&commit).await {
+            Ok(files) => Ok(self.let_go(&commit, written, files)),
+            Err(error) => {
+                if matches!(error, CommitError::Unknown(_)) {
+                    unanswered.0 = Some((commit, written));
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Finds out how the last commit ended before anything else is written: the same rows in other files would be
+    /// there twice.
+    pub(super) async fn answer(&self, unanswered: &mut Unanswered) -> Result<(), LakeError> {
+        let Some((commit, _)) = &unanswered.0 else { return Ok(()) };
+        let answer = self.lake.committed_files(commit).await?;
+        let Some((commit, written)) = unanswered.0.take() else { return Ok(()) };
+        match answer {
+            Some(files) => {
+                self.store.named(commit.files.iter().map(|file| file.path.as_str()));
+                self.let_go(&commit, written, files);
+            }
+            None => self.store.delete_unnamed(commit.files.iter().map(|file| file.path.as_str())).await,
+        }
+        Ok(())
+    }
+
+    /// Lets go of rows that are in committed files.
+    fn let_go(&self, commit: &FlushCommit, written: Vec<Written>, files: Vec<DataFile>) -> FlushReport {
         let mut report = FlushReport { tables: written.len(), files: files.len(), ..FlushReport::default() };
         let mut by_table: HashMap<TableId, Vec<DataFile>> = HashMap::new();
         for file in files {
@@ -231,18 +279,23 @@ impl Inner {
         if let Err(error) = self.wal.delete_through(commit.watermark) {
             tracing::warn!(%error, "segments of the write-ahead log could not be deleted");
         }
-        Ok(report)
+        report
     }
 
     /// Commits, and where the database does not say how it ended, reads the watermark back before another try: a
     /// second commit of the same files would double their rows for outside readers.
     async fn commit_once(&self, commit: &FlushCommit) -> Result<Vec<DataFile>, CommitError> {
-        let result = match self.lake.commit_flush(commit).await {
+        let faults = &*self.options.commit_faults;
+        let result = match commit_faults::commit(faults, self.lake.commit_flush(commit)).await {
             Err(CommitError::Unknown(cause)) => {
                 tracing::warn!(%cause, "a flush was committed or not; the catalog is asked");
-                match self.lake.committed_files(commit).await? {
-                    Some(files) => Ok(files),
-                    None => self.lake.commit_flush(commit).await,
+                match self.lake.committed_files(commit).await {
+                    Ok(Some(files)) => Ok(files),
+                    Ok(None) => commit_faults::commit(faults, self.lake.commit_flush(commit)).await,
+                    Err(error) => {
+                        tracing::warn!(%error, "the catalog does not say whether a flush was committed");
+                        Err(CommitError::Unknown(cause))
+                    }
                 }
             }
             result => result,

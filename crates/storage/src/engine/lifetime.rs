@@ -31,7 +31,9 @@ impl Inner {
     /// Takes files that are not live any more all the way to their deletion, as far as each is due.
     pub(super) async fn end_of_files(&self) -> Result<(), LakeError> {
         let now_ns = self.compactor.time.lock().now_ns();
-        let before_ns = now_ns.saturating_sub(duration_ns(self.options.keep_snapshots));
+        // Where none is kept, the snapshot of a moment ago goes too: what a delete took is gone after one compaction.
+        let kept = self.options.keep_snapshots;
+        let before_ns = if kept.is_zero() { i64::MAX } else { now_ns.saturating_sub(duration_ns(kept)) };
         let latest_ns = now_ns.saturating_add(duration_ns(limits::CLOCK_STEP));
         // While the clock is not believed, the times of new snapshots say nothing about their age.
         let is_waiting = self.compactor.time.lock().is_waiting();
@@ -57,7 +59,8 @@ impl Inner {
             return Ok(0);
         }
         let ids: HashSet<FileId> = scheduled.iter().map(|(file, _)| *file).collect();
-        let in_use = self.shared.lock().files_in_use(&ids);
+        let mut in_use = self.shared.lock().files_in_use(&ids);
+        in_use.extend(self.backups.pinned(&ids));
         let due: Vec<(FileId, String)> = scheduled.into_iter().filter(|(file, _)| !in_use.contains(file)).collect();
         let gone = self.store.delete_all(due.iter().map(|(_, path)| path.clone()).collect()).await;
         let deleted = due.iter().filter(|(_, path)| gone.contains(path)).map(|(file, _)| *file);

@@ -13,6 +13,7 @@ use object_store::{ObjectStoreExt, PutPayload};
 use parquet::errors::ParquetError;
 use tokio::sync::watch;
 
+use super::commit_faults::commit;
 use super::{Engine, Inner};
 use crate::delete::{TableDelete, Tombstone};
 use crate::flush::encode_delete_file;
@@ -152,7 +153,7 @@ impl Inner {
         if new.is_empty() {
             return Ok(DeleteFilesReport::default());
         }
-        let unnamed = match self.lake.commit_delete_files(new).await {
+        let unnamed = match commit(&*self.options.commit_faults, self.lake.commit_delete_files(new)).await {
             Err(CommitError::NotCommitted(cause)) => {
                 self.store.delete_unnamed(new.iter().map(|file| file.path.as_str())).await;
                 return Err(CommitError::NotCommitted(cause).into());

@@ -10,9 +10,12 @@ use std::sync::Arc;
 use catalog::BucketId;
 use tokio::sync::{mpsc, oneshot};
 
+use super::EngineOptions;
+use super::commit_faults::{CommitFaults, repeatable};
 use super::state::Shared;
-use crate::lake::{Lake, NewColumn, NewTable, Registration};
+use crate::lake::{Lake, LakeError, NewColumn, NewTable, Registered, Registration};
 use crate::limits;
+use crate::schema::SchemaLimits;
 use crate::table::{BucketInfo, ColumnKind};
 
 /// A write that waits for its schema.
@@ -27,6 +30,8 @@ struct Waiting {
 pub(super) enum Failure {
     /// The catalog's disk is full.
     OutOfSpace,
+    /// The catalog cannot be reached.
+    Unreachable(String),
     /// Anything else, in the catalog's words.
     Catalog(String),
 }
@@ -50,13 +55,15 @@ pub(super) enum RegistrarError {
 
 impl Registrar {
     /// Starts the task. It ends when the last door is dropped.
-    pub(super) fn start(lake: Lake, shared: Arc<Shared>) -> Self {
+    pub(super) fn start(lake: Lake, shared: Arc<Shared>, options: &EngineOptions) -> Self {
         let (queue, waiting) = mpsc::channel(limits::REGISTRATION_QUEUE);
-        tokio::spawn(serve(waiting, lake, shared));
+        let (limits, faults) = (options.schema_limits, Arc::clone(&options.commit_faults));
+        tokio::spawn(serve(waiting, Registering { lake, shared, limits, faults }));
         Self { queue }
     }
 
-    /// Registers `columns` and the bucket; on return the registry has them, or has what an earlier write decided.
+    /// Registers `columns` and the bucket; on return the registry has them, or has what an earlier write decided, or
+    /// is at its limits.
     pub(super) async fn register(&self, bucket: Arc<BucketInfo>, columns: Vec<NewTable>) -> Result<(), RegistrarError> {
         let (done, answer) = oneshot::channel();
         self.queue.try_send(Waiting { bucket, columns, done }).map_err(|error| match error {
@@ -70,21 +77,60 @@ impl Registrar {
     }
 }
 
-async fn serve(mut queue: mpsc::Receiver<Waiting>, lake: Lake, shared: Arc<Shared>) {
+/// What the task works with.
+struct Registering {
+    lake: Lake,
+    shared: Arc<Shared>,
+    limits: SchemaLimits,
+    faults: Arc<dyn CommitFaults>,
+}
+
+impl Registering {
+    /// Registers what the writes need. A column of another type than the catalog has is one whose commit seemed to
+    /// fail: the catalog's word counts, and what it has is read first.
+    async fn register(&self, group: &[Waiting]) -> Result<Registered, LakeError> {
+        let registration = merge(&self.shared, group, self.limits);
+        let known = registration.clone();
+        match repeatable(&*self.faults, self.lake.register(registration)).await {
+            Err(LakeError::FieldTypeConflict { .. }) => {}
+            result => return result,
+        }
+        let by_id = known.columns.iter().map(|(table, _)| *table);
+        let tables = by_id.filter_map(|table| self.shared.registry.table(table));
+        let tables = tables.map(|entry| (entry.schema.bucket, entry.schema.measurement.clone()));
+        let new = known.tables.iter().map(|table| (table.bucket, table.measurement.clone()));
+        let tables =
+            tables.chain(new).map(|(bucket, measurement)| NewTable { bucket, measurement, columns: Vec::new() });
+        let reading = Registration { tables: tables.collect(), buckets: known.buckets, columns: Vec::new() };
+        let read = repeatable(&*self.faults, self.lake.register(reading)).await?;
+        self.shared.registry.commit(buckets_of(group), read.tables);
+        let registration = merge(&self.shared, group, self.limits);
+        repeatable(&*self.faults, self.lake.register(registration)).await
+    }
+}
+
+fn buckets_of(group: &[Waiting]) -> impl Iterator<Item = BucketInfo> {
+    group.iter().map(|waiting| (*waiting.bucket).clone())
+}
+
+async fn serve(mut queue: mpsc::Receiver<Waiting>, registering: Registering) {
+    let shared = &registering.shared;
     let mut group = Vec::new();
     while queue.recv_many(&mut group, limits::REGISTRATION_QUEUE).await > 0 {
         let _no_drop = shared.schema_lock.lock().await;
         group.retain(|waiting: &Waiting| !shared.registry.is_dropped(waiting.bucket.bucket));
-        let registration = merge(&shared, &group);
-        let result = match lake.register(registration).await {
+        let result = match registering.register(&group).await {
             Ok(registered) => {
-                let buckets = group.iter().map(|waiting| (*waiting.bucket).clone());
-                shared.registry.commit(buckets, registered.tables);
+                shared.registry.commit(buckets_of(&group), registered.tables);
                 Ok(())
             }
             Err(error) => {
                 tracing::error!(%error, writes = group.len(), "new tables or columns could not be registered");
-                Err(if error.is_out_of_space() { Failure::OutOfSpace } else { Failure::Catalog(error.to_string()) })
+                Err(match error {
+                    error if error.is_out_of_space() => Failure::OutOfSpace,
+                    error if error.is_temporary() => Failure::Unreachable(error.to_string()),
+                    error => Failure::Catalog(error.to_string()),
+                })
             }
         };
         for waiting in group.drain(..) {
@@ -94,8 +140,9 @@ async fn serve(mut queue: mpsc::Receiver<Waiting>, lake: Lake, shared: Arc<Share
     }
 }
 
-/// What the whole group needs and the registry does not have. Of two types of one field the first counts.
-fn merge(shared: &Shared, group: &[Waiting]) -> Registration {
+/// What the whole group needs and the registry does not have. Of two types of one field the first counts, and of
+/// tables and columns beyond a limit none: each write fits by itself, but perhaps not behind the others.
+fn merge(shared: &Shared, group: &[Waiting], limits: SchemaLimits) -> Registration {
     let mut buckets: HashMap<BucketId, BucketInfo> = HashMap::new();
     let mut tables: Vec<NewTable> = Vec::new();
     let mut places: HashMap<(BucketId, &str), usize> = HashMap::new();
@@ -112,16 +159,23 @@ fn merge(shared: &Shared, group: &[Waiting]) -> Registration {
         }
     }
     let mut registration = Registration { buckets: buckets.into_values().collect(), ..Registration::default() };
-    for table in tables {
+    let mut new_tables: HashMap<BucketId, usize> = HashMap::new();
+    for mut table in tables {
         let Some(entry) = shared.registry.measurement(table.bucket, &table.measurement) else {
-            registration.tables.push(table);
+            let new_tables = new_tables.entry(table.bucket).or_default();
+            if shared.registry.table_count(table.bucket) + *new_tables < limits.tables_per_bucket {
+                *new_tables += 1;
+                table.columns.truncate(limits.columns_per_table);
+                registration.tables.push(table);
+            }
             continue;
         };
         let missing = table.columns.into_iter().filter(|column| match column.kind {
             ColumnKind::Tag => entry.tag(&column.name).is_none(),
             ColumnKind::Field(_) => entry.field(&column.name).is_none(),
         });
-        registration.columns.extend(missing.map(|column| (entry.schema.table, column)));
+        let room = limits.columns_per_table.saturating_sub(entry.schema.columns.len());
+        registration.columns.extend(missing.take(room).map(|column| (entry.schema.table, column)));
     }
     registration
 }

@@ -77,12 +77,11 @@ impl Replayed {
             }
             Record::BucketDrop { bucket, .. } => {
                 let mut state = inner.shared.lock();
+                // The catalog follows with the first flush.
                 for table in inner.shared.registry.bucket_tables(bucket) {
                     self.tables.remove(&table.schema.table);
                 }
                 state.drop_bucket(&inner.shared.registry, sequence, bucket);
-                drop(state);
-                inner.commit_drop_later(sequence, bucket);
                 Ok(())
             }
         }

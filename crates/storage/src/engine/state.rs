@@ -3,7 +3,7 @@
 //! The lock is held for moving pointers only, never while rows are read, sorted or written. Whoever also needs the
 //! registry takes this lock first.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Weak};
 
 use arrow::error::ArrowError;
@@ -84,7 +84,7 @@ pub(super) struct State {
     /// Deletes that some table still needs.
     pub(super) deletes: LiveDeletes,
     /// Bucket drops that the catalog has not committed yet; their records must stay in the WAL.
-    pub(super) uncommitted_drops: BTreeSet<Sequence>,
+    pub(super) uncommitted_drops: BTreeMap<Sequence, BucketId>,
     /// Bytes of all rows that are in no committed file.
     pub(super) unflushed_bytes: usize,
     /// Lists of files that were replaced while a query held them.
@@ -145,7 +145,7 @@ impl State {
             }
         }
         self.deletes.remove_bucket(bucket);
-        self.uncommitted_drops.insert(sequence);
+        self.uncommitted_drops.insert(sequence, bucket);
         self.applied = self.applied.max(sequence);
     }
 
@@ -156,7 +156,7 @@ impl State {
             state.first_unflushed(flushing.get(table).copied().unwrap_or_default())
         };
         let rows = self.tables.iter().filter_map(unflushed).min();
-        let first_needed = rows.into_iter().chain(self.uncommitted_drops.first().copied()).min();
+        let first_needed = rows.into_iter().chain(self.uncommitted_drops.keys().next().copied()).min();
         first_needed.map_or(self.applied, |first| Sequence(first.0.saturating_sub(1)))
     }
 

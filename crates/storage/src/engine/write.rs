@@ -15,7 +15,7 @@ use super::{Durable, Inner};
 use crate::buffer::PreparedRows;
 use crate::error::{ParseErrors, PartialWrite, RetentionBound, WriteError};
 use crate::limits;
-use crate::schema::{self, WritePlan};
+use crate::schema::{self, PointRules, WritePlan};
 use crate::table::BucketInfo;
 use crate::wal::{EncodedRecord, WalError};
 
@@ -130,7 +130,8 @@ impl Inner {
         if registry.is_dropped(bucket.bucket) {
             return Err(WriteError::BucketDropped);
         }
-        let plan = schema::plan(registry, bucket.bucket, &batch, bound)?;
+        let rules = PointRules { retention: bound, limits: self.options.schema_limits };
+        let plan = schema::plan(registry, bucket.bucket, &batch, rules);
         if plan.kept_count == 0 {
             return Ok(Step::Nothing(outcome(&batch, plan)));
         }
@@ -163,6 +164,9 @@ impl Inner {
                 retry_after_s: limits::RETRY_AFTER_S,
             },
             RegistrarError::Failed(Failure::OutOfSpace) => WriteError::OutOfSpace,
+            RegistrarError::Failed(Failure::Unreachable(cause)) => {
+                WriteError::CatalogUnreachable { cause, retry_after_s: limits::RETRY_AFTER_S }
+            }
             RegistrarError::Failed(Failure::Catalog(cause)) => WriteError::Catalog(cause),
             RegistrarError::Closed => WriteError::Closed,
         })

@@ -231,6 +231,32 @@ impl FooterMetadata {
     }
 }
 
+/// The keys that say which measurement a file is of and what its columns hold, for a file that leaves the store.
+///
+/// # Errors
+/// If JSON cannot be written, which these values give no cause for.
+pub fn encode_table(schema: &TableSchema) -> Result<Vec<KeyValue>, FooterError> {
+    let table = Table { id: schema.table.0, measurement: schema.measurement.clone() };
+    let columns = FooterColumn::of_schema(schema).into_iter();
+    let columns: Vec<JsonColumn> =
+        columns.map(|column| JsonColumn { id: column.id.0, name: column.name, kind: column.kind.into() }).collect();
+    Ok(vec![pair(VERSION, &FOOTER_VERSION)?, pair(TABLE, &table)?, pair(COLUMNS, &columns)?])
+}
+
+/// The measurement and the columns of a file of ours, whether it is a data file or was exported.
+///
+/// # Errors
+/// If the file is of a newer version, or not one of ours.
+pub fn decode_table(file: &FileMetaData) -> Result<(String, Vec<FooterColumn>), FooterError> {
+    check_version(file)?;
+    let pairs = file.key_value_metadata().map_or(&[][..], Vec::as_slice);
+    let table: Table = value(pairs, TABLE)?;
+    let columns = value::<Vec<JsonColumn>>(pairs, COLUMNS)?.into_iter();
+    let columns =
+        columns.map(|column| FooterColumn { id: ColumnId(column.id), name: column.name, kind: column.kind.into() });
+    Ok((table.measurement, columns.collect()))
+}
+
 /// Refuses a file of a newer version; a reader calls it before it looks at anything else.
 pub(crate) fn check_version(file: &FileMetaData) -> Result<(), FooterError> {
     let found: u32 = value(file.key_value_metadata().map_or(&[][..], Vec::as_slice), VERSION)?;

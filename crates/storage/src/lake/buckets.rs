@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use catalog::BucketId;
-use uuid::Uuid;
 
 use super::register::BucketSchema;
 use super::sql::{self, NewSnapshot, Transaction};
@@ -39,15 +38,15 @@ impl Lake {
         snapshot.change_schema(format!("dropped_schema:{}", current.id));
         snapshot.change_schema(format!("created_schema:{}", sql::quoted(&name)));
         let write = async {
-            sqlx::query("UPDATE ducklake_schema SET schema_name = $1 WHERE schema_id = $2")
+            sql::statement("UPDATE ducklake_schema SET schema_name = $1 WHERE schema_id = $2")
                 .bind(&name)
                 .bind(current.id)
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
-            sqlx::query("UPDATE ducklake_tag SET end_snapshot = $1 WHERE object_id = $2 AND end_snapshot IS NULL")
+            sql::statement("UPDATE ducklake_tag SET end_snapshot = $1 WHERE object_id = $2 AND end_snapshot IS NULL")
                 .bind(snapshot.id)
                 .bind(current.id)
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
             write_tags(&mut transaction, snapshot.id, &schema_tags(current.id, bucket)).await
         };
@@ -68,9 +67,9 @@ impl Lake {
         };
         let mut snapshot = NewSnapshot::begin(&mut transaction).await?;
         let tables: Vec<i64> =
-            sqlx::query_scalar("SELECT table_id FROM freshet_table WHERE bucket_id = $1 ORDER BY table_id")
+            sql::statement("SELECT table_id FROM freshet_table WHERE bucket_id = $1 ORDER BY table_id")
                 .bind(bucket.to_i64())
-                .fetch_all(&mut *transaction)
+                .values(&mut transaction)
                 .await
                 .map_err(LakeError::database("read the tables of a bucket"))?;
         for table in tables {
@@ -98,18 +97,18 @@ pub(super) async fn register(
     let schema_id = snapshot.take_catalog_id();
     snapshot.change_schema(format!("created_schema:{}", sql::quoted(&name)));
     let write = async {
-        sqlx::query(
+        sql::statement(
             "INSERT INTO ducklake_schema(schema_id, schema_uuid, begin_snapshot, schema_name, path, \
              path_is_relative) VALUES ($1, $2, $3, $4, $5, TRUE)",
         )
         .bind(schema_id)
-        .bind(Uuid::now_v7().to_string())
+        .bind(sql::new_uuid())
         .bind(snapshot.id)
         .bind(&name)
         .bind(names::bucket_directory(bucket.bucket))
-        .execute(&mut **transaction)
+        .execute(transaction)
         .await?;
-        sqlx::query(
+        sql::statement(
             "INSERT INTO freshet_bucket(bucket_id, bucket_name, organisation_id, organisation_name, schema_id) \
              VALUES ($1, $2, $3, $4, $5)",
         )
@@ -118,7 +117,7 @@ pub(super) async fn register(
         .bind(bucket.organisation.to_i64())
         .bind(bucket.organisation_name.as_bytes())
         .bind(schema_id)
-        .execute(&mut **transaction)
+        .execute(transaction)
         .await?;
         write_tags(transaction, snapshot.id, &schema_tags(schema_id, bucket)).await
     };
@@ -130,12 +129,12 @@ pub(super) async fn schema_of(
     transaction: &mut Transaction,
     bucket: BucketId,
 ) -> Result<Option<BucketSchema>, LakeError> {
-    let row: Option<(i64, String)> = sqlx::query_as(
+    let row: Option<(i64, String)> = sql::statement(
         "SELECT s.schema_id, s.schema_name FROM freshet_bucket b JOIN ducklake_schema s ON s.schema_id = b.schema_id \
          WHERE b.bucket_id = $1",
     )
     .bind(bucket.to_i64())
-    .fetch_optional(&mut **transaction)
+    .optional_row(transaction)
     .await
     .map_err(LakeError::database("look up a bucket"))?;
     Ok(row.map(|(id, name)| BucketSchema { id, name }))
@@ -143,16 +142,16 @@ pub(super) async fn schema_of(
 
 /// Stores the names of a registered bucket; whether they were others before.
 async fn update_names(transaction: &mut Transaction, bucket: &BucketInfo) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
+    let done = sql::statement(
         "UPDATE freshet_bucket SET bucket_name = $1, organisation_name = $2 \
          WHERE bucket_id = $3 AND (bucket_name <> $1 OR organisation_name <> $2)",
     )
     .bind(bucket.name.as_bytes())
     .bind(bucket.organisation_name.as_bytes())
     .bind(bucket.bucket.to_i64())
-    .execute(&mut **transaction)
+    .execute(transaction)
     .await?;
-    Ok(done.rows_affected() > 0)
+    Ok(done > 0)
 }
 
 /// A name that no live schema but `own` has.
@@ -162,8 +161,8 @@ async fn free_schema_name(
     own: Option<i64>,
 ) -> Result<String, LakeError> {
     let live: Vec<(i64, String)> =
-        sqlx::query_as("SELECT schema_id, schema_name FROM ducklake_schema WHERE end_snapshot IS NULL")
-            .fetch_all(&mut **transaction)
+        sql::statement("SELECT schema_id, schema_name FROM ducklake_schema WHERE end_snapshot IS NULL")
+            .rows(transaction)
             .await
             .map_err(LakeError::database("read the names of schemas"))?;
     let taken: HashSet<String> =
@@ -207,13 +206,13 @@ async fn end_rows(
         "DELETE FROM freshet_bucket WHERE bucket_id = $1",
     ];
     for statement in END_OF_TABLES {
-        sqlx::query(statement).bind(snapshot_id).bind(bucket.to_i64()).execute(&mut **transaction).await?;
+        sql::statement(statement).bind(snapshot_id).bind(bucket.to_i64()).execute(transaction).await?;
     }
     for statement in END_OF_SCHEMA {
-        sqlx::query(statement).bind(snapshot_id).bind(schema_id).execute(&mut **transaction).await?;
+        sql::statement(statement).bind(snapshot_id).bind(schema_id).execute(transaction).await?;
     }
     for statement in FORGET {
-        sqlx::query(statement).bind(bucket.to_i64()).execute(&mut **transaction).await?;
+        sql::statement(statement).bind(bucket.to_i64()).execute(transaction).await?;
     }
     Ok(())
 }
@@ -233,7 +232,7 @@ pub(super) async fn write_tags(
 ) -> Result<(), sqlx::Error> {
     let statement = ("INSERT INTO ducklake_tag(object_id, begin_snapshot, \"key\", \"value\")", "");
     sql::insert(transaction, statement, 4, tags, |values, (object, key, value)| {
-        values.push_bind(*object).push_bind(snapshot_id).push_bind(*key).push_bind(value.as_str());
+        values.bind(*object).bind(snapshot_id).bind(*key).bind(value.as_str());
     })
     .await
 }

@@ -177,9 +177,9 @@ impl Lake {
         }
         tombstones::write(transaction, commit).await?;
         write_watermarks(transaction, commit).await?;
-        sqlx::query("UPDATE freshet_watermark SET sequence = $1 WHERE sequence < $1")
+        sql::statement("UPDATE freshet_watermark SET sequence = $1 WHERE sequence < $1")
             .bind(big_int("sequence", commit.watermark.0)?)
-            .execute(&mut **transaction)
+            .execute(transaction)
             .await
             .map_err(LakeError::database("write the watermark"))?;
         Ok(files)
@@ -342,9 +342,9 @@ pub(super) async fn write_files(
         "",
     );
     sql::insert(transaction, statement, 8, rows, |values, (row, _)| {
-        values.push_bind(row.id).push_bind(row.table).push_bind(snapshot_id).push_bind(row.name.as_str());
-        values.push("TRUE").push("'parquet'").push_bind(row.row_count).push_bind(row.size_bytes);
-        values.push_bind(row.footer_size_bytes).push_bind(row.row_id_start);
+        values.bind(row.id).bind(row.table).bind(snapshot_id).bind(row.name.as_str());
+        values.literal("TRUE").literal("'parquet'").bind(row.row_count).bind(row.size_bytes);
+        values.bind(row.footer_size_bytes).bind(row.row_id_start);
     })
     .await?;
     let statement = (
@@ -353,10 +353,10 @@ pub(super) async fn write_files(
         "",
     );
     sql::insert(transaction, statement, 10, rows, |values, (row, file)| {
-        values.push_bind(row.id).push_bind(row.table).push_bind(file.path.as_str()).push_bind(i64::from(file.level));
-        values.push_bind(row.sequences.0).push_bind(row.sequences.1).push_bind(row.deletes_applied);
-        values.push_bind(file.time_range.0).push_bind(file.time_range.1);
-        values.push_bind(sql::column_list(&file.sort_tags));
+        values.bind(row.id).bind(row.table).bind(file.path.as_str()).bind(i64::from(file.level));
+        values.bind(row.sequences.0).bind(row.sequences.1).bind(row.deletes_applied);
+        values.bind(file.time_range.0).bind(file.time_range.1);
+        values.bind(sql::column_list(&file.sort_tags));
     })
     .await
 }
@@ -379,10 +379,10 @@ pub(super) async fn write_file_statistics(
         "",
     );
     sql::insert(transaction, statement, 9, &rows, |values, (row, column, size_bytes, counts, bounds)| {
-        values.push_bind(row.id).push_bind(row.table).push_bind(column.column.0).push_bind(*size_bytes);
-        values.push_bind(counts.0).push_bind(counts.1);
-        values.push_bind(bounds.min.as_deref()).push_bind(bounds.max.as_deref());
-        values.push_bind(is_float(column).then_some(column.contains_nan));
+        values.bind(row.id).bind(row.table).bind(column.column.0).bind(*size_bytes);
+        values.bind(counts.0).bind(counts.1);
+        values.bind(bounds.min.as_deref()).bind(bounds.max.as_deref());
+        values.bind(is_float(column).then_some(column.contains_nan));
     })
     .await
     .map_err(LakeError::database("write statistics of files"))
@@ -399,8 +399,8 @@ pub(super) async fn write_totals(
          next_row_id = excluded.next_row_id, file_size_bytes = excluded.file_size_bytes",
     );
     sql::insert(transaction, statement, 4, tables, |values, (table, totals)| {
-        values.push_bind(table.0).push_bind(totals.record_count).push_bind(totals.next_row_id);
-        values.push_bind(totals.file_size_bytes);
+        values.bind(table.0).bind(totals.record_count).bind(totals.next_row_id);
+        values.bind(totals.file_size_bytes);
     })
     .await?;
     let columns: Vec<_> = tables
@@ -414,8 +414,8 @@ pub(super) async fn write_totals(
          contains_nan = excluded.contains_nan, min_value = excluded.min_value, max_value = excluded.max_value",
     );
     sql::insert(transaction, statement, 6, &columns, |values, (table, column, row)| {
-        values.push_bind(table.0).push_bind(column.0).push_bind(row.contains_null).push_bind(row.contains_nan);
-        values.push_bind(row.bounds.min.as_deref()).push_bind(row.bounds.max.as_deref());
+        values.bind(table.0).bind(column.0).bind(row.contains_null).bind(row.contains_nan);
+        values.bind(row.bounds.min.as_deref()).bind(row.bounds.max.as_deref());
     })
     .await
 }
@@ -434,7 +434,7 @@ async fn write_watermarks(transaction: &mut Transaction, commit: &FlushCommit) -
              AND freshet_table.flushed_sequence < given.column2",
         );
         sql::insert(transaction, statement, 2, &flushed, |values, (table, sequence)| {
-            values.push_bind(*table).push_bind(*sequence);
+            values.bind(*table).bind(*sequence);
         })
         .await?;
         let statement = (
@@ -442,7 +442,7 @@ async fn write_watermarks(transaction: &mut Transaction, commit: &FlushCommit) -
             ") AS given WHERE freshet_table.table_id = given.column1",
         );
         sql::insert(transaction, statement, 2, &commit.tag_orders, |values, (table, order)| {
-            values.push_bind(table.0).push_bind(sql::column_list(order));
+            values.bind(table.0).bind(sql::column_list(order));
         })
         .await
     };

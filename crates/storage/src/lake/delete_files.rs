@@ -33,10 +33,7 @@ impl Lake {
     /// [`LakeError`] if it cannot be read.
     pub async fn delete_counts(&self) -> Result<HashMap<FileId, u64>, LakeError> {
         let statement = "SELECT data_file_id, delete_count FROM ducklake_delete_file WHERE end_snapshot IS NULL";
-        let rows: Vec<(i64, i64)> = sqlx::query_as(statement)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(LakeError::database("read the delete files"))?;
+        let rows: Vec<(i64, i64)> = self.read("read the delete files", sql::statement(statement)).await?;
         rows.into_iter().map(|(file, count)| Ok((FileId(file), sql::count("a delete count", count)?))).collect()
     }
 
@@ -123,7 +120,7 @@ async fn write(transaction: &mut Transaction, snapshot_id: i64, rows: &[Row]) ->
     for row in rows {
         let statement =
             "UPDATE ducklake_delete_file SET end_snapshot = $1 WHERE end_snapshot IS NULL AND data_file_id = $2";
-        sqlx::query(statement).bind(snapshot_id).bind(row.data_file).execute(&mut **transaction).await?;
+        sql::statement(statement).bind(snapshot_id).bind(row.data_file).execute(transaction).await?;
     }
     let statement = (
         "INSERT INTO ducklake_delete_file(delete_file_id, table_id, begin_snapshot, data_file_id, path, \
@@ -131,9 +128,9 @@ async fn write(transaction: &mut Transaction, snapshot_id: i64, rows: &[Row]) ->
         "",
     );
     sql::insert(transaction, statement, 8, rows, |values, row| {
-        values.push_bind(row.id).push_bind(row.table).push_bind(snapshot_id).push_bind(row.data_file);
-        values.push_bind(row.name.as_str()).push("TRUE").push("'parquet'");
-        values.push_bind(row.counts.0).push_bind(row.counts.1).push_bind(row.counts.2);
+        values.bind(row.id).bind(row.table).bind(snapshot_id).bind(row.data_file);
+        values.bind(row.name.as_str()).literal("TRUE").literal("'parquet'");
+        values.bind(row.counts.0).bind(row.counts.1).bind(row.counts.2);
     })
     .await
 }

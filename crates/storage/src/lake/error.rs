@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use catalog::BucketId;
+use catalog::database::{DatabaseError, is_connection_lost};
 use line_protocol::FieldKind;
 
 use crate::ids::TableId;
@@ -19,6 +20,9 @@ pub enum LakeError {
         /// The database's own words.
         source: sqlx::Error,
     },
+    /// The database could not be opened, or no transaction be begun.
+    #[error("{0}")]
+    Connection(#[source] DatabaseError),
     /// The tables could not be brought to this version's layout.
     #[error("the catalog could not be brought up to date: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
@@ -96,10 +100,29 @@ pub enum LakeError {
     Damaged(String),
 }
 
+impl From<DatabaseError> for LakeError {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::Sql(source) => Self::Database { operation: "begin a transaction", source },
+            other => Self::Connection(other),
+        }
+    }
+}
+
 impl LakeError {
     /// For `map_err`: the database failed to do `operation` (an infinitive).
     pub(super) fn database(operation: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Database { operation, source }
+    }
+
+    /// Whether the connection to the database failed: the same operation may succeed later.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Database { source, .. } => is_connection_lost(source),
+            Self::Connection(error) => error.is_temporary(),
+            _ => false,
+        }
     }
 
     /// Whether the catalog's disk is full: the same operation succeeds when there is space again.
@@ -143,4 +166,15 @@ pub enum CommitError {
     /// [`flushed_sequences`]: super::Lake::flushed_sequences
     #[error("whether the commit happened is not known: {0}")]
     Unknown(#[source] sqlx::Error),
+}
+
+impl CommitError {
+    /// Whether the connection to the database failed: the same operation may succeed later.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::NotCommitted(error) => error.is_temporary(),
+            Self::Unknown(error) => is_connection_lost(error),
+        }
+    }
 }

@@ -30,12 +30,11 @@ impl Lake {
     /// # Errors
     /// [`LakeError`] if it cannot be read.
     pub async fn newest_snapshot_ns(&self) -> Result<Option<i64>, LakeError> {
-        let text: Option<String> =
-            sqlx::query_scalar("SELECT snapshot_time FROM ducklake_snapshot ORDER BY snapshot_id DESC LIMIT 1")
-                .fetch_optional(&self.pool)
-                .await
-                .map_err(LakeError::database("read the newest snapshot"))?;
-        Ok(text.as_deref().and_then(sql::parse_snapshot_time))
+        let newest = sql::statement(
+            "SELECT CAST(snapshot_time AS VARCHAR) FROM ducklake_snapshot ORDER BY snapshot_id DESC LIMIT 1",
+        );
+        let texts: Vec<(String,)> = self.read("read the newest snapshot", newest).await?;
+        Ok(texts.first().and_then(|(text,)| sql::parse_snapshot_time(text)))
     }
 
     /// Removes the snapshots that were not the newest any more at `before_ns`. Those with a time after `latest_ns`
@@ -47,26 +46,25 @@ impl Lake {
         let mut transaction = self.begin().await?;
         let expire = async {
             // By their order, since times may go back: the one before the first young one was the newest then.
-            let first_young: Option<i64> = sqlx::query_scalar(
+            let first_young: Option<i64> = sql::statement(
                 "SELECT min(snapshot_id) FROM ducklake_snapshot WHERE snapshot_time > $1 AND snapshot_time <= $2",
             )
-            .bind(sql::snapshot_time(before_ns))
-            .bind(sql::snapshot_time(latest_ns))
-            .fetch_one(&mut *transaction)
+            .bind(sql::time(before_ns))
+            .bind(sql::time(latest_ns))
+            .value(&mut transaction)
             .await?;
-            let newest: i64 = sqlx::query_scalar("SELECT max(snapshot_id) FROM ducklake_snapshot")
-                .fetch_one(&mut *transaction)
-                .await?;
+            let newest: i64 =
+                sql::statement("SELECT max(snapshot_id) FROM ducklake_snapshot").value(&mut transaction).await?;
             let oldest_kept = first_young.map_or(newest, |first| first - 1);
-            let gone = sqlx::query("DELETE FROM ducklake_snapshot WHERE snapshot_id < $1")
+            let gone = sql::statement("DELETE FROM ducklake_snapshot WHERE snapshot_id < $1")
                 .bind(oldest_kept)
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
-            sqlx::query("DELETE FROM ducklake_snapshot_changes WHERE snapshot_id < $1")
+            sql::statement("DELETE FROM ducklake_snapshot_changes WHERE snapshot_id < $1")
                 .bind(oldest_kept)
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
-            Ok(gone.rows_affected())
+            Ok(gone)
         };
         let gone = expire.await.map_err(LakeError::database("expire snapshots"))?;
         transaction.commit().await.map_err(LakeError::database("commit the end of snapshots"))?;
@@ -79,9 +77,9 @@ impl Lake {
     /// [`LakeError`]; nothing is changed then.
     pub async fn schedule_deletions(&self, limit: usize) -> Result<usize, LakeError> {
         let mut transaction = self.begin().await?;
-        let now = sql::snapshot_time(self.clock.now_ns());
+        let now_ns = self.clock.now_ns();
         let schedule = async {
-            let files: Vec<FileRow> = sqlx::query_as(
+            let files: Vec<FileRow> = sql::statement(
                 "SELECT d.id, s.path || t.path || d.path FROM \
                  (SELECT data_file_id AS id, table_id, path, end_snapshot FROM ducklake_data_file \
                  UNION ALL SELECT delete_file_id, table_id, path, end_snapshot FROM ducklake_delete_file) d \
@@ -89,7 +87,7 @@ impl Lake {
                  WHERE d.end_snapshot <= (SELECT min(snapshot_id) FROM ducklake_snapshot) ORDER BY d.id LIMIT $1",
             )
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(&mut *transaction)
+            .rows(&mut transaction)
             .await?;
             let statement = (
                 "INSERT INTO ducklake_files_scheduled_for_deletion(data_file_id, path, path_is_relative, \
@@ -97,7 +95,7 @@ impl Lake {
                 "",
             );
             sql::insert(&mut transaction, statement, 3, &files, |values, (id, path)| {
-                values.push_bind(*id).push_bind(path.as_str()).push("TRUE").push_bind(now.as_str());
+                values.bind(*id).bind(path.as_str()).literal("TRUE").bind(sql::time(now_ns));
             })
             .await?;
             let ids: Vec<i64> = files.iter().map(|(id, _)| *id).collect();
@@ -136,12 +134,10 @@ impl Lake {
     /// # Errors
     /// [`LakeError`] if it cannot be read.
     pub async fn scheduled_files(&self) -> Result<Vec<(FileId, String)>, LakeError> {
-        let rows: Vec<FileRow> = sqlx::query_as(
+        let list = sql::statement(
             "SELECT data_file_id, path FROM ducklake_files_scheduled_for_deletion ORDER BY data_file_id",
-        )
-        .fetch_all(&self.pool)
-        .await
-        .map_err(LakeError::database("read the list of files for deletion"))?;
+        );
+        let rows: Vec<FileRow> = self.read("read the list of files for deletion", list).await?;
         Ok(rows.into_iter().map(|(id, path)| (FileId(id), path)).collect())
     }
 
@@ -163,16 +159,17 @@ impl Lake {
     /// # Errors
     /// [`LakeError`] if it cannot be read.
     pub async fn ended_files(&self) -> Result<EndedFiles, LakeError> {
+        let mut transaction = self.database.begin_read().await?;
         let read = async {
-            let ended: (i64, i64) = sqlx::query_as(
+            let ended: (i64, i64) = sql::statement(
                 "SELECT count(*), CAST(coalesce(sum(file_size_bytes), 0) AS BIGINT) FROM \
                  (SELECT file_size_bytes FROM ducklake_data_file WHERE end_snapshot >= 0 \
                  UNION ALL SELECT file_size_bytes FROM ducklake_delete_file WHERE end_snapshot >= 0) ended",
             )
-            .fetch_one(&self.pool)
+            .row(&mut transaction)
             .await?;
-            let scheduled: i64 = sqlx::query_scalar("SELECT count(*) FROM ducklake_files_scheduled_for_deletion")
-                .fetch_one(&self.pool)
+            let scheduled: i64 = sql::statement("SELECT count(*) FROM ducklake_files_scheduled_for_deletion")
+                .value(&mut transaction)
                 .await?;
             Ok((ended, scheduled))
         };
@@ -189,16 +186,14 @@ impl Lake {
     /// # Errors
     /// [`LakeError`] if it cannot be read.
     pub async fn named_paths(&self) -> Result<HashSet<String>, LakeError> {
-        let paths: Vec<String> = sqlx::query_scalar(
+        let paths = sql::statement(
             "SELECT s.path || t.path || d.path FROM (SELECT table_id, path FROM ducklake_data_file \
              UNION ALL SELECT table_id, path FROM ducklake_delete_file) d \
              JOIN ducklake_table t ON t.table_id = d.table_id JOIN ducklake_schema s ON s.schema_id = t.schema_id \
              UNION ALL SELECT path FROM ducklake_files_scheduled_for_deletion",
-        )
-        .fetch_all(&self.pool)
-        .await
-        .map_err(LakeError::database("read the paths of files"))?;
-        Ok(paths.into_iter().collect())
+        );
+        let paths: Vec<(String,)> = self.read("read the paths of files", paths).await?;
+        Ok(paths.into_iter().map(|(path,)| path).collect())
     }
 }
 
@@ -219,24 +214,24 @@ async fn forget_dropped(transaction: &mut Transaction) -> Result<bool, sqlx::Err
          AND NOT EXISTS (SELECT 1 FROM ducklake_table t WHERE t.schema_id = ducklake_schema.schema_id)",
         "DELETE FROM freshet_gone",
     ];
-    let gone: i64 = sqlx::query_scalar(
+    let gone: i64 = sql::statement(
         "SELECT count(*) FROM ducklake_schema WHERE end_snapshot <= (SELECT min(snapshot_id) FROM ducklake_snapshot)",
     )
-    .fetch_one(&mut **transaction)
+    .value(transaction)
     .await?;
     if gone == 0 {
         return Ok(false);
     }
-    sqlx::query(
+    sql::statement(
         "INSERT INTO freshet_gone(table_id) SELECT t.table_id FROM ducklake_table t \
          WHERE t.end_snapshot <= (SELECT min(snapshot_id) FROM ducklake_snapshot) \
          AND NOT EXISTS (SELECT 1 FROM ducklake_data_file d WHERE d.table_id = t.table_id) \
          AND NOT EXISTS (SELECT 1 FROM ducklake_delete_file d WHERE d.table_id = t.table_id)",
     )
-    .execute(&mut **transaction)
+    .execute(transaction)
     .await?;
     for statement in FORGET {
-        sqlx::query(statement).execute(&mut **transaction).await?;
+        sql::statement(statement).execute(transaction).await?;
     }
     Ok(true)
 }

@@ -30,43 +30,43 @@ pub struct LakeState {
 type BucketRow = (i64, Vec<u8>, i64, Vec<u8>);
 type TableRow = (i64, i64, Vec<u8>, i64, String);
 type ColumnRow = (i64, i64, Vec<u8>, String, String);
-type FileRow = (i64, i64, String, i64, i64, i64, i64, i64, i64, i64, i64, i64, String);
+pub(super) type FileRow = (i64, i64, String, i64, i64, i64, i64, i64, i64, i64, i64, i64, String);
 
 impl Lake {
     /// Reads everything that is live, as of one moment.
     pub(super) async fn load(&self) -> Result<LakeState, LakeError> {
-        let mut transaction = self.pool.begin().await.map_err(LakeError::database("begin a transaction"))?;
+        let mut transaction = self.database.begin_read().await?;
         let read = async {
-            let buckets: Vec<BucketRow> = sqlx::query_as(
+            let buckets: Vec<BucketRow> = sql::statement(
                 "SELECT bucket_id, bucket_name, organisation_id, organisation_name FROM freshet_bucket \
                  ORDER BY bucket_id",
             )
-            .fetch_all(&mut *transaction)
+            .rows(&mut transaction)
             .await?;
-            let tables: Vec<TableRow> = sqlx::query_as(
+            let tables: Vec<TableRow> = sql::statement(
                 "SELECT table_id, bucket_id, measurement, flushed_sequence, tag_order FROM freshet_table \
                  ORDER BY table_id",
             )
-            .fetch_all(&mut *transaction)
+            .rows(&mut transaction)
             .await?;
-            let columns: Vec<ColumnRow> = sqlx::query_as(
+            let columns: Vec<ColumnRow> = sql::statement(
                 "SELECT table_id, column_id, column_name, kind, physical_name FROM freshet_column \
                  ORDER BY table_id, column_id",
             )
-            .fetch_all(&mut *transaction)
+            .rows(&mut transaction)
             .await?;
-            let files: Vec<FileRow> = sqlx::query_as(
+            let files: Vec<FileRow> = sql::statement(
                 "SELECT f.data_file_id, f.table_id, f.path, d.record_count, d.file_size_bytes, d.footer_size, \
                  f.min_time_ns, f.max_time_ns, f.first_sequence, f.last_sequence, f.deletes_applied, f.level, \
                  f.sort_tags \
                  FROM freshet_file f JOIN ducklake_data_file d ON d.data_file_id = f.data_file_id \
                  WHERE d.end_snapshot IS NULL ORDER BY f.data_file_id",
             )
-            .fetch_all(&mut *transaction)
+            .rows(&mut transaction)
             .await?;
             let watermark: i64 =
-                sqlx::query_scalar("SELECT sequence FROM freshet_watermark").fetch_one(&mut *transaction).await?;
-            let deletes: Vec<DeleteRow> = sqlx::query_as(tombstones::SELECT).fetch_all(&mut *transaction).await?;
+                sql::statement("SELECT sequence FROM freshet_watermark").value(&mut transaction).await?;
+            let deletes: Vec<DeleteRow> = sql::statement(tombstones::SELECT).rows(&mut transaction).await?;
             Ok((buckets, tables, columns, files, watermark, deletes))
         };
         let (buckets, tables, columns, files, watermark, deletes) =
@@ -101,11 +101,8 @@ impl Lake {
     /// # Errors
     /// [`LakeError`] if it cannot be read.
     pub async fn flushed_sequences(&self) -> Result<Vec<(TableId, Sequence)>, LakeError> {
-        let rows: Vec<(i64, i64)> =
-            sqlx::query_as("SELECT table_id, flushed_sequence FROM freshet_table ORDER BY table_id")
-                .fetch_all(&self.pool)
-                .await
-                .map_err(LakeError::database("read the watermarks"))?;
+        let statement = sql::statement("SELECT table_id, flushed_sequence FROM freshet_table ORDER BY table_id");
+        let rows: Vec<(i64, i64)> = self.read("read the watermarks", statement).await?;
         rows.into_iter().map(|(table, flushed)| Ok((TableId(table), sequence(flushed)?))).collect()
     }
 }
@@ -166,7 +163,7 @@ fn bucket((id, name, organisation, organisation_name): BucketRow) -> Result<Buck
     })
 }
 
-fn file(row: FileRow) -> Result<DataFile, LakeError> {
+pub(super) fn file(row: FileRow) -> Result<DataFile, LakeError> {
     let (id, table, path, rows, size, footer, min_time, max_time, first, last, deletes, level, sort_tags) = row;
     Ok(DataFile {
         file: FileId(id),

@@ -1,4 +1,5 @@
-//! The catalog: the tables of DuckLake 1.0 and the engine's own rows, in one SQL database (`catalog.sqlite`).
+//! The catalog: the tables of DuckLake 1.0 and the engine's own rows, in one SQL database: `catalog.sqlite`, or a
+//! schema of PostgreSQL.
 //!
 //! Every change is one transaction over both, so that what an outside reader sees (DuckLake) and what the engine goes
 //! on from (its registry and watermarks) never differ. Rows are written by DuckLake's specification, as DuckDB writes
@@ -7,14 +8,18 @@
 //!
 //! Nothing here reads or writes a data file, decides a column's type, or knows the WAL.
 
+mod backup;
 mod buckets;
 mod commit;
 mod delete_files;
+mod doctor;
 mod error;
+mod history;
 mod lifetime;
 mod load;
 mod names;
 mod place;
+mod rebuild;
 mod register;
 mod replace;
 mod sql;
@@ -28,20 +33,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catalog::Clock;
+use catalog::database::{Database, Location, Origin, Row, Statement};
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use uuid::Uuid;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
+pub(crate) use backup::copy_catalog;
+pub use backup::{CatalogCopy, NamedFile};
 pub use commit::{FlushCommit, NewDataFile};
 pub use delete_files::NewDeleteFile;
+pub(crate) use doctor::{Named, inspect as inspect_catalog, raise_watermark};
 pub use error::{CommitError, LakeError};
+pub(crate) use history::PastTable;
+pub use history::{NotKept, ParseSelectorError, SnapshotInfo, SnapshotSelector};
 pub use lifetime::EndedFiles;
 pub use load::LakeState;
 pub use names::table_directory;
+pub(crate) use rebuild::Rebuilt;
 pub use register::{NewColumn, NewTable, Registered, Registration};
 pub use replace::Replacement;
 
-use sql::{Database, Transaction};
+use sql::Transaction;
 
 /// The format of the catalog that this version writes, and the newest that it reads.
 pub const CATALOG_FORMAT_VERSION: i64 = 2;
@@ -54,80 +65,107 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
+/// What PostgreSQL gets in place of a migration, by version: DuckDB gives the DuckLake tables other types there.
+const POSTGRES_MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("../../migrations/postgres/0001_ducklake.sql"))];
+
 /// The open catalog. Cheap to clone: clones share the one connection, so that transactions come one after another.
 #[derive(Debug, Clone)]
 pub struct Lake {
-    pool: sqlx::Pool<Database>,
+    database: Database,
     clock: Arc<dyn Clock>,
 }
 
 impl Lake {
-    /// Opens the catalog at `catalog_path`, creating it if there is none, and reads what is live in it.
+    /// Opens the catalog, creating it if there is none, and reads what is live in it.
     ///
     /// `files_root` is the absolute directory of the data files, or their URL. The catalog names it for outside
     /// readers; when the data directory was moved, the new place is written. See [`Self::place_files`] for any other
-    /// change. `clock` gives the times of snapshots.
+    /// change. `clock` gives the times of snapshots. `log_is_empty` says that there is no write-ahead log: what the
+    /// catalog has is then all there is.
     ///
     /// # Errors
     /// [`LakeError`], among others if the catalog was written by a newer version; it is then left as it is.
     pub async fn open(
-        catalog_path: &Path,
+        location: &Location,
         files_root: &Path,
         clock: Arc<dyn Clock>,
+        log_is_empty: bool,
     ) -> Result<(Self, LakeState), LakeError> {
         let data_path = data_path(files_root)?;
-        let options = SqliteConnectOptions::new()
-            .filename(catalog_path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options)
-            .await
-            .map_err(LakeError::database("open"))?;
-        let lake = Self { pool, clock };
-        lake.refuse_newer_format().await?;
-        MIGRATIONS.run(&lake.pool).await?;
-        lake.write_first_rows(&data_path).await?;
-        let state = lake.load().await?;
-        Ok((lake, state))
+        let (database, origin) = match location {
+            Location::Sqlite(path) => (open_file(path).await?, Origin::Known),
+            Location::Postgres(location) => Database::postgres(location).await?,
+        };
+        let lake = Self { database, clock };
+        let state = lake.prepare(&data_path, origin == Origin::New && log_is_empty).await;
+        if state.is_err() {
+            lake.close().await;
+        }
+        Ok((lake, state?))
+    }
+
+    async fn prepare(&self, data_path: &str, is_adopted: bool) -> Result<LakeState, LakeError> {
+        self.refuse_newer_format().await?;
+        self.database.migrate(&MIGRATIONS, &POSTGRES_MIGRATIONS).await?;
+        self.write_first_rows(data_path).await?;
+        if is_adopted {
+            self.pass_lost_log().await?;
+        }
+        self.load().await
     }
 
     /// Closes the connection, after which every other operation fails. SQLite then folds its journal into the file.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.database.close().await;
     }
 
-    /// A transaction that writes. It holds the writer's lock from the start, so that it cannot fail half-way because
-    /// another process wrote after its first read.
+    /// A transaction that writes.
     async fn begin(&self) -> Result<Transaction, LakeError> {
-        self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(LakeError::database("begin a transaction"))
+        Ok(self.database.begin_write().await?)
+    }
+
+    /// The rows of one statement, in a transaction of its own.
+    async fn read<R: Row>(&self, operation: &'static str, statement: Statement) -> Result<Vec<R>, LakeError> {
+        let mut transaction = self.database.begin_read().await?;
+        statement.rows(&mut transaction).await.map_err(LakeError::database(operation))
     }
 
     /// Checks the format before the migrations touch anything. The question whether a table exists is the one
     /// statement that each database asks in its own way.
     async fn refuse_newer_format(&self) -> Result<(), LakeError> {
+        let tables = sql::statement(if self.database.is_postgres() {
+            "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'freshet_format'"
+        } else {
+            "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'freshet_format'"
+        });
+        let mut transaction = self.database.begin_read().await?;
         let read = async {
-            let tables: i64 = sqlx::query_scalar(
-                "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'freshet_format'",
-            )
-            .fetch_one(&self.pool)
-            .await?;
-            if tables == 0 {
+            if tables.value::<i64>(&mut transaction).await? == 0 {
                 return Ok(None);
             }
-            sqlx::query_scalar::<_, i64>("SELECT version FROM freshet_format").fetch_optional(&self.pool).await
+            let version = sql::statement("SELECT version FROM freshet_format");
+            version.optional_row::<(i64,)>(&mut transaction).await
         };
         match read.await.map_err(LakeError::database("read its format"))? {
-            Some(found) if found > CATALOG_FORMAT_VERSION => {
+            Some((found,)) if found > CATALOG_FORMAT_VERSION => {
                 Err(LakeError::NewerVersion { found, supported: CATALOG_FORMAT_VERSION })
             }
             _ => Ok(()),
         }
+    }
+
+    /// Moves the watermark behind everything that the catalog names: the log that followed it is lost, and a new log
+    /// must not give out sequences that files have.
+    async fn pass_lost_log(&self) -> Result<(), LakeError> {
+        const PASS: &str = "UPDATE freshet_watermark SET sequence = newest.sequence FROM (SELECT max(sequence) AS \
+             sequence FROM (SELECT max(flushed_sequence) AS sequence FROM freshet_table UNION ALL \
+             SELECT max(last_sequence) FROM freshet_file UNION ALL SELECT max(deletes_applied) FROM freshet_file \
+             UNION ALL SELECT max(sequence) FROM freshet_delete) AS known) AS newest \
+             WHERE freshet_watermark.sequence < newest.sequence";
+        let mut transaction = self.begin().await?;
+        let passed = sql::statement(PASS).execute(&mut transaction).await;
+        passed.map_err(LakeError::database("pass the lost write-ahead log"))?;
+        transaction.commit().await.map_err(LakeError::database("commit that the write-ahead log is lost"))
     }
 
     /// Writes what DuckDB writes into an empty catalog, and the place of the data files if it changed.
@@ -156,33 +194,43 @@ impl Lake {
         let write = async {
             let statement = ("INSERT INTO ducklake_metadata(\"key\", \"value\")", "");
             sql::insert(transaction, statement, 2, &metadata, |values, (key, value)| {
-                values.push_bind(*key).push_bind(*value);
+                values.bind(*key).bind(*value);
             })
             .await?;
-            sqlx::query(
+            sql::statement(
                 "INSERT INTO ducklake_schema(schema_id, schema_uuid, begin_snapshot, schema_name, path, \
                  path_is_relative) VALUES (0, $1, 0, 'main', 'main/', TRUE)",
             )
-            .bind(Uuid::now_v7().to_string())
-            .execute(&mut **transaction)
+            .bind(sql::new_uuid())
+            .execute(transaction)
             .await?;
-            sqlx::query(
+            sql::statement(
                 "INSERT INTO ducklake_snapshot(snapshot_id, snapshot_time, schema_version, next_catalog_id, \
                  next_file_id) VALUES (0, $1, 0, 1, 0)",
             )
-            .bind(sql::snapshot_time(self.clock.now_ns()))
-            .execute(&mut **transaction)
+            .bind(sql::time(self.clock.now_ns()))
+            .execute(transaction)
             .await?;
-            sqlx::query(
+            sql::statement(
                 "INSERT INTO ducklake_snapshot_changes(snapshot_id, changes_made) \
                  VALUES (0, 'created_schema:\"main\"')",
             )
-            .execute(&mut **transaction)
+            .execute(transaction)
             .await
         };
         write.await.map_err(LakeError::database("write its first rows"))?;
         Ok(())
     }
+}
+
+async fn open_file(path: &Path) -> Result<Database, LakeError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT);
+    Database::sqlite(options).await.map_err(LakeError::database("open"))
 }
 
 /// The directory of the data files as DuckLake wants it: absolute, with a slash at the end. A URL is as it is.
@@ -196,9 +244,11 @@ fn data_path(files_root: &Path) -> Result<String, LakeError> {
 }
 
 async fn read_metadata(transaction: &mut Transaction, key: &str) -> Result<Option<String>, LakeError> {
-    sqlx::query_scalar("SELECT \"value\" FROM ducklake_metadata WHERE \"key\" = $1 AND \"scope\" IS NULL")
-        .bind(key)
-        .fetch_optional(&mut **transaction)
-        .await
-        .map_err(LakeError::database("read its metadata"))
+    let found: Option<(String,)> =
+        sql::statement("SELECT \"value\" FROM ducklake_metadata WHERE \"key\" = $1 AND \"scope\" IS NULL")
+            .bind(key)
+            .optional_row(transaction)
+            .await
+            .map_err(LakeError::database("read its metadata"))?;
+    Ok(found.map(|(value,)| value))
 }

@@ -3,7 +3,7 @@
 //! A directory that was moved is followed without a word: its files moved with it. A change from or to an object store
 //! has to be said, because the files do not follow by themselves.
 
-use super::sql::Transaction;
+use super::sql::{self, Transaction};
 use super::{Lake, LakeError, read_metadata};
 
 /// Whether a place is in an object store.
@@ -21,9 +21,9 @@ pub(super) async fn follow_directory(transaction: &mut Transaction, data_path: &
 }
 
 async fn write(transaction: &mut Transaction, data_path: &str) -> Result<(), LakeError> {
-    sqlx::query("UPDATE ducklake_metadata SET \"value\" = $1 WHERE \"key\" = 'data_path'")
+    sql::statement("UPDATE ducklake_metadata SET \"value\" = $1 WHERE \"key\" = 'data_path'")
         .bind(data_path)
-        .execute(&mut **transaction)
+        .execute(transaction)
         .await
         .map_err(LakeError::database("write the place of the data files"))?;
     Ok(())
@@ -40,11 +40,11 @@ impl Lake {
         if recorded == data_path {
             return Ok(());
         }
-        let files: i64 = sqlx::query_scalar(
+        let files: i64 = sql::statement(
             "SELECT (SELECT count(*) FROM ducklake_data_file) + (SELECT count(*) FROM ducklake_delete_file) \
              + (SELECT count(*) FROM ducklake_files_scheduled_for_deletion)",
         )
-        .fetch_one(&mut *transaction)
+        .value(&mut transaction)
         .await
         .map_err(LakeError::database("count its files"))?;
         if files > 0 && !were_moved {

@@ -9,7 +9,6 @@ use std::collections::{HashMap, HashSet};
 
 use catalog::BucketId;
 use line_protocol::FieldKind;
-use uuid::Uuid;
 
 use super::load::{self, kind_text};
 use super::sql::{self, NewSnapshot, Transaction};
@@ -292,6 +291,20 @@ async fn name_tables(transaction: &mut Transaction, work: &mut [TableWork]) -> R
     Ok(())
 }
 
+/// Makes tables with the ids of tables and columns, and the names of columns, that they had once.
+pub(super) async fn create_tables(
+    transaction: &mut Transaction,
+    snapshot: &mut NewSnapshot,
+    schemas: Vec<TableSchema>,
+) -> Result<(), LakeError> {
+    let new = |schema| TableWork { schema, known_columns: 0, created_as: Some(String::new()) };
+    let mut work: Vec<TableWork> = schemas.into_iter().map(new).collect();
+    let schemas = bucket_schemas(transaction, &work).await?;
+    name_tables(transaction, &mut work).await?;
+    let written = write_tables(transaction, snapshot, &work, &schemas).await;
+    written.map_err(LakeError::database("write tables and columns"))
+}
+
 /// Writes the rows of new tables and columns, and notes what changed.
 async fn write_tables(
     transaction: &mut Transaction,
@@ -315,7 +328,7 @@ async fn write_tables(
         work.iter().filter(|table| table.is_changed()).map(|table| table.schema.table).collect();
     let statement = ("INSERT INTO ducklake_schema_versions(begin_snapshot, schema_version, table_id)", "");
     sql::insert(transaction, statement, 3, &changed, |values, table| {
-        values.push_bind(snapshot.id).push_bind(snapshot.schema_version).push_bind(table.0);
+        values.bind(snapshot.id).bind(snapshot.schema_version).bind(table.0);
     })
     .await
 }
@@ -332,8 +345,8 @@ async fn write_created_tables(
     );
     sql::insert(transaction, statement, 6, created, |values, (table, name, schema_id)| {
         let id = table.schema.table;
-        values.push_bind(id.0).push_bind(Uuid::now_v7().to_string()).push_bind(snapshot_id).push_bind(*schema_id);
-        values.push_bind(name.as_str()).push_bind(format!("{id}/")).push("TRUE");
+        values.bind(id.0).bind(sql::new_uuid()).bind(snapshot_id).bind(*schema_id);
+        values.bind(name.as_str()).bind(format!("{id}/")).literal("TRUE");
     })
     .await?;
     let statement = (
@@ -343,8 +356,8 @@ async fn write_created_tables(
     );
     sql::insert(transaction, statement, 5, created, |values, (table, name, _)| {
         let TableSchema { table, bucket, measurement, .. } = &table.schema;
-        values.push_bind(table.0).push_bind(bucket.to_i64()).push_bind(measurement.as_bytes());
-        values.push_bind(measurement_hash(measurement)).push_bind(names::fold(name)).push("0").push("''");
+        values.bind(table.0).bind(bucket.to_i64()).bind(measurement.as_bytes());
+        values.bind(measurement_hash(measurement)).bind(names::fold(name)).literal("0").literal("''");
     })
     .await?;
     let renamed: Vec<(i64, &'static str, String)> = created
@@ -386,9 +399,9 @@ async fn write_columns(transaction: &mut Transaction, snapshot_id: i64, work: &[
     write_ducklake_columns(transaction, snapshot_id, &times.chain(others).collect::<Vec<_>>()).await?;
     let statement = ("INSERT INTO freshet_column(table_id, column_id, column_name, kind, physical_name)", "");
     sql::insert(transaction, statement, 5, &new_columns, |values, (table, column)| {
-        values.push_bind(table.0).push_bind(column.id.0);
-        values.push_bind(column.name.as_bytes()).push_bind(kind_text(column.kind));
-        values.push_bind(column.physical_name.as_str());
+        values.bind(table.0).bind(column.id.0);
+        values.bind(column.name.as_bytes()).bind(kind_text(column.kind));
+        values.bind(column.physical_name.as_str());
     })
     .await?;
     write_comments(transaction, snapshot_id, &new_columns).await
@@ -406,9 +419,9 @@ async fn write_ducklake_columns(
     );
     sql::insert(transaction, statement, 6, rows, |values, row| {
         let nulls_allowed = if row.id == ColumnId::TIME { "FALSE" } else { "TRUE" };
-        values.push_bind(row.id.0).push_bind(snapshot_id).push_bind(row.table.0);
-        values.push_bind(row.id.0).push_bind(row.name).push_bind(row.data_type);
-        values.push("'NULL'").push(nulls_allowed).push("'literal'").push("'duckdb'");
+        values.bind(row.id.0).bind(snapshot_id).bind(row.table.0);
+        values.bind(row.id.0).bind(row.name).bind(row.data_type);
+        values.literal("'NULL'").literal(nulls_allowed).literal("'literal'").literal("'duckdb'");
     })
     .await
 }
@@ -423,8 +436,8 @@ async fn write_comments(
         columns.iter().filter_map(|(table, column)| Some((*table, column.id, column_comment(column)?))).collect();
     let statement = ("INSERT INTO ducklake_column_tag(table_id, column_id, begin_snapshot, \"key\", \"value\")", "");
     sql::insert(transaction, statement, 4, &comments, |values, (table, column, comment)| {
-        values.push_bind(table.0).push_bind(column.0).push_bind(snapshot_id);
-        values.push("'comment'").push_bind(comment.as_str());
+        values.bind(table.0).bind(column.0).bind(snapshot_id);
+        values.literal("'comment'").bind(comment.as_str());
     })
     .await
 }

@@ -43,7 +43,7 @@ impl Lake {
     /// # Errors
     /// [`LakeError`] if it cannot be read.
     pub async fn replaced_files(&self, replacements: &[Replacement]) -> Result<Option<Vec<Vec<DataFile>>>, LakeError> {
-        let mut transaction = self.pool.begin().await.map_err(LakeError::database("begin a transaction"))?;
+        let mut transaction = self.database.begin_read().await?;
         let inputs: Vec<i64> = replacements.iter().flat_map(|one| &one.inputs).map(|file| file.0).collect();
         if !live_files(&mut transaction, &inputs).await?.is_empty() {
             return Ok(None);
@@ -53,14 +53,14 @@ impl Lake {
             let mut files = Vec::with_capacity(replacement.outputs.len());
             for file in &replacement.outputs {
                 let name = file.path.rsplit('/').next().unwrap_or_default();
-                let id: Option<i64> =
-                    sqlx::query_scalar("SELECT data_file_id FROM ducklake_data_file WHERE table_id = $1 AND path = $2")
+                let id: Option<(i64,)> =
+                    sql::statement("SELECT data_file_id FROM ducklake_data_file WHERE table_id = $1 AND path = $2")
                         .bind(replacement.table.0)
                         .bind(name)
-                        .fetch_optional(&mut *transaction)
+                        .optional_row(&mut transaction)
                         .await
                         .map_err(LakeError::database("look up files"))?;
-                let Some(id) = id else { return Ok(None) };
+                let Some((id,)) = id else { return Ok(None) };
                 files.push(file.named(FileId(id)));
             }
             all.push(files);

@@ -1,91 +1,12 @@
-//! What all statements share: the database they run on, inserts of many rows, and the DuckLake snapshot of a
-//! transaction. The statements themselves stand with the operations. They are plain SQL that SQLite and PostgreSQL
-//! both read: `$1` for parameters, `TRUE` and `FALSE`, no functions.
+//! What the lake's statements share: the values that the two databases store differently, and the DuckLake snapshot of
+//! a transaction. The statements themselves stand with the operations; `catalog::database` runs them.
 
 use catalog::BucketId;
-use sqlx::query_builder::Separated;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, QueryBuilder, Row, Sqlite};
+pub(super) use catalog::database::{Argument, Transaction, execute_in, insert, select_in, statement};
+use uuid::Uuid;
 
 use super::LakeError;
 use crate::ids::ColumnId;
-
-/// The database of the catalog.
-pub(super) type Database = Sqlite;
-/// A row of an answer.
-pub(super) type DatabaseRow = SqliteRow;
-/// A transaction on the one writing connection.
-pub(super) type Transaction = sqlx::Transaction<'static, Database>;
-/// Takes the values of one row of an insert.
-pub(super) type Values<'a> = Separated<'a, Database, &'static str>;
-
-/// Values in one statement. SQLite takes 32,766, PostgreSQL 65,535; beyond some thousands nothing is gained.
-const VALUES_PER_STATEMENT: usize = 8_000;
-
-/// Inserts `rows` with as few statements as the databases' limits allow. `statement` ends before `VALUES`, `tail`
-/// follows the rows (`ON CONFLICT …`), `bind` binds exactly `values_per_row` values and may push literals.
-pub(super) async fn insert<T>(
-    transaction: &mut Transaction,
-    (statement, tail): (&'static str, &'static str),
-    values_per_row: usize,
-    rows: &[T],
-    mut bind: impl FnMut(&mut Values<'_>, &T),
-) -> Result<(), sqlx::Error> {
-    for chunk in rows.chunks((VALUES_PER_STATEMENT / values_per_row.max(1)).max(1)) {
-        let mut builder = QueryBuilder::<Database>::new(statement);
-        builder.push(" ").push_values(chunk, |mut values, row| bind(&mut values, row)).push(tail);
-        builder.build().execute(&mut **transaction).await?;
-    }
-    Ok(())
-}
-
-/// The rows of `statement … IN (keys)`, asked in pieces; `statement` ends before the list.
-pub(super) async fn select_in<K, R>(
-    transaction: &mut Transaction,
-    statement: &'static str,
-    keys: &[K],
-) -> Result<Vec<R>, sqlx::Error>
-where
-    K: Clone + Send + Sync + for<'q> sqlx::Encode<'q, Database> + sqlx::Type<Database>,
-    R: for<'r> FromRow<'r, DatabaseRow> + Send + Unpin,
-{
-    let mut rows = Vec::new();
-    for chunk in keys.chunks(VALUES_PER_STATEMENT) {
-        let mut builder = QueryBuilder::<Database>::new(statement);
-        builder.push(" (");
-        let mut list = builder.separated(", ");
-        for key in chunk {
-            list.push_bind(key.clone());
-        }
-        builder.push(")");
-        rows.extend(builder.build_query_as::<R>().fetch_all(&mut **transaction).await?);
-    }
-    Ok(rows)
-}
-
-/// Executes `statement [first] middle IN (keys)` in pieces; returns the number of rows.
-pub(super) async fn execute_in(
-    transaction: &mut Transaction,
-    (statement, middle): (&'static str, &'static str),
-    first: Option<i64>,
-    keys: &[i64],
-) -> Result<u64, sqlx::Error> {
-    let mut rows = 0;
-    for chunk in keys.chunks(VALUES_PER_STATEMENT) {
-        let mut builder = QueryBuilder::<Database>::new(statement);
-        if let Some(first) = first {
-            builder.push_bind(first);
-        }
-        builder.push(middle).push(" IN (");
-        let mut list = builder.separated(", ");
-        for key in chunk {
-            list.push_bind(*key);
-        }
-        builder.push(")");
-        rows += builder.build().execute(&mut **transaction).await?.rows_affected();
-    }
-    Ok(rows)
-}
 
 /// The DuckLake snapshot that a transaction makes: its ids, and what changed.
 ///
@@ -106,22 +27,14 @@ pub(super) struct NewSnapshot {
 impl NewSnapshot {
     /// Starts from the newest snapshot.
     pub(super) async fn begin(transaction: &mut Transaction) -> Result<Self, LakeError> {
-        let newest = sqlx::query(
+        let newest = statement(
             "SELECT snapshot_id, schema_version, next_catalog_id, next_file_id FROM ducklake_snapshot \
              ORDER BY snapshot_id DESC LIMIT 1",
         );
-        let read = async {
-            let row = newest.fetch_one(&mut **transaction).await?;
-            Ok(Self {
-                id: row.try_get::<i64, _>(0)? + 1,
-                schema_version: row.try_get(1)?,
-                schema_changed: false,
-                next_catalog_id: row.try_get(2)?,
-                next_file_id: row.try_get(3)?,
-                changes: Vec::new(),
-            })
-        };
-        read.await.map_err(LakeError::database("read the newest snapshot"))
+        let (id, schema_version, next_catalog_id, next_file_id): (i64, i64, i64, i64) =
+            newest.row(transaction).await.map_err(LakeError::database("read the newest snapshot"))?;
+        let (schema_changed, changes) = (false, Vec::new());
+        Ok(Self { id: id + 1, schema_version, schema_changed, next_catalog_id, next_file_id, changes })
     }
 
     /// An id for a new schema or table.
@@ -158,26 +71,37 @@ impl NewSnapshot {
     /// Writes the snapshot's rows. `now_ns` is the time in nanoseconds since the epoch.
     pub(super) async fn write(self, transaction: &mut Transaction, now_ns: i64) -> Result<(), LakeError> {
         let write = async {
-            sqlx::query(
+            statement(
                 "INSERT INTO ducklake_snapshot(snapshot_id, snapshot_time, schema_version, next_catalog_id, \
                  next_file_id) VALUES ($1, $2, $3, $4, $5)",
             )
             .bind(self.id)
-            .bind(snapshot_time(now_ns))
+            .bind(time(now_ns))
             .bind(self.schema_version)
             .bind(self.next_catalog_id)
             .bind(self.next_file_id)
-            .execute(&mut **transaction)
+            .execute(transaction)
             .await?;
-            sqlx::query("INSERT INTO ducklake_snapshot_changes(snapshot_id, changes_made) VALUES ($1, $2)")
+            statement("INSERT INTO ducklake_snapshot_changes(snapshot_id, changes_made) VALUES ($1, $2)")
                 .bind(self.id)
                 .bind(self.changes.join(","))
-                .execute(&mut **transaction)
+                .execute(transaction)
                 .await
         };
         write.await.map_err(LakeError::database("write a snapshot"))?;
         Ok(())
     }
+}
+
+/// A moment in nanoseconds since the epoch as a value: a TIMESTAMPTZ, or its text.
+pub(super) fn time(now_ns: i64) -> Argument {
+    Argument::Time(now_ns.div_euclid(1_000), snapshot_time(now_ns))
+}
+
+/// A new identifier as a value: a UUID, or its text.
+pub(super) fn new_uuid() -> Argument {
+    let uuid = Uuid::now_v7();
+    Argument::Uuid(uuid.into_bytes(), uuid.to_string())
 }
 
 /// A time in DuckDB's form of a TIMESTAMPTZ: UTC, microseconds.

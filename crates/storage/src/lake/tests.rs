@@ -19,27 +19,24 @@ use support::{FLOAT, INTEGER, STRING, TAG, TestLake, bucket, column, file, new_t
 
 /// Every row of the catalog, by table.
 async fn dump(lake: &Lake) -> Vec<(String, Vec<String>)> {
-    let tables: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
-        .fetch_all(&lake.pool)
-        .await
-        .unwrap();
+    if lake.database.is_postgres() {
+        let schema = texts(lake, "SELECT CAST(current_schema() AS VARCHAR)").await.remove(0);
+        return support::dump_postgres(&schema);
+    }
+    let tables = texts(lake, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").await;
     let mut dump = Vec::new();
     for table in tables {
-        let columns: Vec<String> =
-            sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT name FROM pragma_table_info('{table}')")))
-                .fetch_all(&lake.pool)
-                .await
-                .unwrap();
+        let columns = texts(lake, format!("SELECT name FROM pragma_table_info('{table}')").leak()).await;
         let quoted: Vec<String> = columns.iter().map(|column| format!("quote(\"{column}\")")).collect();
         let statement = format!("SELECT {} FROM {table} ORDER BY 1", quoted.join(" || ',' || "));
-        let rows = sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).fetch_all(&lake.pool).await.unwrap();
+        let rows = texts(lake, statement.leak()).await;
         dump.push((table, rows));
     }
     dump
 }
 
 async fn texts(lake: &Lake, statement: &'static str) -> Vec<String> {
-    sqlx::query_scalar(statement).fetch_all(&lake.pool).await.unwrap()
+    lake.read::<(String,)>("test", sql::statement(statement)).await.unwrap().into_iter().map(|(text,)| text).collect()
 }
 
 fn column_names(schema: &TableSchema) -> Vec<(i64, &str, &str)> {
@@ -104,7 +101,7 @@ async fn new_columns_alter_a_table() {
         [(2, "host", "host"), (3, "a", "a"), (4, "b", "b"), (5, "HOST", "HOST~5")]
     );
     let columns = "SELECT column_id || ' ' || begin_snapshot || ' ' || column_name || ' ' || column_type || ' ' || \
-                   nulls_allowed FROM ducklake_column ORDER BY column_id";
+                   CASE WHEN nulls_allowed THEN 1 ELSE 0 END FROM ducklake_column ORDER BY column_id";
     assert_eq!(
         texts(&test.lake, columns).await,
         ["1 1 time timestamp_ns 0", "2 1 host varchar 1", "3 2 a int64 1", "4 2 b varchar 1", "5 2 HOST~5 varchar 1"]
@@ -214,7 +211,7 @@ async fn a_moved_data_directory_opens() {
     let cpu = test.table("cpu", &[("host", TAG)]).await;
     test.lake.close().await;
     let moved = test.directory.path().join("elsewhere");
-    let (lake, state) = Lake::open(&test.catalog_path(), &moved, test.clock()).await.unwrap();
+    let (lake, state) = Lake::open(&test.location, &moved, test.clock(), false).await.unwrap();
     assert_eq!(state.tables, [(cpu, Sequence::ZERO)]);
     let path = texts(&lake, "SELECT \"value\" FROM ducklake_metadata WHERE \"key\" = 'data_path'").await;
     assert_eq!(path, [format!("{}/", moved.display())]);
@@ -224,23 +221,40 @@ async fn a_moved_data_directory_opens() {
 async fn a_newer_catalog_is_refused_and_left_alone() {
     let test = TestLake::new().await;
     test.table("cpu", &[("host", TAG)]).await;
-    for (statement, message) in [
+    for (statement, restore, message) in [
         (
             "UPDATE freshet_format SET version = 3",
+            "UPDATE freshet_format SET version = 2",
             "the catalog has format 3, and this version reads up to format 2: use a newer Freshet",
         ),
         (
             "UPDATE ducklake_metadata SET \"value\" = '2.0' WHERE \"key\" = 'version'",
+            "UPDATE ducklake_metadata SET \"value\" = '1.0' WHERE \"key\" = 'version'",
             "the catalog is DuckLake 2.0, and this version of Freshet writes DuckLake 1.0",
         ),
     ] {
-        sqlx::query("UPDATE freshet_format SET version = 2").execute(&test.lake.pool).await.unwrap();
-        sqlx::query(statement).execute(&test.lake.pool).await.unwrap();
-        let before = dump(&test.lake).await;
+        let lake = if test.lake.database.is_postgres() {
+            // PostgreSQL lets nobody in beside the first.
+            test.lake.close().await;
+            Lake::open(&test.location, &test.files_root(), test.clock(), false).await.unwrap().0
+        } else {
+            test.lake.clone()
+        };
+        support::execute(&lake, statement).await;
+        let before = dump(&lake).await;
         let elsewhere = test.directory.path().join("elsewhere");
-        let error = Lake::open(&test.catalog_path(), &elsewhere, test.clock()).await.unwrap_err();
+        if let Location::Postgres(location) = &test.location {
+            lake.close().await;
+            let error = Lake::open(&test.location, &elsewhere, test.clock(), false).await.unwrap_err();
+            assert_eq!(error.to_string(), message);
+            assert_eq!(support::dump_postgres(&location.schema), before);
+            testkit::postgres_sql(&format!("SET search_path TO {}; {restore}", location.schema));
+            continue;
+        }
+        let error = Lake::open(&test.location, &elsewhere, test.clock(), false).await.unwrap_err();
         assert_eq!(error.to_string(), message);
-        assert_eq!(dump(&test.lake).await, before);
+        assert_eq!(dump(&lake).await, before);
+        support::execute(&lake, restore).await;
     }
 }
 
@@ -289,8 +303,7 @@ async fn deletes_come_and_go_with_commits() {
         Arc::new(Tombstone { sequence: Sequence(sequence), bucket: BucketId::from_u64(bucket).unwrap(), filter })
     };
     let live = async || {
-        let (lake, state) = test.reopen().await;
-        lake.close().await;
+        let (_lake, state) = test.reopen().await;
         state.tombstones.into_iter().map(Arc::new).collect::<Vec<_>>()
     };
     let (first, second) = (tombstone(4, 1, "a\u{0}ü"), tombstone(5, 1, ""));
@@ -348,8 +361,8 @@ async fn a_data_file_has_one_live_delete_file_as_long_as_it_lives() {
     let both = [delete_file(first, "3.parquet", 5), gone.clone()];
     assert_eq!(commit(&both).await, [gone.path.as_str()]);
     assert_eq!(test.lake.delete_counts().await.unwrap(), [(first, 5), (second, 4)].into());
-    let rows = "SELECT begin_snapshot || ' ' || coalesce(end_snapshot, '-') || ' ' || data_file_id || ' ' || path \
-                FROM ducklake_delete_file ORDER BY delete_file_id";
+    let rows = "SELECT begin_snapshot || ' ' || coalesce(CAST(end_snapshot AS TEXT), '-') || ' ' || data_file_id \
+                || ' ' || path FROM ducklake_delete_file ORDER BY delete_file_id";
     assert_eq!(texts(&test.lake, rows).await, ["3 4 0 1.parquet", "3 - 1 2.parquet", "4 - 0 3.parquet"]);
     let changes = "SELECT changes_made FROM ducklake_snapshot_changes WHERE snapshot_id > 2 ORDER BY snapshot_id";
     assert_eq!(texts(&test.lake, changes).await, ["deleted_from_table:2", "deleted_from_table:2"]);
@@ -366,6 +379,10 @@ async fn a_data_file_has_one_live_delete_file_as_long_as_it_lives() {
 #[tokio::test]
 async fn files_of_before_deletes_have_applied_those_before_their_last_row() {
     let test = TestLake::new().await;
+    if test.lake.database.is_postgres() {
+        // The first schema there knows deletes.
+        return;
+    }
     let cpu = test.table("cpu", &[("host", TAG)]).await;
     let commit = FlushCommit { files: vec![file(&cpu, "a.parquet", 1, (4, 9))], ..FlushCommit::default() };
     test.lake.commit_flush(&commit).await.unwrap();
@@ -376,7 +393,7 @@ async fn files_of_before_deletes_have_applied_those_before_their_last_row() {
         "UPDATE freshet_format SET version = 1",
         "DELETE FROM _sqlx_migrations WHERE version = 4",
     ] {
-        sqlx::query(statement).execute(&test.lake.pool).await.unwrap();
+        support::execute(&test.lake, statement).await;
     }
     let (_lake, state) = test.reopen().await;
     assert_eq!(state.files[0].deletes_applied, Sequence(9));
@@ -401,13 +418,9 @@ fn measured(column: i64, values: &[Option<StatisticsValue>]) -> ColumnStatistics
 type StatisticsRow = (i64, bool, Option<bool>, Option<String>, Option<String>);
 
 async fn column_statistics(lake: &Lake) -> Vec<StatisticsRow> {
-    sqlx::query_as(
-        "SELECT column_id, contains_null, contains_nan, min_value, max_value FROM ducklake_table_column_stats \
-         ORDER BY column_id",
-    )
-    .fetch_all(&lake.pool)
-    .await
-    .unwrap()
+    let statement = "SELECT column_id, contains_null, contains_nan, min_value, max_value \
+         FROM ducklake_table_column_stats ORDER BY column_id";
+    lake.read("test", sql::statement(statement)).await.unwrap()
 }
 
 #[tokio::test]
@@ -461,8 +474,8 @@ async fn statistics_of_a_table_are_those_of_all_its_values() {
         assert_eq!(rows, expected, "after file {number}");
     }
     let totals: (i64, i64, i64) =
-        sqlx::query_as("SELECT record_count, next_row_id, file_size_bytes FROM ducklake_table_stats")
-            .fetch_one(&test.lake.pool)
+        sql::statement("SELECT record_count, next_row_id, file_size_bytes FROM ducklake_table_stats")
+            .row(&mut test.lake.database.begin_read().await.unwrap())
             .await
             .unwrap();
     assert_eq!(totals, (7, 7, 400));

@@ -44,8 +44,8 @@ pub(super) async fn write(transaction: &mut Transaction, commit: &FlushCommit) -
         );
         sql::insert(transaction, statement, 5, &rows, |values, (sequence, tombstone)| {
             let (first, last) = tombstone.filter.time_range;
-            values.push_bind(*sequence).push_bind(tombstone.bucket.to_i64()).push_bind(first).push_bind(last);
-            values.push_bind(delete::encode_terms(&tombstone.filter.terms));
+            values.bind(*sequence).bind(tombstone.bucket.to_i64()).bind(first).bind(last);
+            values.bind(delete::encode_terms(&tombstone.filter.terms));
         })
         .await?;
         sql::execute_in(transaction, ("DELETE FROM freshet_delete WHERE sequence", ""), None, &forgotten).await

@@ -27,6 +27,7 @@ use parquet::schema::types::SchemaDescriptor;
 
 use super::ScanError;
 use super::plan::{Deletes, SeriesFilter, SourceOptions};
+use super::positions;
 use super::project::{self, Rows};
 use super::snapshot::TableSnapshotParts;
 use crate::delete::{Eraser, RowDeletes};
@@ -47,10 +48,15 @@ pub(super) fn stream(
     options: Arc<SourceOptions>,
 ) -> BoxStream<'static, Result<Rows, ScanError>> {
     let (store, footers) = (Arc::clone(parts.store.object_store()), Arc::clone(&parts.footers));
+    let delete_file = parts.delete_files.as_ref().and_then(|files| files.of(file.file).cloned());
     let opening = async move {
         let footer = footers.get(&store, &file).await?;
+        let deleted = match delete_file {
+            Some(delete_file) => positions::read(&store, &delete_file).await?,
+            None => Vec::new(),
+        };
         let reader = StoreReader::new(store, &file.path);
-        let task = FileTask { path: file.path.as_str().into(), share, deletes, options };
+        let task = FileTask { path: file.path.as_str().into(), share, deleted, deletes, options };
         task.open(reader, footer)
     };
     stream::once(opening).try_flatten().boxed()
@@ -60,6 +66,8 @@ pub(super) fn stream(
 struct FileTask {
     path: Arc<str>,
     share: (usize, usize),
+    /// Rows that are left out, by position, ascending.
+    deleted: Vec<u64>,
     deletes: Deletes,
     options: Arc<SourceOptions>,
 }
@@ -70,7 +78,7 @@ impl FileTask {
         reader: StoreReader,
         footer: ArrowReaderMetadata,
     ) -> Result<BoxStream<'static, Result<Rows, ScanError>>, ScanError> {
-        let Self { path, share, deletes, options } = self;
+        let Self { path, share, deleted, deletes, options } = self;
         let pruner = Pruner::new(&footer, &options, &deletes);
         let row_groups = pruner.row_groups(share);
         if row_groups.is_empty() {
@@ -82,7 +90,8 @@ impl FileTask {
         let schema = footer.parquet_schema();
         let mask = ProjectionMask::leaves(schema, leaves.iter().copied().flatten());
         let predicates = pruner.predicates(&row_groups, schema);
-        let selection = pruner.page_selection(&row_groups);
+        let selection =
+            positions::without(pruner.page_selection(&row_groups), &deleted, footer.metadata(), &row_groups);
         let mut builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, footer.clone())
             .with_projection(mask)
             .with_row_groups(row_groups)

@@ -66,7 +66,7 @@ impl FooterCache {
     }
 
     /// The footer of a file, from the cache or from the store. Two readers may fetch the same one at once.
-    pub(super) async fn get(
+    pub(crate) async fn get(
         &self,
         store: &Arc<dyn ObjectStore>,
         file: &DataFile,

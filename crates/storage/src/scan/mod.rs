@@ -14,9 +14,11 @@ mod footers;
 mod layout;
 mod merge;
 mod plan;
+mod positions;
 mod project;
 mod series;
 mod snapshot;
+mod whole;
 
 use std::sync::Arc;
 
@@ -30,8 +32,10 @@ pub(crate) use self::deleted::deleted_positions;
 pub use self::footers::{FOOTER_CACHE_BYTES, FooterCache};
 pub use self::plan::ScanPartition;
 pub(crate) use self::plan::{merged, sample};
+pub use self::positions::DeleteFiles;
 pub use self::series::{SeriesBatch, SeriesPartition, SeriesPredicate, SeriesScanRequest};
 pub use self::snapshot::{Snapshot, TableSnapshot, TableSnapshotParts};
+pub(crate) use self::whole::read_all_rows;
 use crate::flush::{FooterError, TooManyRows};
 
 /// What a query wants of a table.

@@ -202,10 +202,11 @@ impl Shared {
     /// be read in the ordinary way.
     async fn direct_pieces(&self, unit: &Unit) -> Result<Option<Vec<(u64, Piece)>>, ScanError> {
         let [Source::File(file, deletes)] = unit.sources.as_slice() else { return Ok(None) };
-        if !deletes.is_empty() {
+        let parts = &self.common.snapshot.parts;
+        let has_delete_file = parts.delete_files.as_ref().is_some_and(|files| files.of(file.file).is_some());
+        if !deletes.is_empty() || has_delete_file {
             return Ok(None);
         }
-        let parts = &self.common.snapshot.parts;
         let file = Arc::new(OpenFile::open(&parts.store, &parts.footers, file).await?);
         let options = SourceOptions {
             schema: Arc::clone(&parts.schema),

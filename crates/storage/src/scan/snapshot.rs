@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::footers::FooterCache;
+use super::positions::DeleteFiles;
 use super::{Scan, ScanError, ScanRequest, plan};
 use crate::buffered::BufferedRows;
 use crate::delete::{TableDelete, Tombstones};
@@ -50,6 +51,8 @@ pub struct TableSnapshotParts {
     pub buffers: Vec<BufferedRows>,
     /// The deletes that may mean some of the rows. Each source has them applied before it is merged with others.
     pub deletes: Tombstones,
+    /// Of an earlier snapshot: the delete file of each file that has one. The rows in it never come.
+    pub delete_files: Option<Arc<DeleteFiles>>,
     /// Where the files are.
     pub store: Store,
     /// The cache of the files' footers.
@@ -100,6 +103,13 @@ impl TableSnapshot {
         column.is_some_and(|column| column.kind == ColumnKind::Tag)
     }
 
+    /// The tag or field of the column of [`Self::schema`] with this index, under the name that it was written with.
+    /// The time is none.
+    #[must_use]
+    pub fn column(&self, index: usize) -> Option<&Column> {
+        self.query_columns.get(index).and_then(|id| self.parts.schema.column(*id))
+    }
+
     /// The rows of all files and buffers: at least as many as a scan returns.
     #[must_use]
     pub fn row_count_bound(&self) -> u64 {
@@ -110,7 +120,7 @@ impl TableSnapshot {
     /// Whether some of the rows may be deleted, so that a scan returns fewer of them.
     #[must_use]
     pub fn has_deletes(&self) -> bool {
-        !self.parts.deletes.list.is_empty()
+        !self.parts.deletes.list.is_empty() || self.parts.delete_files.is_some()
     }
 
     /// Whether a scan of everything returns exactly [`Self::row_count_bound`] rows.
@@ -125,7 +135,8 @@ impl TableSnapshot {
             let mut later = self.parts.deletes.list.iter().filter(|delete| delete.sequence > file.deletes_applied);
             later.all(|delete| !delete.filter.overlaps(file.time_range))
         };
-        all_visible && disjoint && buffer_rows == 0 && self.parts.files.iter().all(is_whole)
+        let no_delete_files = self.parts.delete_files.is_none();
+        all_visible && disjoint && no_delete_files && buffer_rows == 0 && self.parts.files.iter().all(is_whole)
     }
 
     /// What the deletes mean in this table.

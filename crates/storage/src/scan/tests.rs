@@ -81,6 +81,7 @@ impl Table {
             files: self.files.iter().rev().cloned().collect(),
             buffers: self.buffers.clone(),
             deletes: Tombstones { list: self.tombstones.as_slice().into(), through: Sequence(self.sequence) },
+            delete_files: None,
             store: self.store.clone(),
             footers: Arc::new(FooterCache::new(FOOTER_CACHE_BYTES)),
             visible_from,

@@ -16,12 +16,14 @@
 //! | `segments` | which segments there are, deletion                      |
 //! | `reader`   | records of a segment in order                           |
 //! | `recovery` | the start: torn tails, damage, replay                   |
+//! | `inspect`  | the same look without a change, and past damage         |
 //! | `metrics`  | counters                                                |
 //! | `error`    | what can go wrong                                       |
 //!
 //! The WAL knows nothing of files, catalogs or tables beyond ids. The format stands in docs/formats/wal.md.
 
 mod error;
+mod inspect;
 mod metrics;
 mod payload;
 mod reader;
@@ -50,6 +52,7 @@ use metrics::Counters;
 use writer::{Condition, Pending, Shared, Writer};
 
 pub use error::{Damage, DecodeError, DiskFault, EncodeError, Operation, RecoveryError, WalError};
+pub(crate) use inspect::{InspectedSegment, inspect};
 pub use metrics::{SYNC_BOUNDS_US, SyncTimes, WalMetrics};
 pub use record::{EncodedRecord, PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, Record};
 pub use recovery::{RecoveredLog, Recovery, Replay, TornTail, recover};

@@ -3,18 +3,23 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod deletes;
+mod history;
 mod lifetime;
-mod model;
 mod retention;
+#[path = "../support/mod.rs"]
 mod support;
-#[path = "../support/table_rows.rs"]
-mod table_rows;
 
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
 use storage::ScanRequest;
 use support::{Database, NOW_NS};
+
+/// Every test of compaction with its catalog in PostgreSQL.
+#[test]
+fn on_postgres() {
+    testkit::again_on_postgres(&[], 9);
+}
 
 #[tokio::test]
 async fn overlapping_files_become_one_and_the_last_value_that_was_given_stays() {
@@ -26,7 +31,7 @@ async fn overlapping_files_become_one_and_the_last_value_that_was_given_stays() 
     }
     let before = database.rows("m").await;
     assert_eq!(before.len(), 3);
-    assert!(before.contains(&"t=a time=1970-01-01T00:00:00.000000010 x=2 y=1 z=3".to_owned()), "{before:?}");
+    assert!(before.contains(&"t=a x=2 y=1 z=3 @10".to_owned()), "{before:?}");
     let report = database.engine.compact().await.unwrap();
     assert_eq!((report.merges, report.files_read, report.files_written), (1, 3, 1));
     assert_eq!((report.rows_read, report.rows_written), (5, 3));
@@ -41,7 +46,7 @@ async fn overlapping_files_become_one_and_the_last_value_that_was_given_stays() 
     let report = database.engine.compact().await.unwrap();
     assert_eq!((report.merges, report.rows_written), (1, 3));
     let after = database.rows("m").await;
-    assert!(after.contains(&"t=a time=1970-01-01T00:00:00.000000010 x=9 y=1 z=3".to_owned()), "{after:?}");
+    assert!(after.contains(&"t=a x=9 y=1 z=3 @10".to_owned()), "{after:?}");
     drop(database);
     let database = Database::open(folder.path()).await;
     assert_eq!(database.rows("m").await, after);
@@ -81,6 +86,32 @@ async fn small_neighbours_are_joined_in_the_background() {
     assert!(metrics.files <= 7, "{}", metrics.files);
     assert!(metrics.compaction.merges[4] >= 3, "{metrics:?}");
     assert_eq!(database.rows("m").await.len(), 16);
+}
+
+/// More groups than one commit takes: the plan of all tables is made once, and only what was merged is looked at again.
+#[tokio::test]
+async fn tables_at_rest_are_not_planned_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await;
+    let tables = 2 * storage::limits::COMPACTION_BATCH_GROUPS + 10;
+    for flush in 0..4 {
+        let lines: String = (0..tables).map(|table| format!("m{table} f={flush} 1000\n")).collect();
+        database.write(&lines).await;
+        database.engine.flush().await.unwrap();
+    }
+    let planned = || database.engine.metrics().compaction.tables_planned;
+    let report = database.engine.maintain().await.unwrap();
+    assert_eq!((report.merges, report.files_written), (tables, tables));
+    assert_eq!(planned(), 2 * tables as u64);
+    assert_eq!(database.engine.maintain().await.unwrap(), storage::CompactReport::default());
+    assert_eq!(planned(), 2 * tables as u64, "nothing changed");
+    database.write("m5 f=9 500").await;
+    database.engine.flush().await.unwrap();
+    database.engine.maintain().await.unwrap();
+    assert!(planned() - 2 * tables as u64 <= 2, "one table changed");
+    // A request to compact looks at all of them, and again at what it merged.
+    database.engine.compact().await.unwrap();
+    assert_eq!(database.rows("m5").await, ["f=3.0 @1000", "f=9.0 @500"]);
 }
 
 #[tokio::test]
@@ -168,12 +199,13 @@ async fn a_reader_sees_one_snapshot_while_files_are_merged() {
                     let least = *written.borrow();
                     let Some(table) = database.table("m").await else { continue };
                     let most = *written.borrow() + 1;
-                    let rows = table_rows::rows(&table).await;
+                    let rows = support::rows(&table).await;
                     let count = rows.len() as i64;
                     assert!((5 + 5 * least..=5 + 5 * most).contains(&count) || least == 0, "{least} {most} {count}");
                     let round = |row: &String| row.split_once("f=").unwrap().1.split(' ').next().unwrap().parse();
+                    let is_overwritten = |row: &&String| row.rsplit_once('@').unwrap().1.parse::<i64>().unwrap() < 5;
                     let overwritten: Vec<i64> =
-                        rows.iter().filter(|row| row.contains("00.00000000")).map(|row| round(row).unwrap()).collect();
+                        rows.iter().filter(is_overwritten).map(|row| round(row).unwrap()).collect();
                     let newest = overwritten.iter().copied().max().unwrap_or(0);
                     assert!(overwritten.iter().all(|value| *value == newest), "one write is seen whole: {rows:?}");
                     assert!(newest >= least, "{newest} {least}");

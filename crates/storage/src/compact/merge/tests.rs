@@ -50,6 +50,7 @@ impl Table {
                 files: Arc::clone(&inputs),
                 buffers: Vec::new(),
                 deletes: Tombstones::default(),
+                delete_files: None,
                 store: self.store.clone(),
                 footers: Arc::new(FooterCache::new(FOOTER_CACHE_BYTES)),
                 visible_from: cutoff,

@@ -157,7 +157,7 @@ fn run_reader(test: &TestLake, expected: &Value) {
     let expected_path = test.directory.path().join("expected.json");
     fs::write(&expected_path, serde_json::to_vec(expected).unwrap()).unwrap();
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/clients/python/lake_read.py");
-    let output = Command::new(python).arg(program).arg(test.catalog_path()).arg(expected_path).output().unwrap();
+    let output = Command::new(python).arg(program).arg(test.reader_argument()).arg(expected_path).output().unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}");
     println!("{said}");
@@ -261,9 +261,9 @@ async fn duckdb_reads_awkward_names_and_later_columns() {
         let old = vec![(1, cells[..3].to_vec()), (2, cells[..1].to_vec())];
         let rows: [Rows<'_>; 3] = [&old, &[(3, cells.clone())], &[(4, vec![])]];
         commit(&test, &schema, "", &rows).await;
-        let name: String = sqlx::query_scalar("SELECT table_name FROM ducklake_table WHERE table_id = $1")
+        let name: String = sql::statement("SELECT table_name FROM ducklake_table WHERE table_id = $1")
             .bind(schema.table.0)
-            .fetch_one(&test.lake.pool)
+            .value(&mut test.lake.database.begin_read().await.unwrap())
             .await
             .unwrap();
         expected.push(expectation("my \"bucket\".x", &name, &schema, &rows));

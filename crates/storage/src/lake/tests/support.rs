@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use catalog::database::PostgresDatabase;
 use catalog::{BucketId, Clock, ManualClock, OrganisationId};
 use line_protocol::FieldKind;
 use tempfile::TempDir;
@@ -18,9 +19,16 @@ pub(super) const UNSIGNED: ColumnKind = ColumnKind::Field(FieldKind::Unsigned);
 pub(super) const BOOLEAN: ColumnKind = ColumnKind::Field(FieldKind::Boolean);
 pub(super) const STRING: ColumnKind = ColumnKind::Field(FieldKind::String);
 
-/// An open catalog in a directory of its own.
+/// Every test of the catalog, and those of the engine beside it, on PostgreSQL.
+#[test]
+fn on_postgres() {
+    testkit::again_on_postgres(&["lake::"], 36);
+}
+
+/// An open catalog in a directory or schema of its own.
 pub(super) struct TestLake {
     pub(super) lake: Lake,
+    pub(super) location: Location,
     pub(super) directory: TempDir,
 }
 
@@ -28,14 +36,26 @@ impl TestLake {
     pub(super) async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(1_763_812_061_880_636_789));
-        let (lake, state) =
-            Lake::open(&directory.path().join("catalog.sqlite"), &directory.path().join("files"), clock).await.unwrap();
+        let location = match std::env::var(testkit::TEST_CATALOG) {
+            Ok(url) => {
+                let database = PostgresDatabase::parse(&testkit::schema_url(&url)).unwrap();
+                Location::Postgres(database.lake("directory"))
+            }
+            Err(_) => Location::Sqlite(directory.path().join("catalog.sqlite")),
+        };
+        let (lake, state) = Lake::open(&location, &directory.path().join("files"), clock, true).await.unwrap();
         assert_eq!(state, LakeState::default());
-        Self { lake, directory }
+        Self { lake, location, directory }
     }
 
-    pub(super) fn catalog_path(&self) -> PathBuf {
-        self.directory.path().join("catalog.sqlite")
+    /// How the reader in Python names the catalog.
+    pub(super) fn reader_argument(&self) -> String {
+        match &self.location {
+            Location::Sqlite(path) => path.to_str().unwrap().to_owned(),
+            Location::Postgres(location) => {
+                format!("{}?schema={}", std::env::var(testkit::TEST_CATALOG).unwrap(), location.schema)
+            }
+        }
     }
 
     pub(super) fn files_root(&self) -> PathBuf {
@@ -46,9 +66,12 @@ impl TestLake {
         Arc::clone(&self.lake.clock)
     }
 
-    /// Opens the catalog a second time.
+    /// Opens the catalog a second time. PostgreSQL lets nobody in beside the first, so that one reads again.
     pub(super) async fn reopen(&self) -> (Lake, LakeState) {
-        Lake::open(&self.catalog_path(), &self.files_root(), self.clock()).await.unwrap()
+        if self.lake.database.is_postgres() {
+            return (self.lake.clone(), self.lake.load().await.unwrap());
+        }
+        Lake::open(&self.location, &self.files_root(), self.clock(), false).await.unwrap()
     }
 
     /// Registers a measurement of bucket 1, called `b`.
@@ -60,6 +83,24 @@ impl TestLake {
         };
         self.lake.register(request).await.unwrap().tables.remove(0)
     }
+}
+
+/// Executes a statement past all rules.
+pub(super) async fn execute(lake: &Lake, statement: &'static str) {
+    let mut transaction = lake.begin().await.unwrap();
+    sql::statement(statement).execute(&mut transaction).await.unwrap();
+    transaction.commit().await.unwrap();
+}
+
+/// Every row of a schema, by table; without the row of the server, which changes with every opening.
+pub(super) fn dump_postgres(schema: &str) -> Vec<(String, Vec<String>)> {
+    let rows = testkit::postgres_sql(&format!(
+        "SELECT tablename || E'\\t' || replace(query_to_xml(format('SELECT t::text AS row FROM %I.%I t ORDER BY 1', \
+         schemaname, tablename), true, false, '')::text, E'\\n', ' ') FROM pg_tables \
+         WHERE schemaname = '{schema}' AND tablename <> 'freshet_server' ORDER BY tablename"
+    ));
+    let line = |line: &str| line.split_once('\t').map(|(table, rows)| (table.to_owned(), vec![rows.to_owned()]));
+    rows.lines().filter_map(line).collect()
 }
 
 pub(super) fn bucket(id: u64, name: &str) -> BucketInfo {
