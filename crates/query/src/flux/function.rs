@@ -244,7 +244,7 @@ from_value!(Record, "object", Value::Record(value) => value);
 from_value!(Stream, "stream", Value::Stream(value) => value);
 from_value!(Arc<Vec<Value>>, "array", Value::Array(value) => value);
 from_value!(Arc<[u8]>, "bytes", Value::Bytes(value) => value);
-from_value!(Arc<regex::Regex>, "regexp", Value::Regexp(value) => value);
+from_value!(Arc<super::value::Regexp>, "regexp", Value::Regexp(value) => value);
 
 /// A moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

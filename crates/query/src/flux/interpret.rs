@@ -9,6 +9,7 @@ use flux::ast::{LogicalOperator, Operator};
 use super::error::{Code, FluxError, Result};
 use super::function::{Call, Closure, Function};
 use super::ir::{CallExpr, Expr, Program, RecordExpr, Statement};
+use super::library::strings::check_length;
 use super::lower::error_at;
 use super::operators;
 use super::package::{self, Package, Scope, load};
@@ -198,6 +199,7 @@ impl Interpreter {
                 return Err(FluxError::invalid("string expression evaluated to null"));
             }
             text.push_str(&value.to_string());
+            check_length(text.len()).map_err(FluxError::invalid)?;
         }
         Ok(Value::text(text))
     }

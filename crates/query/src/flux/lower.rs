@@ -11,8 +11,8 @@ use flux::ast::{
 use super::duration::Duration;
 use super::error::{FluxError, Result};
 use super::ir::{Argument, CallExpr, Expr, Import, Lambda, Parameter, Program, RecordExpr, Statement};
-use super::value::{Text, Value};
-use crate::limits;
+use super::library::regexp::compile;
+use super::value::{Regexp, Text, Value};
 
 /// A whole file.
 pub(crate) fn lower(file: &File) -> Result<Program> {
@@ -141,9 +141,8 @@ fn duration(node: &DurationLiteral) -> Result<Duration> {
 }
 
 /// Compiles a regular expression.
-pub(crate) fn regex(pattern: &str) -> Result<regex::Regex> {
-    let built = regex::RegexBuilder::new(pattern).size_limit(limits::REGEX_BYTES).build();
-    built.map_err(|error| FluxError::invalid(format!("error parsing regexp: {error}")))
+pub(crate) fn regex(pattern: &str) -> Result<Regexp> {
+    compile(pattern).map_err(FluxError::invalid)
 }
 
 fn record(node: &ObjectExpression, location: Location) -> Result<Expr> {

@@ -18,6 +18,7 @@ pub mod function;
 mod host;
 pub mod interpret;
 mod ir;
+mod library;
 mod lower;
 mod operators;
 pub mod package;

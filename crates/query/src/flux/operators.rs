@@ -3,6 +3,7 @@
 use flux::ast::Operator;
 
 use super::error::{FluxError, Result};
+use super::library::strings::check_length;
 use super::value::Value;
 
 /// `-a`, `+a`, `not a`.
@@ -114,6 +115,7 @@ fn arithmetic(operator: Operator, left: &Value, right: &Value) -> Result<Option<
             _ => left.powf(*right),
         })),
         (Value::String(left), Value::String(right)) if operator == Operator::Addition => {
+            check_length(left.len().saturating_add(right.len())).map_err(FluxError::invalid)?;
             Some(Value::text([&**left, &**right].concat()))
         }
         _ => temporal(operator, left, right)?,

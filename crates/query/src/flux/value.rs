@@ -6,10 +6,9 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-use regex::Regex;
-
 use super::duration::Duration;
 use super::function::Function;
+pub use super::library::regexp::Regexp;
 use super::package::Package;
 use super::stream::Stream;
 use super::table::Table;
@@ -38,7 +37,7 @@ pub enum Value {
     /// A span of time.
     Duration(Duration),
     /// A compiled regular expression.
-    Regexp(Arc<Regex>),
+    Regexp(Arc<Regexp>),
     /// Bytes.
     Bytes(Arc<[u8]>),
     /// Values of one type.
@@ -257,7 +256,10 @@ impl fmt::Display for Value {
             Self::UInt(value) => write!(formatter, "{value}"),
             Self::Float(value) => formatter.write_str(&format_float(*value)),
             Self::String(value) => formatter.write_str(value),
-            Self::Time(value) => formatter.write_str(&crate::influxql::format_time(*value, None)),
+            Self::Time(value) => {
+                let time = chrono::DateTime::from_timestamp_nanos(*value);
+                formatter.write_str(&time.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true))
+            }
             Self::Duration(value) => write!(formatter, "{value}"),
             Self::Regexp(value) => write!(formatter, "{}", value.as_str()),
             Self::Bytes(value) => {

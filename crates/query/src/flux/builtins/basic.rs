@@ -8,7 +8,7 @@ use super::super::value::{Text, Value};
 use super::Functions;
 
 pub(super) const FUNCTIONS: Functions =
-    &[("contains", contains), ("die", die), ("display", display), ("length", length), ("queryTime", query_time)];
+    &[("contains", contains), ("die", die), ("length", length), ("queryTime", query_time)];
 
 fn contains(call: &mut Call<'_>) -> Result<Value> {
     let (value, set): (Value, Arc<Vec<Value>>) = (call.value("value"), call.required("set")?);
@@ -18,10 +18,6 @@ fn contains(call: &mut Call<'_>) -> Result<Value> {
 fn die(call: &mut Call<'_>) -> Result<Value> {
     let message: Text = call.required("msg")?;
     Err(FluxError::invalid(message.to_string()))
-}
-
-fn display(call: &mut Call<'_>) -> Result<Value> {
-    Ok(Value::text(call.value("v").to_string()))
 }
 
 fn length(call: &mut Call<'_>) -> Result<Value> {

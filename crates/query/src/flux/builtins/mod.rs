@@ -34,18 +34,33 @@
 mod aggregate;
 mod array;
 mod basic;
+mod collections;
 mod columns;
 mod conversion;
 mod csv;
+mod date;
+mod display;
+mod experimental;
+mod fill;
 pub(super) mod filter;
+mod find;
+mod generate;
 pub(super) mod group;
 mod influxdb;
+mod join;
+mod json;
 mod map;
+mod math;
 mod pivot;
+mod read_columns;
 mod rows;
+mod running;
 mod selector;
 mod source;
+mod statistics;
+mod strings;
 mod table;
+mod testing;
 mod window;
 
 pub use self::aggregate::aggregate;
@@ -71,6 +86,40 @@ pub(super) const PRELUDES: &[(&str, &str)] = &[
     ("csv", include_str!("../prelude/csv.flux")),
     ("influxdata/influxdb", include_str!("../prelude/influxdata/influxdb.flux")),
     ("experimental/table", include_str!("../prelude/experimental/table.flux")),
+    ("bitwise", include_str!("../prelude/bitwise.flux")),
+    ("contrib/tomhollingworth/events", include_str!("../prelude/contrib/tomhollingworth/events.flux")),
+    ("date", include_str!("../prelude/date.flux")),
+    ("date/boundaries", include_str!("../prelude/date/boundaries.flux")),
+    ("dict", include_str!("../prelude/dict.flux")),
+    ("experimental", include_str!("../prelude/experimental.flux")),
+    ("experimental/aggregate", include_str!("../prelude/experimental/aggregate.flux")),
+    ("experimental/array", include_str!("../prelude/experimental/array.flux")),
+    ("experimental/bitwise", include_str!("../prelude/experimental/bitwise.flux")),
+    ("experimental/date/boundaries", include_str!("../prelude/experimental/date/boundaries.flux")),
+    ("experimental/json", include_str!("../prelude/experimental/json.flux")),
+    ("influxdata/influxdb/monitor", include_str!("../prelude/influxdata/influxdb/monitor.flux")),
+    ("influxdata/influxdb/schema", include_str!("../prelude/influxdata/influxdb/schema.flux")),
+    ("influxdata/influxdb/tasks", include_str!("../prelude/influxdata/influxdb/tasks.flux")),
+    ("influxdata/influxdb/v1", include_str!("../prelude/influxdata/influxdb/v1.flux")),
+    ("internal/debug", include_str!("../prelude/internal/debug.flux")),
+    ("interpolate", include_str!("../prelude/interpolate.flux")),
+    ("join", include_str!("../prelude/join.flux")),
+    ("json", include_str!("../prelude/json.flux")),
+    ("math", include_str!("../prelude/math.flux")),
+    ("planner", include_str!("../prelude/planner.flux")),
+    ("regexp", include_str!("../prelude/regexp.flux")),
+    ("runtime", include_str!("../prelude/runtime.flux")),
+    ("sampledata", include_str!("../prelude/sampledata.flux")),
+    ("strings", include_str!("../prelude/strings.flux")),
+    ("system", include_str!("../prelude/system.flux")),
+    ("testing", include_str!("../prelude/testing.flux")),
+    ("testing/expect", include_str!("../prelude/testing/expect.flux")),
+    ("profiler", include_str!("../prelude/profiler.flux")),
+    ("generate", include_str!("../prelude/generate.flux")),
+    ("experimental/query", include_str!("../prelude/experimental/query.flux")),
+    ("influxdata/influxdb/secrets", include_str!("../prelude/influxdata/influxdb/secrets.flux")),
+    ("timezone", include_str!("../prelude/timezone.flux")),
+    ("types", include_str!("../prelude/types.flux")),
 ];
 
 /// The functions in Rust of each package; a package may have several files.
@@ -92,6 +141,31 @@ const FAMILIES: &[(&str, Functions)] = &[
     ("csv", csv::FUNCTIONS),
     ("influxdata/influxdb", influxdb::FUNCTIONS),
     ("experimental/table", table::FUNCTIONS),
+    ("universe", display::FUNCTIONS),
+    ("universe", fill::FUNCTIONS),
+    ("universe", find::FUNCTIONS),
+    ("universe", join::UNIVERSE),
+    ("universe", running::RUNNING),
+    ("universe", statistics::STATISTICS),
+    ("array", collections::ARRAY),
+    ("bitwise", math::BITWISE),
+    ("contrib/tomhollingworth/events", experimental::EVENTS),
+    ("date", date::FUNCTIONS),
+    ("dict", collections::DICT),
+    ("experimental", experimental::EXPERIMENTAL),
+    ("experimental/json", json::EXPERIMENTAL_JSON),
+    ("generate", generate::GENERATE),
+    ("influxdata/influxdb/secrets", generate::SECRETS),
+    ("internal/debug", testing::DEBUG),
+    ("interpolate", running::INTERPOLATE),
+    ("join", join::FUNCTIONS),
+    ("json", json::JSON),
+    ("math", math::MATH),
+    ("regexp", strings::REGEXP),
+    ("runtime", generate::RUNTIME),
+    ("strings", strings::STRINGS),
+    ("testing", testing::TESTING),
+    ("types", collections::TYPES),
 ];
 
 /// The function in Rust of that name in a package.
@@ -140,6 +214,58 @@ mod tests {
         for (path, functions) in FAMILIES {
             for (name, _) in *functions {
                 assert!(declared.contains(&(path, (*name).to_owned())), "{path}: {name} is not declared");
+            }
+        }
+    }
+
+    /// docs/flux.md has a section for each package, which names all that the package has.
+    #[test]
+    fn the_documentation_names_every_function() {
+        let documentation = include_str!("../../../../../docs/flux.md");
+        for (path, _) in PRELUDES {
+            let section = documentation.split(&format!("\n## `{path}`\n")).nth(1).unwrap_or_default();
+            let section = section.split("\n## ").next().unwrap_or_default();
+            for statement in &package::program(path).unwrap().unwrap().body {
+                let (Statement::Builtin(name, ..) | Statement::Assign(name, ..) | Statement::Option { name, .. }) =
+                    statement
+                else {
+                    continue;
+                };
+                let is_named = name.starts_with('_') || section.contains(&format!("`{name}`"));
+                assert!(is_named, "{path}: {name} is not in docs/flux.md");
+            }
+        }
+    }
+
+    /// The texts of the conformance suite.
+    const CASES: [&str; 12] = [
+        include_str!("../../../../../tests/golden/flux/aggregates.txt"),
+        include_str!("../../../../../tests/golden/flux/conversions.txt"),
+        include_str!("../../../../../tests/golden/flux/date.txt"),
+        include_str!("../../../../../tests/golden/flux/math.txt"),
+        include_str!("../../../../../tests/golden/flux/monitoring.txt"),
+        include_str!("../../../../../tests/golden/flux/operators.txt"),
+        include_str!("../../../../../tests/golden/flux/packages.txt"),
+        include_str!("../../../../../tests/golden/flux/regexp.txt"),
+        include_str!("../../../../../tests/golden/flux/streams.txt"),
+        include_str!("../../../../../tests/golden/flux/strings.txt"),
+        include_str!("../../../../../tests/golden/flux/transformations.txt"),
+        include_str!("../../../../../tests/golden/flux/values.txt"),
+    ];
+
+    /// What is read from or written to buckets is tested with a server.
+    const WITH_A_SERVER: [&str; 6] = ["from", "to", "wideTo", "cardinality", "databases", "write"];
+
+    #[test]
+    fn every_function_has_a_case() {
+        let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
+        let mut words = std::collections::HashSet::new();
+        CASES.iter().for_each(|text| words.extend(text.split(|character| !is_part(character))));
+        for (path, _) in PRELUDES {
+            for statement in &package::program(path).unwrap().unwrap().body {
+                let (Statement::Builtin(name, ..) | Statement::Assign(name, ..)) = statement else { continue };
+                let has_case = words.contains(&**name) || name.starts_with('_') || WITH_A_SERVER.contains(&&**name);
+                assert!(has_case, "{path}: {name} has no case in tests/golden/flux");
             }
         }
     }

@@ -1,0 +1,4 @@
+// JSON as values.
+package json
+
+builtin parse : (data: bytes) => A

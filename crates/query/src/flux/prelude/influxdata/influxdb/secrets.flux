@@ -1,0 +1,4 @@
+// Secrets of the organisation, which scripts do not reach here.
+package secrets
+
+builtin get : (key: string) => string

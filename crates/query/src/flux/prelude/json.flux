@@ -1,0 +1,4 @@
+// Values as JSON.
+package json
+
+builtin encode : (v: A) => bytes

@@ -1,0 +1,4 @@
+// Switches of InfluxDB's profiler: accepted, and not looked at.
+package profiler
+
+option enabledProfilers = [""]

@@ -1,0 +1,4 @@
+// The program that answers.
+package runtime
+
+builtin version : () => string

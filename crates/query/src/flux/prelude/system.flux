@@ -1,0 +1,4 @@
+// The moment of the query.
+package system
+
+time = () => queryTime()

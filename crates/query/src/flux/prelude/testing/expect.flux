@@ -1,0 +1,4 @@
+// What a plan should look like: accepted, and not looked at.
+package expect
+
+planner = (rules) => true
