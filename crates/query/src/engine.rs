@@ -69,6 +69,7 @@ pub struct QueryEngine {
     threads: Option<Runtime>,
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
+    exports: Arc<Semaphore>,
     started: AtomicU64,
     failed: Arc<AtomicU64>,
 }
@@ -115,6 +116,7 @@ impl QueryEngine {
             threads: Some(threads),
             running: Arc::new(Semaphore::new(options.running.max(1))),
             admitted: Arc::new(Semaphore::new(options.running.max(1) + options.waiting)),
+            exports: Arc::new(Semaphore::new(limits::EXPORTS)),
             started: AtomicU64::new(0),
             failed: Arc::new(AtomicU64::new(0)),
             options,
@@ -241,6 +243,12 @@ impl QueryEngine {
         result
     }
 
+    /// A place for an export, and the threads that it runs on; none if all are taken.
+    pub(crate) fn export_place(&self) -> Option<(OwnedSemaphorePermit, tokio::runtime::Handle)> {
+        let permit = Arc::clone(&self.exports).try_acquire_owned().ok()?;
+        Some((permit, self.threads.as_ref()?.handle().clone()))
+    }
+
     /// The counters of now.
     #[must_use]
     pub fn metrics(&self) -> QueryMetrics {
@@ -314,7 +322,7 @@ impl Job {
         let _running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| closed())?;
         let limit = self.memory_limit_bytes;
         let refuse = |error| QueryError::from_datafusion(&error, limit);
-        let catalogs = catalog_list(self.snapshot).map_err(refuse)?;
+        let catalogs = catalog_list(self.snapshot, self.request.history.take());
         let mut state = SessionStateBuilder::new_from_existing(self.base).with_catalog_list(catalogs).build();
         // `now()` is one moment for the whole query: this one.
         state.mark_start_execution();

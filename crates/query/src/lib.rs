@@ -14,14 +14,17 @@
 mod catalog;
 mod engine;
 mod error;
+mod export;
 pub mod flux;
 pub mod influxql;
 mod limits;
 mod ops;
 mod scan;
 mod sql;
+mod system;
 mod table;
 
 pub use engine::{FluxResult, QueryEngine, QueryMetrics, QueryOptions, QueryResult};
 pub use error::{EngineError, QueryError};
+pub use export::ExportedRows;
 pub use sql::SqlRequest;

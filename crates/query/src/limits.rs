@@ -51,6 +51,29 @@ pub(crate) const FLUX_WINDOWS: usize = 1_000_000;
 /// Rows that windows may give beyond those that they get, where they overlap.
 pub(crate) const FLUX_WINDOW_ROWS: usize = 20_000_000;
 
+/// Exports at the same time: each keeps a disk or a network busy by itself.
+pub(crate) const EXPORTS: usize = 2;
+
+/// What one `holt_winters` may fit, in windows. Each is looked at by up to 16,000 tries of the search, which cost about
+/// a millisecond together, and nothing else runs on the thread meanwhile.
+pub(crate) const FORECAST_WORK: usize = 10_000;
+
+/// The square of a season over this counts as windows: one step of the search moves as many corners as a season is
+/// long, which is that much cheaper for each number than a window.
+pub(crate) const FORECAST_SEASON_SHARE: usize = 32;
+
+/// Values that one `holt_winters` foretells. Far behind the data they say nothing.
+pub(crate) const FORECAST_VALUES: usize = 100_000;
+
+/// Rows that a join of a Flux script gives. Each is a row of memory, and a join of two long columns on a value that all
+/// rows share is their product.
+pub(crate) const FLUX_JOIN_ROWS: usize = 20_000_000;
+
+/// Bytes of a text that a function of a Flux script makes: as much as a query's whole answer usually has.
+pub(crate) const FLUX_STRING_BYTES: usize = 64 << 20;
+
+/// Values of an array that a function of a Flux script makes out of a number.
+pub(crate) const FLUX_ARRAY_LENGTH: usize = 1_000_000;
 /// Bytes of line protocol that `to` writes at once: large enough for one sync of the disk to be cheap, small beside the
 /// memory of a query.
 pub(crate) const FLUX_WRITE_BYTES: usize = 1 << 20;

@@ -19,6 +19,8 @@ pub struct SqlRequest {
     pub query: String,
     /// Values by name: strings, numbers, booleans and null.
     pub params: serde_json::Map<String, serde_json::Value>,
+    /// What `system.snapshots` lists; without it there is no such table.
+    pub history: Option<storage::SnapshotHistory>,
 }
 
 /// The logical plan of a request, with its parameters filled in. Statements that change something are refused.

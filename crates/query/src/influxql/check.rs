@@ -3,6 +3,7 @@
 use influxql::ast::{Call, Expression, Fill, Select};
 use influxql::{Duration, parse_time_literal};
 
+use super::indicators::INDICATORS;
 use super::time_range::{go_type, is_time};
 use super::value::MATH_FUNCTIONS;
 
@@ -248,13 +249,7 @@ impl Checker {
         }
         self.shape.calls += 1;
         match name {
-            "percentile" => {
-                count(call, 2, 2)?;
-                if !matches!(call.arguments.get(1), Some(Expression::Integer(_) | Expression::Number(_))) {
-                    return refuse("expected float argument in percentile()");
-                }
-                self.symbol(call)
-            }
+            "percentile" => self.percentile(call),
             "sample" => {
                 count(call, 2, 2)?;
                 match call.arguments.get(1) {
@@ -301,8 +296,20 @@ impl Checker {
                 }
             }
             "holt_winters" | "holt_winters_with_fit" => self.holt_winters(call),
+            name if INDICATORS.contains(&name) => {
+                indicator(call)?;
+                self.transformation(call)
+            }
             _ => self.function(call),
         }
+    }
+
+    fn percentile(&mut self, call: &Call) -> Checked {
+        count(call, 2, 2)?;
+        if !matches!(call.arguments.get(1), Some(Expression::Integer(_) | Expression::Number(_))) {
+            return refuse("expected float argument in percentile()");
+        }
+        self.symbol(call)
     }
 
     fn function(&mut self, call: &Call) -> Checked {
@@ -450,5 +457,44 @@ fn positive_duration(call: &Call) -> Checked {
         }
         None | Some(Expression::Duration(_)) => Ok(()),
         Some(other) => refuse(format!("second argument to {} must be a duration, got {}", call.name, go_type(other))),
+    }
+}
+
+/// The arguments of an indicator behind the first: its period, what is held back, and how it begins.
+fn indicator(call: &Call) -> Checked {
+    let name = call.name.as_str();
+    let is_oscillator = name == "chande_momentum_oscillator";
+    count(call, 2, if name.starts_with("kaufmans") { 3 } else { 4 })?;
+    let warmup = match call.arguments.get(3) {
+        None => None,
+        Some(Expression::String(text)) => Some(text.as_str()),
+        Some(_) => return refuse(format!("{name} warmup type must be a string")),
+    };
+    let is_smooth = matches!(warmup, Some("exponential" | "simple"));
+    match call.arguments.get(1) {
+        Some(Expression::Integer(period)) if *period < 1 => {
+            return refuse(format!("{name} period must be greater than or equal to 1"));
+        }
+        // It looks at changes, and in a period of one value there is none.
+        Some(Expression::Integer(1)) if is_oscillator && !is_smooth => {
+            return refuse(format!("{name} period must be greater than or equal to 2 without a warmup type"));
+        }
+        Some(Expression::Integer(_)) => {}
+        _ => return refuse(format!("{name} period must be an integer")),
+    }
+    let least = i64::from(name == "triple_exponential_derivative");
+    match call.arguments.get(2) {
+        Some(Expression::Integer(hold)) if *hold < least && *hold != -1 => {
+            return refuse(format!("{name} hold period must be greater than or equal to {least}"));
+        }
+        None | Some(Expression::Integer(_)) => {}
+        Some(_) => return refuse(format!("{name} hold period must be an integer")),
+    }
+    match warmup {
+        None => Ok(()),
+        Some("none") if is_oscillator => Ok(()),
+        Some(_) if is_smooth => Ok(()),
+        Some(_) if is_oscillator => refuse(format!("{name} warmup type must be one of: 'none' 'exponential' 'simple'")),
+        Some(_) => refuse(format!("{name} warmup type must be one of: 'exponential' 'simple'")),
     }
 }

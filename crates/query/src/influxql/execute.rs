@@ -1,6 +1,6 @@
 //! Runs a [`Plan`]: reads its sources, fills its groups, and makes series of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono_tz::Tz;
@@ -189,7 +189,7 @@ async fn finish(
             continue;
         }
         if of_measurement.last().is_some_and(|last| last.name != *name) {
-            plan.series_page.cut(&mut of_measurement);
+            cut_series(plan, &mut of_measurement);
             all.append(&mut of_measurement);
         }
         budget.charge(rows.len() * (columns.len() + 1) * size_of::<Value>())?;
@@ -205,9 +205,31 @@ async fn finish(
             zone: plan.zone,
         });
     }
-    plan.series_page.cut(&mut of_measurement);
+    cut_series(plan, &mut of_measurement);
     all.append(&mut of_measurement);
     Ok(all)
+}
+
+/// Keeps the series of `SLIMIT` and `SOFFSET`. Which these are does not depend on the order of the answer: InfluxDB
+/// counts them by the names of the tags that they have, then by their values.
+fn cut_series(plan: &Plan, series: &mut Vec<Series>) {
+    if plan.series_page.end().is_none() && plan.series_page.offset == 0 {
+        return;
+    }
+    let key = |series: &Series| {
+        let present = || series.tags.iter().filter(|(_, value)| !value.is_empty());
+        let names = present().map(|(tag, _)| tag.as_str()).chain(present().map(|(_, value)| value.as_ref()));
+        names.collect::<Vec<_>>().join("|")
+    };
+    let mut order: Vec<(String, usize)> = series.iter().map(key).zip(0..).collect();
+    order.sort_unstable();
+    plan.series_page.cut(&mut order);
+    let kept: BTreeSet<usize> = order.into_iter().map(|(_, place)| place).collect();
+    let mut place = 0;
+    series.retain(|_| {
+        place += 1;
+        kept.contains(&(place - 1))
+    });
 }
 
 fn raw_rows(plan: &Plan, series: BTreeMap<Vec<Arc<str>>, std::collections::VecDeque<TimedRow>>) -> Vec<TimedRow> {
@@ -238,20 +260,26 @@ fn call_rows(plan: &Plan, states: Vec<BTreeMap<i64, State>>, budget: &mut Budget
         let points = call_points(plan, call, states, *is_selector, budget)?;
         results.push(points.into_iter().peekable());
     }
-    let default = match plan.fill {
-        Fill::Integer(value) if plan.windows.is_some() => Value::Integer(value),
-        Fill::Number(value) if plan.windows.is_some() => Value::Float(value),
+    // What stands at a time that only others have: the number, in the type of the call, or what it had before.
+    let number = |call: &CallPlan| match plan.fill {
+        Fill::Integer(value) if plan.windows.is_some() => Scalar::Integer(value).cast(call.result_kind()).to_value(),
+        Fill::Number(value) if plan.windows.is_some() => Scalar::Float(value).cast(call.result_kind()).to_value(),
         _ => Value::Null,
     };
+    let keeps_last = plan.fill == Fill::Previous && plan.windows.is_some();
+    let mut defaults: Vec<Value> = calls.iter().map(number).collect();
     let mut rows = Vec::new();
     loop {
         let times = results.iter_mut().filter_map(|points| points.peek().map(|point| point.time));
         let Some(time) = (if plan.descending { times.max() } else { times.min() }) else { break };
         let mut slots = Vec::with_capacity(calls.len() + auxiliary.len());
         let mut beside = vec![Value::Null; auxiliary.len()];
-        for points in &mut results {
+        for (points, default) in results.iter_mut().zip(&mut defaults) {
             match points.next_if(|point| point.time == time) {
                 Some(point) => {
+                    if keeps_last {
+                        *default = point.value.clone();
+                    }
                     slots.push(point.value);
                     if !point.auxiliary.is_empty() {
                         beside = point.auxiliary;
@@ -301,7 +329,7 @@ fn call_points(
         points = filled(plan, call, windows, points, budget)?;
     }
     for transform in &call.transforms {
-        points = transform.apply(points, plan.descending);
+        points = transform.apply(points, plan.descending).map_err(QueryError::Plan)?;
     }
     Ok(points)
 }

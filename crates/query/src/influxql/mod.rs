@@ -16,10 +16,13 @@ mod aggregate;
 mod batch;
 mod check;
 mod columns;
+mod continuous;
 mod direct;
 mod direct_filter;
 mod execute;
+mod forecast;
 mod groups;
+mod indicators;
 mod merge;
 mod node;
 mod plan;
@@ -37,10 +40,12 @@ use influxql::ast::{Measurement, NameOrAll, Select, ShowScope, Source};
 pub use influxql::{Parameters, Statement, ast};
 use influxql::{ParseError, ParseOptions};
 use storage::{DeleteFilter, Snapshot};
+use tokio::time::Instant;
 
 use crate::error::QueryError;
 
 pub use self::batch::to_batch;
+pub use self::continuous::{ContinuousWindows, within};
 pub use self::execute::Series;
 pub use self::removal::RemovalRequest;
 pub use self::value::Value;
@@ -221,8 +226,15 @@ pub(crate) async fn execute(
             execute::run(&plan, &mut budget).await?
         }
         Statement::Explain(explain) => {
+            let started = Instant::now();
             let plan = planner::plan(&explain.select, &databases, now_ns).map_err(QueryError::Plan)?;
-            show::explain(&plan)
+            let planning = started.elapsed();
+            if explain.analyze {
+                let series = execute::run(&plan, &mut budget).await?;
+                show::explain_analyze(&plan, planning, started.elapsed(), &series)
+            } else {
+                show::explain(&plan)
+            }
         }
         other => show::run(other, &databases, now_ns, &mut budget).await?,
     };

@@ -63,6 +63,13 @@ pub(super) struct PagePlan {
     pub(super) offset: usize,
 }
 
+impl CallPlan {
+    /// The type of its results, behind all transformations.
+    pub(super) fn result_kind(&self) -> Kind {
+        self.transforms.iter().fold(self.kind, |kind, transform| transform.result_kind(kind).unwrap_or(kind))
+    }
+}
+
 impl PagePlan {
     /// How many entries have to be made; none is all.
     pub(super) fn end(&self) -> Option<usize> {

@@ -10,6 +10,8 @@ use super::Databases;
 use super::aggregate::Function;
 use super::check::check;
 use super::columns::Slot;
+use super::forecast::Forecast;
+use super::indicators::Indicator;
 use super::node::Node;
 use super::plan::{CallPlan, PagePlan, Plan, PlannedSource, Projection};
 use super::rewrite::{self, FlatField, is_math};
@@ -155,7 +157,7 @@ impl Planner<'_> {
                     for (name, kind) in plan.columns.iter().zip(&plan.kinds) {
                         match kind {
                             Some(Kind::Tag) => {
-                                schema.tags.insert(name.clone());
+                                schema.tag_columns.insert(name.clone());
                             }
                             Some(kind) => schema.add_field(name, *kind),
                             None => {}
@@ -318,6 +320,10 @@ impl Builder<'_> {
                 Expression::binary(self.typed(&binary.left), binary.operator, self.typed(&binary.right))
             }
             Expression::Paren(inner) => Expression::Paren(Box::new(self.typed(inner))),
+            Expression::Call(call) => Expression::Call(Call {
+                name: call.name.clone(),
+                arguments: call.arguments.iter().map(|argument| self.typed(argument)).collect(),
+            }),
             other => other.clone(),
         }
     }
@@ -397,9 +403,6 @@ impl Builder<'_> {
     /// A call with what stands in it.
     fn call(&mut self, call: &Call) -> Result<CallPlan, String> {
         let argument = call.arguments.first();
-        if call.name.starts_with("holt_winters") {
-            return Err(format!("not implemented: {}()", call.name));
-        }
         if let Some(transform) = self.transform(call) {
             let mut plan = match argument {
                 Some(Expression::Call(inner)) => self.call(inner)?,
@@ -411,7 +414,10 @@ impl Builder<'_> {
             };
             let before = plan.transforms.iter().fold(plan.kind, |kind, inner| inner.result_kind(kind).unwrap_or(kind));
             if transform.result_kind(before).is_none() {
-                return Err(unsupported(&call.name, before));
+                // InfluxDB names indicators as people do.
+                let is_indicator = matches!(transform, Transform::Indicator(_));
+                let name = if is_indicator { call.name.replace('_', " ") } else { call.name.clone() };
+                return Err(unsupported(&name, before));
             }
             if let Some(windows) = self.windows {
                 let more = windows.every.saturating_mul(transform.windows_before());
@@ -515,8 +521,24 @@ impl Builder<'_> {
             "cumulative_sum" => Transform::CumulativeSum,
             "moving_average" => Transform::MovingAverage(whole(1)),
             "elapsed" => Transform::Elapsed(unit.unwrap_or(1)),
-            _ => return None,
+            "holt_winters" | "holt_winters_with_fit" => Transform::HoltWinters(Forecast {
+                values: whole(1),
+                season: whole(2),
+                with_fit: call.name == "holt_winters_with_fit",
+                every: every.max(1),
+            }),
+            _ => Transform::Indicator(Indicator::of(call)?),
         })
+    }
+
+    /// The type that a call gives by its name, whether it takes its argument or not.
+    fn declared_kind(&mut self, call: &Call) -> Option<Kind> {
+        match call.name.as_str() {
+            "count" | "elapsed" => Some(Kind::Integer),
+            "min" | "max" | "sum" | "first" | "last" | "mode" | "spread" | "percentile" | "top" | "bottom"
+            | "distinct" | "sample" => self.kind(call.arguments.first()?),
+            _ => Some(Kind::Float),
+        }
     }
 
     /// The type of an expression, if anything is known of it.
@@ -535,7 +557,8 @@ impl Builder<'_> {
                 }
             }
             Expression::Call(call) => {
-                let plan = self.call(call).ok()?;
+                // One that does not take its argument has the type that it would give, as in InfluxDB.
+                let Ok(plan) = self.call(call) else { return self.declared_kind(call) };
                 Some(plan.transforms.iter().fold(plan.kind, |kind, inner| inner.result_kind(kind).unwrap_or(kind)))
             }
             Expression::Paren(inner) => self.kind(inner),

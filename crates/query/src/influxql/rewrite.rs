@@ -52,8 +52,11 @@ fn wildcard_columns(select: &Select, schema: &SourceSchema, dimensions: &[String
     let all_tags_group =
         select.dimensions.iter().any(|dimension| matches!(dimension, Expression::Wildcard(_) | Expression::Regex(_)));
     let mut columns: Vec<(String, Kind)> = schema.fields.iter().map(|(name, kind)| (name.clone(), *kind)).collect();
-    if !columns.is_empty() && !all_tags_group {
-        columns.extend(schema.tags.iter().filter(|tag| !dimensions.contains(tag)).map(|tag| (tag.clone(), Kind::Tag)));
+    if !columns.is_empty() {
+        let grouping = schema.tags.iter().filter(|_| !all_tags_group);
+        let shown = schema.tag_columns.iter().filter(|tag| !schema.tags.contains(*tag));
+        let tags = grouping.chain(shown).filter(|tag| !dimensions.contains(tag));
+        columns.extend(tags.map(|tag| (tag.clone(), Kind::Tag)));
     }
     columns.sort();
     columns

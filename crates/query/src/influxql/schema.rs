@@ -13,6 +13,8 @@ use super::value::Kind;
 pub(super) struct SourceSchema {
     pub(super) fields: BTreeMap<String, Kind>,
     pub(super) tags: BTreeSet<String>,
+    /// Tags that a subquery shows and does not group by. They are columns, and `GROUP BY *` does not mean them.
+    pub(super) tag_columns: BTreeSet<String>,
 }
 
 impl SourceSchema {
@@ -36,7 +38,8 @@ impl SourceSchema {
     /// What a name is taken for; none is what nobody knows.
     pub(super) fn kind(&self, reference: &Reference) -> Option<Kind> {
         let field = self.fields.get(&reference.name).copied();
-        let tag = self.tags.contains(&reference.name).then_some(Kind::Tag);
+        let is_tag = self.tags.contains(&reference.name) || self.tag_columns.contains(&reference.name);
+        let tag = is_tag.then_some(Kind::Tag);
         match reference.data_type {
             None => field.or(tag),
             Some(DataType::Tag) => tag,

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use influxql::ast::{
@@ -51,6 +52,30 @@ pub(super) fn explain(plan: &Plan) -> Vec<Series> {
     let mut lines = Vec::new();
     describe(plan, 0, &mut lines);
     vec![table("", &["QUERY PLAN"], lines.into_iter().map(|line| vec![text(&line)]).collect())]
+}
+
+/// What a `SELECT` has read, and how long it took: a tree, as InfluxDB draws it.
+pub(super) fn explain_analyze(plan: &Plan, planning: Duration, total: Duration, series: &[Series]) -> Vec<Series> {
+    let rows: usize = series.iter().map(|series| series.rows.len()).sum();
+    let mut lines = vec![
+        ".".to_owned(),
+        "└── select".to_owned(),
+        format!("    ├── execution_time: {:?}", total.saturating_sub(planning)),
+        format!("    ├── planning_time: {planning:?}"),
+        format!("    ├── total_time: {total:?}"),
+        format!("    ├── series: {}", series.len()),
+        format!("    ├── rows: {rows}"),
+        "    └── plan".to_owned(),
+    ];
+    let mut steps = Vec::new();
+    describe(plan, 0, &mut steps);
+    let last = steps.len().saturating_sub(1);
+    let branch = |(place, step): (usize, &String)| {
+        let sign = if place == last { "└──" } else { "├──" };
+        format!("        {sign} {step}")
+    };
+    lines.extend(steps.iter().enumerate().map(branch));
+    vec![table("", &["EXPLAIN ANALYZE"], lines.into_iter().map(|line| vec![text(&line)]).collect())]
 }
 
 fn describe(plan: &Plan, depth: usize, lines: &mut Vec<String>) {

@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 use influxql::Operator;
 
 use super::aggregate::Point;
+use super::forecast::Forecast;
+use super::indicators::Indicator;
 use super::value::{Kind, Value, binary};
 use crate::ops::window::Windows;
 
@@ -25,6 +27,8 @@ pub(super) enum Transform {
     MovingAverage(usize),
     /// The time since the point before, in units of so many nanoseconds.
     Elapsed(i64),
+    HoltWinters(Forecast),
+    Indicator(Indicator),
 }
 
 impl Transform {
@@ -32,7 +36,9 @@ impl Transform {
     pub(super) fn result_kind(&self, input: Kind) -> Option<Kind> {
         match self {
             Self::Elapsed(_) => Some(Kind::Integer),
-            Self::Derivative { .. } | Self::MovingAverage(_) => input.is_number().then_some(Kind::Float),
+            Self::Derivative { .. } | Self::MovingAverage(_) | Self::HoltWinters(_) | Self::Indicator(_) => {
+                input.is_number().then_some(Kind::Float)
+            }
             Self::Difference { .. } | Self::CumulativeSum => input.is_number().then_some(input),
         }
     }
@@ -41,17 +47,24 @@ impl Transform {
     pub(super) fn windows_before(&self) -> i64 {
         match self {
             // One for all of them, also for a moving average of more: its first values are missing in InfluxDB too.
-            Self::Derivative { .. } | Self::Difference { .. } | Self::Elapsed(_) | Self::MovingAverage(_) => 1,
-            Self::CumulativeSum => 0,
+            Self::Derivative { .. }
+            | Self::Difference { .. }
+            | Self::Elapsed(_)
+            | Self::MovingAverage(_)
+            | Self::Indicator(_) => 1,
+            Self::CumulativeSum | Self::HoltWinters(_) => 0,
         }
     }
 
     /// The results for points in the order of the answer.
-    pub(super) fn apply(&self, points: Vec<Point>, descending: bool) -> Vec<Point> {
+    ///
+    /// # Errors
+    /// A limit would be exceeded.
+    pub(super) fn apply(&self, points: Vec<Point>, descending: bool) -> Result<Vec<Point>, String> {
         let points = points.into_iter().filter(|point| point.value != Value::Null);
         let result = |time: i64, value: Value| Point { time, value, auxiliary: Vec::new() };
         let forward = |span: i64| if descending { span.wrapping_neg() } else { span };
-        match self {
+        Ok(match self {
             Self::Derivative { unit, non_negative } => changes(points, |previous, point| {
                 let change = difference(previous, point)?;
                 let change = change.as_scalar().as_f64()?;
@@ -91,8 +104,35 @@ impl Transform {
                     })
                     .collect()
             }
-        }
+            Self::HoltWinters(forecast) => return holt_winters(forecast, points, descending),
+            Self::Indicator(indicator) => {
+                let (times, values): (Vec<i64>, Vec<f64>) = numbers(points).unzip();
+                let results = times.into_iter().zip(indicator.run(values.into_iter()));
+                results.filter_map(|(time, value)| Some(result(time, Value::Float(value?)))).collect()
+            }
+        })
     }
+}
+
+/// Times and values of points that are numbers.
+fn numbers(points: impl Iterator<Item = Point>) -> impl Iterator<Item = (i64, f64)> {
+    points.filter_map(|point| Some((point.time, point.value.as_scalar().as_f64()?)))
+}
+
+/// A forecast looks at the points as they came, also where the answer runs backwards.
+fn holt_winters(
+    forecast: &Forecast,
+    points: impl Iterator<Item = Point>,
+    descending: bool,
+) -> Result<Vec<Point>, String> {
+    let mut points: Vec<(i64, f64)> = numbers(points).collect();
+    points.sort_by_key(|(time, _)| *time);
+    let point = |(time, value)| Point { time, value: Value::Float(value), auxiliary: Vec::new() };
+    let mut results: Vec<Point> = forecast.run(&points)?.into_iter().map(point).collect();
+    if descending {
+        results.reverse();
+    }
+    Ok(results)
 }
 
 /// A result for each two points that follow each other and are not at the same time.
