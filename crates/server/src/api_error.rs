@@ -11,7 +11,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use query::QueryError;
 use query::flux::{Code as FluxCode, FluxError};
 use serde::Serialize;
-use storage::{BucketError, CompactFailure, FlushFailure, SnapshotError, WriteError};
+use storage::{BackupError, BucketError, CompactFailure, FlushFailure, ParseSelectorError, SnapshotError, WriteError};
 
 use crate::auth::AuthError;
 use crate::body::BodyError;
@@ -28,6 +28,9 @@ const ERROR_CODE: HeaderName = HeaderName::from_static("x-platform-error-code");
 
 /// What a client is told of an internal error.
 const MASKED: &str = "An internal error has occurred - check server logs";
+
+/// What a client is told when PostgreSQL is away; the log has the cause.
+const CATALOG_UNREACHABLE: &str = "the catalog cannot be reached, try again later";
 
 /// The codes of the v2 API (kit/platform/errors), and two that are ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -359,7 +362,7 @@ impl From<FormatError> for ApiError {
 impl From<EncodeError> for ApiError {
     fn from(error: EncodeError) -> Self {
         match error {
-            EncodeError::Arrow(_) | EncodeError::Parquet(_) => Self::internal(error),
+            EncodeError::Arrow(_) | EncodeError::Parquet(_) | EncodeError::Footer(_) => Self::internal(error),
             EncodeError::TooLarge { .. } => Self::invalid(error.to_string()),
         }
     }
@@ -371,7 +374,7 @@ impl From<WriteError> for ApiError {
         match error {
             WriteError::Parse(_) => Self::invalid(text),
             WriteError::Limit(_) => Self::new(Code::UnprocessableEntity, text),
-            WriteError::Overloaded { retry_after_s, .. } => {
+            WriteError::Overloaded { retry_after_s, .. } | WriteError::CatalogUnreachable { retry_after_s, .. } => {
                 Self::new(Code::Unavailable, text).retry_after_s(retry_after_s)
             }
             WriteError::OutOfSpace => Self::new(Code::Unavailable, text).retry_after_s(OUT_OF_SPACE_RETRY_AFTER_S),
@@ -388,6 +391,7 @@ impl From<BucketError> for ApiError {
     fn from(error: BucketError) -> Self {
         match error {
             BucketError::Write(error) => error.into(),
+            error if error.is_temporary() => Self::new(Code::Unavailable, CATALOG_UNREACHABLE),
             error => Self::internal(error),
         }
     }
@@ -395,7 +399,20 @@ impl From<BucketError> for ApiError {
 
 impl From<SnapshotError> for ApiError {
     fn from(error: SnapshotError) -> Self {
-        Self::new(Code::Unavailable, error.to_string()).retry_after_s(POISONED_RETRY_AFTER_S)
+        match error {
+            SnapshotError::Replay(_) => {
+                Self::new(Code::Unavailable, error.to_string()).retry_after_s(POISONED_RETRY_AFTER_S)
+            }
+            SnapshotError::NotKept(_) => Self::not_found(error.to_string()),
+            // The enum may grow.
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl From<ParseSelectorError> for ApiError {
+    fn from(error: ParseSelectorError) -> Self {
+        Self::invalid(error.to_string())
     }
 }
 
@@ -404,6 +421,7 @@ impl From<FlushFailure> for ApiError {
     fn from(error: FlushFailure) -> Self {
         match &error {
             FlushFailure::Refused(_) => Self::new(Code::Unavailable, error.to_string()),
+            failure if failure.is_temporary() => Self::new(Code::Unavailable, error.to_string()),
             _ => Self { message: error.to_string(), ..Self::internal(error) },
         }
     }
@@ -415,6 +433,18 @@ impl From<CompactFailure> for ApiError {
         match error {
             CompactFailure::Flush(error) => error.into(),
             CompactFailure::Busy | CompactFailure::Closing => Self::new(Code::Unavailable, error.to_string()),
+            _ => Self { message: error.to_string(), ..Self::internal(error) },
+        }
+    }
+}
+
+/// Only operators may take backups, and they need the cause.
+impl From<BackupError> for ApiError {
+    fn from(error: BackupError) -> Self {
+        match error {
+            BackupError::Flush(error) => error.into(),
+            BackupError::Busy => Self::new(Code::Unavailable, error.to_string()),
+            BackupError::Postgres => Self::invalid(error.to_string()),
             _ => Self { message: error.to_string(), ..Self::internal(error) },
         }
     }

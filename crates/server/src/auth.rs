@@ -4,16 +4,19 @@
 //! [`basic_credentials`] is called: signin and the password endpoints. Routes behind [`authenticate`] cannot be reached
 //! without a principal; what it may do there each handler says with [`Principal::require`].
 
+use std::net::IpAddr;
+
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use catalog::{AuthenticationError, Credential, Principal};
+use catalog::{AuthenticationError, Class, Credential, Principal, V1Authentication};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, header};
+use tokio::time::Instant;
 
-use crate::api_error::ApiError;
+use crate::api_error::{ApiError, ApiResult, Code};
 use crate::request::Parameters;
 use crate::state::AppState;
 
@@ -87,23 +90,62 @@ pub(crate) async fn principal(state: &AppState, headers: &HeaderMap) -> Result<P
 }
 
 /// Whoever is asking on an endpoint of InfluxDB 1.x: `u` and `p`, otherwise the `Authorization` header, which may be
-/// Basic. Users of 1.x do not exist here, so a password is a token, whatever the name beside it. Cookies do not count.
-pub(crate) fn v1_principal(
+/// Basic. A name is that of a user of 1.x; where there is none of it, the password is a token. Cookies do not count.
+///
+/// Only a password that has to be hashed can be guessed, so only there a client that failed has to wait.
+pub(crate) async fn v1_principal(
     state: &AppState,
     headers: &HeaderMap,
     parameters: &Parameters,
-) -> Result<Principal, AuthError> {
-    let authenticate = |token: &str| state.catalog().authenticate_token(token);
-    if let Some(password) = parameters.get("u").and(parameters.get("p")) {
-        return Ok(authenticate(password)?);
+    address: Option<IpAddr>,
+) -> ApiResult<Principal> {
+    if let (Some(name), Some(password)) = (parameters.get("u"), parameters.get("p")) {
+        return v1_user_or_token(state, name, password, address).await;
     }
     if let Some(token) = token(headers) {
-        // Agents of 1.x write `Token name:token`; but a token may have a colon of its own.
-        let after_name = |refused| token.split_once(':').map_or(Err(refused), |(_, token)| authenticate(token));
-        return Ok(authenticate(token).or_else(after_name)?);
+        // Agents of 1.x write `Token name:password`; but a token may have a colon of its own.
+        return match (state.catalog().authenticate_token(token), token.split_once(':')) {
+            (Ok(principal), _) => Ok(principal),
+            (Err(AuthenticationError::Unauthorized), Some((name, password))) => {
+                v1_user_or_token(state, name, password, address).await
+            }
+            (Err(error), _) => Err(AuthError::Rejected(error).into()),
+        };
     }
-    let (_, password) = basic_credentials(headers).ok_or(AuthError::Missing)?;
-    Ok(authenticate(&password)?)
+    let (name, password) = basic_credentials(headers).ok_or(AuthError::Missing)?;
+    v1_user_or_token(state, &name, &password, address).await
+}
+
+/// The user of 1.x of this name and password. Where there is none of the name, whoever has the token.
+async fn v1_user_or_token(
+    state: &AppState,
+    name: &str,
+    password: &str,
+    address: Option<IpAddr>,
+) -> ApiResult<Principal> {
+    match state.catalog().remembered_v1_user(name, password).map_err(AuthError::Rejected)? {
+        V1Authentication::Known(principal) => return Ok(principal),
+        V1Authentication::NoSuchUser => {
+            return Ok(state.catalog().authenticate_token(password).map_err(AuthError::Rejected)?);
+        }
+        V1Authentication::NotRemembered => {}
+    }
+    let wait = state.throttle().wait(address, Instant::now());
+    if !wait.is_zero() {
+        let error = ApiError::new(Code::TooManyRequests, "too many failed attempts, try again later");
+        let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+        return Err(error.retry_after_s(seconds));
+    }
+    let verified = state.catalog().verify_v1_user(name, password).await;
+    match &verified {
+        Ok(_) => state.throttle().note(address, true, Instant::now()),
+        Err(error) if error.class() == Class::Unauthorized => {
+            state.throttle().note(address, false, Instant::now());
+            state.metrics().signin_failed();
+        }
+        Err(_) => {}
+    }
+    Ok(verified?.map_err(AuthError::Rejected)?)
 }
 
 /// Stands before all routes that need a principal, and gives it to the handler.
@@ -137,6 +179,8 @@ impl FromRequestParts<AppState> for Authenticated {
 pub(crate) fn describe(principal: &Principal) -> String {
     match principal.credential {
         Credential::Authorization(id) => format!("authorization {id} of user {}", principal.user_id),
+        Credential::V1User(id) => format!("user {id} of 1.x, for user {}", principal.user_id),
+        Credential::Job(id) => format!("job {id}"),
         Credential::Session => format!("session of user {}", principal.user_id),
     }
 }

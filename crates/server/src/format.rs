@@ -5,7 +5,9 @@
 //! byte is an ordinary answer; one after it cuts the connection, so that no client takes half a result for a whole one.
 
 pub(crate) mod annotated_csv;
+pub(crate) mod export;
 pub(crate) mod influx;
+mod message_pack;
 mod parquet;
 mod text;
 
@@ -57,6 +59,9 @@ pub(crate) enum EncodeError {
     /// The same, from the writer of Parquet.
     #[error("the result cannot be written: {0}")]
     Parquet(#[from] ::parquet::errors::ParquetError),
+    /// A footer that cannot be made.
+    #[error("the result cannot be written: {0}")]
+    Footer(#[from] storage::flush::FooterError),
     /// The table of text would be too large.
     #[error(
         "the result is larger than {limit_bytes} bytes, the most that the format pretty can hold; use csv or jsonl"

@@ -8,6 +8,9 @@ const MIB: u64 = 1024 * KIB;
 /// Rows of a chunk of an InfluxQL answer where the request does not say: InfluxDB's.
 pub(crate) const CHUNK_ROWS: usize = 10_000;
 
+/// Pieces of a backup that wait for a slow receiver: some of about 64 KiB keep the disk and the network both busy.
+pub(crate) const BACKUP_PIECES: usize = 4;
+
 /// The limits of one server. [`Limits::for_memory`] fits those that cost memory to the memory there is.
 #[derive(Debug, Clone)]
 pub struct Limits {

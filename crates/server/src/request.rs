@@ -72,6 +72,11 @@ impl Parameters {
         Self::parse(text).map_err(RequestError::Form)
     }
 
+    /// Parameters that came in another form.
+    pub(crate) fn from_pairs(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
     fn parse(text: &str) -> Result<Self, &'static str> {
         let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -4,12 +4,16 @@
 //! permission that it needs before it looks at anything else.
 
 mod authorizations;
+mod backup;
 mod buckets;
 mod compact;
+mod dbrps;
 mod deletes;
+mod export;
 mod flush;
 mod flux;
 mod health;
+mod legacy;
 mod links;
 mod mappings;
 mod me;
@@ -19,9 +23,12 @@ mod password;
 mod query_sql;
 mod setup;
 mod signin;
+mod stats;
 mod users;
 pub(crate) mod v1;
 mod write;
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -36,6 +43,21 @@ use crate::middleware::{answer_panic, observe, path_not_found, strip_trailing_sl
 use crate::state::AppState;
 
 pub(crate) use self::buckets::{bucket_info, finish_drops};
+
+/// Runs the jobs of the catalog until the returned future is dropped.
+pub(crate) async fn run_jobs(state: AppState) {
+    let runner = Arc::new(v1::continuous::JobRunner::new(state.clone()));
+    state.jobs().run(runner).await;
+}
+
+impl AppState {
+    /// Runs the jobs that are due by the server's clock, and returns how many there were. [`serve`](crate::serve) does
+    /// so by itself; this is for who sets the clock.
+    pub async fn run_due_jobs(&self) -> usize {
+        let runner: Arc<dyn jobs::Runner> = Arc::new(v1::continuous::JobRunner::new(self.clone()));
+        self.jobs().run_due(&runner).await
+    }
+}
 
 /// The whole server as one router.
 pub fn app(state: AppState) -> Router {
@@ -64,6 +86,7 @@ fn open_routes() -> Router<AppState> {
         .route("/ping", get(health::ping))
         .route("/metrics", get(metrics::metrics))
         .route("/api/v2", get(links::links))
+        .route("/debug/vars", get(stats::debug_vars))
         .route("/api/v2/setup", get(setup::is_allowed).post(setup::onboard))
         .route("/api/v2/signin", post(signin::signin))
         .route("/api/v2/signout", post(signin::signout))
@@ -98,6 +121,11 @@ fn protected_routes() -> Router<AppState> {
             "/api/v2/authorizations/{id}",
             get(authorizations::find).patch(authorizations::update).delete(authorizations::remove),
         )
+        .route("/api/v2/dbrps", get(dbrps::list).post(dbrps::create))
+        .route("/api/v2/dbrps/{id}", get(dbrps::find).patch(dbrps::update).delete(dbrps::remove))
+        .route("/private/legacy/authorizations", get(legacy::list).post(legacy::create))
+        .route("/private/legacy/authorizations/{id}", get(legacy::find).patch(legacy::update).delete(legacy::remove))
+        .route("/private/legacy/authorizations/{id}/password", post(legacy::set_password))
         .route("/api/v2/delete", post(deletes::delete))
         .route("/api/v2/query", post(flux::query))
         .route("/api/v2/query/ast", post(flux::tools::syntax_tree))
@@ -108,4 +136,6 @@ fn protected_routes() -> Router<AppState> {
         .route("/api/v3/query_influxql", get(v1::tables::by_address).post(v1::tables::by_body))
         .route("/api/freshet/v1/flush", post(flush::flush))
         .route("/api/freshet/v1/compact", post(compact::compact))
+        .route("/api/freshet/v1/backup", post(backup::backup))
+        .route("/api/freshet/v1/export", get(export::export))
 }

@@ -15,6 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -76,6 +77,8 @@ pub async fn serve(
     };
     // It waits for the engine's replay, and nobody waits for it.
     tokio::spawn(routes::finish_drops(acceptor.state.clone()));
+    let mut jobs = JoinSet::new();
+    jobs.spawn(routes::run_jobs(acceptor.state.clone()));
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut shutdown = std::pin::pin!(shutdown);
@@ -96,6 +99,8 @@ pub async fn serve(
         }
     }
     drop(config.listener);
+    // What a run was doing comes again at the next start.
+    jobs.shutdown().await;
     if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
         tracing::warn!(waited = ?limits.drain, "some requests did not end in time and are cut");
         acceptor.cut.cancel();

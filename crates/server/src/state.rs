@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use catalog::{Catalog, Clock};
+use jobs::Scheduler;
 use query::QueryEngine;
 use storage::Engine;
 use tokio::time::Instant;
@@ -12,7 +13,12 @@ use crate::budget::{ByteBudget, CpuPool};
 use crate::format::Formatter;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::running::RunningQueries;
 use crate::throttle::SigninThrottle;
+
+/// The name of this server among those that run the jobs of a catalog. A catalog is opened by one process at a time, so
+/// there is no other.
+const JOB_HOLDER: &str = "server";
 
 /// How a request says which organisation it means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,6 +41,8 @@ pub struct ServerOptions {
     pub clock: Arc<dyn Clock>,
     /// The commit that the binary was built from, for /health and /metrics.
     pub commit: String,
+    /// Whether a write of 1.x to a database that is not there makes it.
+    pub auto_create_buckets: bool,
 }
 
 /// The state of one server.
@@ -54,6 +62,8 @@ struct Inner {
     formatter: Formatter,
     metrics: Metrics,
     throttle: SigninThrottle,
+    running: RunningQueries,
+    jobs: Scheduler,
     started: Instant,
     started_at_ns: i64,
 }
@@ -71,6 +81,8 @@ impl AppState {
             formatter: Formatter { cpu, pretty_limit_bytes: limits.pretty_bytes },
             metrics: Metrics::default(),
             throttle: SigninThrottle::new(limits),
+            running: RunningQueries::default(),
+            jobs: Scheduler::new(catalog.clone(), Arc::clone(&options.clock), JOB_HOLDER),
             started: Instant::now(),
             started_at_ns: options.clock.now_ns(),
             catalog,
@@ -129,6 +141,18 @@ impl AppState {
 
     pub(crate) fn throttle(&self) -> &SigninThrottle {
         &self.inner.throttle
+    }
+
+    pub(crate) fn running(&self) -> &RunningQueries {
+        &self.inner.running
+    }
+
+    pub(crate) fn jobs(&self) -> &Scheduler {
+        &self.inner.jobs
+    }
+
+    pub(crate) fn auto_create_buckets(&self) -> bool {
+        self.inner.options.auto_create_buckets
     }
 
     /// The time of day, in nanoseconds since the epoch.

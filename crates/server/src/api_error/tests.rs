@@ -90,7 +90,7 @@ async fn errors_of_other_crates() {
         (WriteError::Poisoned { cause: "EIO".into() }.into(), 503, "", Some("30")),
         (WriteError::Closed.into(), 503, "", Some("1")),
         (WriteError::BucketDropped.into(), 404, "bucket not found", None),
-        (WriteError::Limit(storage::LimitError::TablesPerBucket { limit: 1 }).into(), 422, "", None),
+        (WriteError::Limit(storage::LimitError::DeleteFilter { limit: 1 }).into(), 422, "", None),
         (SnapshotError::Replay("x".into()).into(), 503, "", Some("30")),
         (FlushFailure::Refused("x".into()).into(), 503, "x", Some("1")),
         (QueryError::Plan("no such table".into()).into(), 400, "no such table", None),

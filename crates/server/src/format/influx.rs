@@ -1,15 +1,19 @@
-//! Answers to InfluxQL as InfluxDB 1.x writes them: JSON, JSON in chunks, or CSV.
+//! Answers to InfluxQL as InfluxDB 1.x writes them: JSON, JSON in chunks, CSV, or MessagePack.
 //!
-//! The text is made piece by piece as the client reads it, so an answer costs its rows and not its text besides.
+//! A statement is run when the answer to the one before it is written, and its text is made piece by piece as the
+//! client reads it: an answer costs the rows of one statement at a time, and not its text besides.
 
 use std::fmt::Write as _;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, stream};
 use http::header;
 use query::influxql::{Series, Value, format_time};
 
+use super::message_pack;
 use crate::routes::v1::StatementResult;
 
 /// The unit of times that are numbers.
@@ -28,13 +32,26 @@ impl Epoch {
             _ => 1,
         })
     }
+
+    /// A time in this unit.
+    pub(super) fn of(self, time_ns: i64) -> i64 {
+        time_ns / self.0
+    }
+}
+
+/// What an answer is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Json,
+    /// With the media type that the client knows it by.
+    Csv(&'static str),
+    MessagePack,
 }
 
 /// How an answer is written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Style {
-    /// The media type of a table, if one is wanted and not JSON.
-    pub(crate) csv: Option<&'static str>,
+    pub(crate) encoding: Encoding,
     /// None is RFC 3339 in JSON and nanoseconds in CSV.
     pub(crate) epoch: Option<Epoch>,
     pub(crate) pretty: bool,
@@ -45,13 +62,54 @@ pub(crate) struct Style {
 /// Bytes of text that are made at once: some hundred microseconds of work.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// The answer, which is made while it is sent.
-pub(crate) fn respond(results: Vec<StatementResult>, style: Style) -> Response {
-    let content_type = style.csv.unwrap_or("application/json");
-    let writer =
-        Writer { results, style, at: Place::default(), indenter: Indenter::default(), is_open: false, done: false };
-    let pieces = futures::stream::iter(writer.map(Ok::<Bytes, std::convert::Infallible>));
-    ([(header::CONTENT_TYPE, content_type)], Body::from_stream(pieces)).into_response()
+/// The answer to so many statements, which is made while it is sent. What is ready at once is sent with its length.
+pub(crate) async fn respond(statements: usize, results: BoxStream<'static, StatementResult>, style: Style) -> Response {
+    let content_type = match style.encoding {
+        Encoding::Json => "application/json",
+        Encoding::Csv(media_type) => media_type,
+        Encoding::MessagePack => "application/x-msgpack",
+    };
+    let mut answer = Answer { writer: Writer::new(style, statements), results, current: None };
+    let first = answer.piece().await.unwrap_or_default();
+    let body = if answer.writer.done {
+        Body::from(first)
+    } else {
+        let rest = stream::unfold(answer, |mut answer| async move { Some((answer.piece().await?, answer)) });
+        Body::from_stream(stream::iter([first]).chain(rest).map(Ok::<Bytes, std::convert::Infallible>))
+    };
+    ([(header::CONTENT_TYPE, content_type)], body).into_response()
+}
+
+/// An answer on its way.
+struct Answer {
+    writer: Writer,
+    results: BoxStream<'static, StatementResult>,
+    current: Option<StatementResult>,
+}
+
+impl Answer {
+    /// The next bytes; none at the end. Nothing that is written waits for a statement that is not run yet.
+    async fn piece(&mut self) -> Option<Bytes> {
+        let mut out = Vec::new();
+        while !self.writer.done && out.len() < PIECE_BYTES {
+            if self.writer.at.statement >= self.writer.statements {
+                self.writer.end(&mut out);
+                break;
+            }
+            let Some(result) = &self.current else {
+                if !out.is_empty() {
+                    break;
+                }
+                self.current = Some(self.results.next().await.unwrap_or_default());
+                continue;
+            };
+            if self.writer.step(&mut out, result) {
+                self.current = None;
+                self.writer.at = Place { statement: self.writer.at.statement + 1, series: 0, row: 0 };
+            }
+        }
+        (!out.is_empty()).then(|| Bytes::from(out))
+    }
 }
 
 /// The next thing to write.
@@ -64,57 +122,73 @@ struct Place {
 
 /// Writes an answer piece by piece.
 struct Writer {
-    results: Vec<StatementResult>,
+    statements: usize,
     style: Style,
     at: Place,
     indenter: Indenter,
     /// Whether the statement of `at` has begun.
     is_open: bool,
+    /// Whether a table has rows already.
+    has_rows: bool,
     done: bool,
 }
 
-impl Iterator for Writer {
-    type Item = Bytes;
+impl Writer {
+    fn new(style: Style, statements: usize) -> Self {
+        let indenter = Indenter::default();
+        Self { statements, style, at: Place::default(), indenter, is_open: false, has_rows: false, done: false }
+    }
 
-    fn next(&mut self) -> Option<Bytes> {
-        let mut text = String::new();
-        while !self.done && text.len() < PIECE_BYTES {
-            match (self.style.csv.is_some(), self.style.chunk_rows) {
-                (true, _) => self.csv(&mut text),
-                (false, Some(rows)) => self.chunk(&mut text, rows),
-                (false, None) => self.json(&mut text),
+    /// Goes on with a result. Returns whether it is written whole.
+    fn step(&mut self, out: &mut Vec<u8>, result: &StatementResult) -> bool {
+        match (self.style.encoding, self.style.chunk_rows) {
+            (Encoding::MessagePack, _) => self.message_pack(out, result),
+            (Encoding::Csv(_), _) => {
+                let mut text = String::new();
+                let is_whole = self.csv(&mut text, result);
+                out.extend_from_slice(text.as_bytes());
+                is_whole
+            }
+            (Encoding::Json, chunk_rows) => {
+                let mut text = String::new();
+                let is_whole = match chunk_rows {
+                    Some(rows) => self.chunk(&mut text, result, rows),
+                    None => self.json(&mut text, result),
+                };
+                self.push_json(out, &text);
+                is_whole
             }
         }
-        if text.is_empty() {
-            return None;
-        }
-        if self.style.pretty && self.style.csv.is_none() {
-            text = self.indenter.indent(&text);
-        }
-        Some(Bytes::from(text))
     }
-}
 
-impl Writer {
-    /// Goes on with the one document that holds everything.
-    fn json(&mut self, text: &mut String) {
-        if self.at.statement == 0 && !self.is_open {
-            text.push_str("{\"results\":[");
+    /// Writes what comes behind all results.
+    fn end(&mut self, out: &mut Vec<u8>) {
+        self.done = true;
+        if self.style.encoding == Encoding::Json && self.style.chunk_rows.is_none() {
+            let head = if self.statements == 0 { "{\"results\":[" } else { "" };
+            self.push_json(out, &format!("{head}]}}\n"));
         }
-        let Some(result) = self.results.get(self.at.statement) else {
-            text.push_str("]}\n");
-            self.done = true;
-            return;
-        };
+    }
+
+    fn push_json(&mut self, out: &mut Vec<u8>, text: &str) {
+        if self.style.pretty {
+            out.extend_from_slice(self.indenter.indent(text).as_bytes());
+        } else {
+            out.extend_from_slice(text.as_bytes());
+        }
+    }
+
+    /// Goes on with the one document that holds everything.
+    fn json(&mut self, text: &mut String, result: &StatementResult) -> bool {
         if !self.is_open {
             self.is_open = true;
-            let comma = if self.at.statement > 0 { "," } else { "" };
-            let _ = write!(text, "{comma}{{\"statement_id\":{}", self.at.statement);
+            let before = if self.at.statement > 0 { "," } else { "{\"results\":[" };
+            let _ = write!(text, "{before}{{\"statement_id\":{}", self.at.statement);
             if !result.series.is_empty() {
                 text.push_str(",\"series\":[");
             }
         }
-        if let Some(series) = result.series.get(self.at.series) {
+        while let Some(series) = result.series.get(self.at.series) {
             if self.at.row == 0 {
                 if self.at.series > 0 {
                     text.push(',');
@@ -128,12 +202,15 @@ impl Writer {
                 json_row(text, row, series, self.style.epoch);
                 self.at.row += 1;
                 if text.len() >= PIECE_BYTES {
-                    return;
+                    return false;
                 }
             }
-            text.push_str("]}");
+            series_end(text, series);
+            text.push('}');
             (self.at.series, self.at.row) = (self.at.series + 1, 0);
-            return;
+            if text.len() >= PIECE_BYTES {
+                return false;
+            }
         }
         if !result.series.is_empty() {
             text.push(']');
@@ -143,43 +220,40 @@ impl Writer {
             json_text(text, error);
         }
         text.push('}');
-        self.next_statement();
+        self.is_open = false;
+        true
     }
 
-    fn next_statement(&mut self) {
-        // The rows that were written are not needed any more.
-        if let Some(result) = self.results.get_mut(self.at.statement) {
-            *result = StatementResult::default();
+    /// The rows of the next chunk of a series, and whether more of it follow.
+    fn next_rows<'a>(&mut self, series: &'a Series, most: usize) -> (&'a [Vec<Value>], bool) {
+        let end = self.at.row.saturating_add(most).min(series.rows.len());
+        let rows = series.rows.get(self.at.row..end).unwrap_or_default();
+        let is_cut = end < series.rows.len();
+        if is_cut {
+            self.at.row = end;
+        } else {
+            (self.at.series, self.at.row) = (self.at.series + 1, 0);
         }
-        self.at = Place { statement: self.at.statement + 1, series: 0, row: 0 };
-        self.is_open = false;
+        (rows, is_cut)
     }
 
     /// One document with at most so many rows of one series.
-    fn chunk(&mut self, text: &mut String, most: usize) {
-        let Some(result) = self.results.get(self.at.statement) else {
-            self.done = true;
-            return;
-        };
+    fn chunk(&mut self, text: &mut String, result: &StatementResult, most: usize) -> bool {
         let _ = write!(text, "{{\"results\":[{{\"statement_id\":{}", self.at.statement);
         let mut more = false;
         if let Some(series) = result.series.get(self.at.series) {
             text.push_str(",\"series\":[");
             series_head(text, series);
-            let end = self.at.row.saturating_add(most).min(series.rows.len());
-            for (place, row) in series.rows.get(self.at.row..end).unwrap_or_default().iter().enumerate() {
+            let (rows, is_cut) = self.next_rows(series, most);
+            for (place, row) in rows.iter().enumerate() {
                 if place > 0 {
                     text.push(',');
                 }
                 json_row(text, row, series, self.style.epoch);
             }
-            text.push(']');
-            let is_cut = end < series.rows.len();
+            series_end(text, series);
             if is_cut {
                 text.push_str(",\"partial\":true");
-                self.at.row = end;
-            } else {
-                (self.at.series, self.at.row) = (self.at.series + 1, 0);
             }
             text.push_str("}]");
             more = is_cut || self.at.series < result.series.len();
@@ -192,30 +266,17 @@ impl Writer {
             json_text(text, error);
         }
         text.push_str("}]}\n");
-        if !more {
-            self.next_statement();
-        }
+        !more
     }
 
     /// Goes on with the table; errors have no place in it.
-    fn csv(&mut self, text: &mut String) {
-        let Some(result) = self.results.get(self.at.statement) else {
-            self.done = true;
-            return;
-        };
-        let Some(series) = result.series.get(self.at.series) else {
-            let was_shown = !result.series.is_empty();
-            self.next_statement();
-            // A blank line parts statements that have rows.
-            if was_shown && self.results.iter().skip(self.at.statement).any(|result| !result.series.is_empty()) {
-                text.push('\n');
-            }
-            return;
-        };
+    fn csv(&mut self, text: &mut String, result: &StatementResult) -> bool {
+        let Some(series) = result.series.get(self.at.series) else { return true };
         if self.at.row == 0 {
             let before = self.at.series.checked_sub(1).and_then(|place| result.series.get(place));
             if before.is_none_or(|before| before.columns != series.columns) {
-                if before.is_some() {
+                // A blank line parts what has other columns, and statements.
+                if self.has_rows {
                     text.push('\n');
                 }
                 text.push_str("name,tags");
@@ -224,6 +285,7 @@ impl Writer {
                     csv_text(text, column);
                 }
                 text.push('\n');
+                self.has_rows = true;
             }
         }
         let tags: Vec<String> = series
@@ -244,10 +306,60 @@ impl Writer {
             text.push('\n');
             self.at.row += 1;
             if text.len() >= PIECE_BYTES {
-                return;
+                return false;
             }
         }
         (self.at.series, self.at.row) = (self.at.series + 1, 0);
+        self.at.series >= result.series.len()
+    }
+
+    /// Goes on with the one document that holds everything.
+    fn message_pack(&mut self, out: &mut Vec<u8>, result: &StatementResult) -> bool {
+        if !self.is_open {
+            self.is_open = true;
+            if self.at.statement == 0 {
+                message_pack_results(out, self.statements);
+            }
+            message_pack_result(out, self.at.statement, result);
+        }
+        while let Some(series) = result.series.get(self.at.series) {
+            if self.at.row == 0 {
+                message_pack::series_head(out, series);
+            }
+            while let Some(row) = series.rows.get(self.at.row) {
+                message_pack::row(out, row, self.style.epoch);
+                self.at.row += 1;
+                if out.len() >= PIECE_BYTES {
+                    return false;
+                }
+            }
+            (self.at.series, self.at.row) = (self.at.series + 1, 0);
+        }
+        self.is_open = false;
+        true
+    }
+}
+
+fn message_pack_results(out: &mut Vec<u8>, results: usize) {
+    message_pack::map(out, 1);
+    message_pack::text(out, "results");
+    message_pack::array(out, results);
+}
+
+/// A result up to its series. One with an error has none.
+fn message_pack_result(out: &mut Vec<u8>, statement: usize, result: &StatementResult) {
+    message_pack::map(out, 2);
+    message_pack::text(out, "statement_id");
+    message_pack::integer(out, i64::try_from(statement).unwrap_or(i64::MAX));
+    match &result.error {
+        Some(error) if result.series.is_empty() => {
+            message_pack::text(out, "error");
+            message_pack::text(out, error);
+        }
+        _ => {
+            message_pack::text(out, "series");
+            message_pack::array(out, result.series.len());
+        }
     }
 }
 
@@ -278,7 +390,18 @@ fn series_head(text: &mut String, series: &Series) {
         }
         json_text(text, column);
     }
-    text.push_str("],\"values\":[");
+    text.push(']');
+    // As in Go, a list without entries is left out.
+    if !series.rows.is_empty() {
+        text.push_str(",\"values\":[");
+    }
+}
+
+/// What closes the rows of a series.
+fn series_end(text: &mut String, series: &Series) {
+    if !series.rows.is_empty() {
+        text.push(']');
+    }
 }
 
 fn json_row(text: &mut String, row: &[Value], series: &Series, epoch: Option<Epoch>) {
@@ -299,8 +422,8 @@ fn json_row(text: &mut String, row: &[Value], series: &Series, epoch: Option<Epo
             Value::Boolean(value) => text.push_str(if *value { "true" } else { "false" }),
             Value::Text(value) => json_text(text, value),
             Value::Time(time) => match epoch {
-                Some(Epoch(unit)) => {
-                    let _ = write!(text, "{}", time / unit);
+                Some(epoch) => {
+                    let _ = write!(text, "{}", epoch.of(*time));
                 }
                 None => json_text(text, &format_time(*time, series.zone)),
             },
@@ -356,7 +479,7 @@ fn csv_value(text: &mut String, value: &Value, epoch: Option<Epoch>) {
         Value::Integer(value) => write!(text, "{value}"),
         Value::Unsigned(value) => write!(text, "{value}"),
         Value::Boolean(value) => write!(text, "{value}"),
-        Value::Time(time) => write!(text, "{}", time / epoch.map_or(1, |Epoch(unit)| unit)),
+        Value::Time(time) => write!(text, "{}", epoch.map_or(*time, |epoch| epoch.of(*time))),
         Value::Text(value) => {
             csv_text(text, value);
             Ok(())
@@ -441,13 +564,17 @@ mod tests {
         }
     }
 
-    fn written(results: Vec<StatementResult>, style: Style) -> String {
-        let writer =
-            Writer { results, style, at: Place::default(), indenter: Indenter::default(), is_open: false, done: false };
-        writer.flat_map(|piece| String::from_utf8(piece.to_vec()).unwrap().chars().collect::<Vec<_>>()).collect()
+    fn bytes(results: Vec<StatementResult>, style: Style) -> Vec<u8> {
+        let response = respond(results.len(), stream::iter(results).boxed(), style);
+        let read = async { axum::body::to_bytes(response.await.into_body(), usize::MAX).await.unwrap() };
+        futures::executor::block_on(read).to_vec()
     }
 
-    const JSON: Style = Style { csv: None, epoch: None, pretty: false, chunk_rows: None };
+    fn written(results: Vec<StatementResult>, style: Style) -> String {
+        String::from_utf8(bytes(results, style)).unwrap()
+    }
+
+    const JSON: Style = Style { encoding: Encoding::Json, epoch: None, pretty: false, chunk_rows: None };
 
     #[test]
     fn answers_are_those_of_influxdb() {
@@ -478,10 +605,39 @@ mod tests {
                 .unwrap()
                 .ends_with(r#""values":[["1970-01-01T00:00:00Z",0]],"partial":true}],"partial":true}]}"#)
         );
-        let csv = Style { csv: Some("text/csv"), epoch: Some(Epoch::from_unit("s")), ..JSON };
+        let csv = Style { encoding: Encoding::Csv("text/csv"), epoch: Some(Epoch::from_unit("s")), ..JSON };
         assert_eq!(written(answer(vec![series(2)]), csv), "name,tags,time,v\nm,\"t=a,b\",0,0\nm,\"t=a,b\",1,1\n");
+        let twice = || StatementResult { series: vec![series(1)], ..StatementResult::default() };
+        let tables = written(vec![twice(), StatementResult::default(), twice()], csv);
+        assert_eq!(tables, "name,tags,time,v\nm,\"t=a,b\",0,0\n\nname,tags,time,v\nm,\"t=a,b\",0,0\n");
+        assert_eq!(written(vec![], JSON), "{\"results\":[]}\n");
+        let empty = StatementResult { series: vec![series(0)], ..StatementResult::default() };
+        assert!(written(vec![empty], JSON).contains(r#""columns":["time","v"]}]}]}"#));
         let pretty = written(vec![StatementResult::default()], Style { pretty: true, ..JSON });
         assert_eq!(pretty, "{\n    \"results\": [\n        {\n            \"statement_id\": 0\n        }\n    ]\n}\n");
+    }
+
+    /// What InfluxDB 1.6.7 sent for the same rows, and errors with the number of their statement besides.
+    #[test]
+    fn message_pack_is_that_of_influxdb() {
+        let style = Style { encoding: Encoding::MessagePack, ..JSON };
+        let answer =
+            |series| vec![StatementResult { series, ..StatementResult::default() }, StatementResult::error("no")];
+        let mut expected = b"\x81\xa7results\x92\x82\xacstatement_id\x00\xa6series\x91\x84\xa4name\xa1m".to_vec();
+        expected.extend(b"\xa4tags\x81\xa1t\xa3a,b\xa7columns\x92\xa4time\xa1v\xa6values\x91\x92\xc7\x0c\x05");
+        expected.extend([0; 12]);
+        expected.extend(b"\xcb\0\0\0\0\0\0\0\0\x82\xacstatement_id\x01\xa5error\xa2no");
+        assert_eq!(bytes(answer(vec![series(1)]), style), expected);
+    }
+
+    /// What is written is sent before the next statement is run.
+    #[test]
+    fn an_answer_does_not_wait_for_later_statements() {
+        let first = StatementResult { series: vec![series(1)], ..StatementResult::default() };
+        let results = stream::iter([first]).chain(stream::pending()).boxed();
+        let mut answer = Answer { writer: Writer::new(JSON, 2), results, current: None };
+        let piece = futures::executor::block_on(answer.piece()).unwrap();
+        assert!(piece.starts_with(b"{\"results\":[{\"statement_id\":0") && piece.ends_with(b"]}]}"), "{piece:?}");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use axum::extract::{Path, State};
 use catalog::{
     Action, Authorization, AuthorizationFilter, AuthorizationId, AuthorizationStatus, AuthorizationUpdate, BucketId,
-    NewAuthorization, OrganisationId, Permission, Principal, Resource, ResourceType, Secret, UserId,
+    NewAuthorization, OrganisationId, Permission, Principal, Resource, ResourceType, Secret, UserId, V1User,
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -111,6 +111,36 @@ impl AuthorizationJson {
     }
 }
 
+impl AuthorizationJson {
+    /// A user of 1.x in the same shape: its name stands where the token of others does not.
+    pub(super) fn of_v1_user(state: &AppState, user: &V1User) -> Self {
+        let org_name = |id: OrganisationId| state.catalog().find_organisation(id).ok().map(|found| found.name.clone());
+        let permission = |permission: &Permission| {
+            let mut resource = ResourceJson::new(&permission.resource);
+            resource.org = permission.resource.organisation_id.and_then(org_name);
+            resource.name = resource_name(state, &permission.resource);
+            PermissionJson { action: permission.action.as_str(), resource }
+        };
+        Self {
+            id: user.id.to_string(),
+            token: user.name.clone(),
+            status: user.status.as_str(),
+            description: user.description.clone(),
+            org_id: user.organisation_id.to_string(),
+            org: org_name(user.organisation_id),
+            user_id: user.user_id.to_string(),
+            user: state.catalog().find_user(user.user_id).ok().map(|found| found.name.clone()),
+            permissions: user.permissions.as_slice().iter().map(permission).collect(),
+            links: AuthorizationLinks {
+                this: format!("/private/legacy/authorizations/{}", user.id),
+                user: format!("/api/v2/users/{}", user.user_id),
+            },
+            created_at: rfc3339_nano(user.created_at_ns),
+            updated_at: rfc3339_nano(user.updated_at_ns),
+        }
+    }
+}
+
 impl ResourceJson {
     fn new(resource: &Resource) -> Self {
         Self {
@@ -144,14 +174,14 @@ fn check(who: &Principal, action: Action, authorization: &Authorization) -> Resu
     check_user(who, action, authorization.user_id)
 }
 
-fn check_user(who: &Principal, action: Action, user: UserId) -> Result<(), catalog::PermissionDeniedError> {
+pub(super) fn check_user(who: &Principal, action: Action, user: UserId) -> Result<(), catalog::PermissionDeniedError> {
     if who.user_id == user { Ok(()) } else { who.require(Permission::on_user(action, user)) }
 }
 
 #[derive(Serialize)]
 pub(super) struct AuthorizationsJson {
-    links: SelfLink,
-    authorizations: Vec<AuthorizationJson>,
+    pub(super) links: SelfLink,
+    pub(super) authorizations: Vec<AuthorizationJson>,
 }
 
 /// `GET /api/v2/authorizations`: all that the principal may read, narrowed by `id`, `user`, `userID`, `org` and
@@ -193,7 +223,7 @@ pub(super) struct AuthorizationRequest {
 }
 
 #[derive(Debug, Deserialize)]
-struct PermissionRequest {
+pub(super) struct PermissionRequest {
     action: String,
     resource: ResourceRequest,
 }
@@ -208,7 +238,7 @@ struct ResourceRequest {
 }
 
 impl PermissionRequest {
-    fn permission(&self) -> ApiResult<Permission> {
+    pub(super) fn permission(&self) -> ApiResult<Permission> {
         let id = given(self.resource.id.as_ref()).map(catalog::id::parse_id).transpose()?;
         let organisation_id = given(self.resource.org_id.as_ref()).map(str::parse).transpose()?;
         Ok(Permission {
@@ -223,7 +253,7 @@ impl PermissionRequest {
 }
 
 /// An empty text counts as not given.
-fn given(text: Option<&String>) -> Option<&str> {
+pub(super) fn given(text: Option<&String>) -> Option<&str> {
     text.map(String::as_str).filter(|text| !text.is_empty())
 }
 

@@ -8,6 +8,7 @@ use storage::Health as EngineHealth;
 
 use crate::json::Json;
 use crate::middleware::API_VERSION;
+use crate::request::Parameters;
 use crate::state::AppState;
 use crate::times::{go_duration, rfc3339_nano};
 
@@ -85,7 +86,16 @@ pub(super) async fn ready(State(state): State<AppState>) -> Response {
     Json(Ready { status: "ready", started, up: go_duration(state.up()) }).into_response()
 }
 
-/// `GET` and `HEAD /ping`: 204; what clients look for are the headers that every answer has.
-pub(super) async fn ping() -> StatusCode {
-    StatusCode::NO_CONTENT
+/// `GET` and `HEAD /ping`: 204; what clients look for are the headers that every answer has. With `verbose` it is 200
+/// and the version, as in InfluxDB 1.x.
+pub(super) async fn ping(parameters: Parameters) -> Response {
+    match parameters.get("verbose") {
+        None | Some("0" | "false") => StatusCode::NO_CONTENT.into_response(),
+        Some(_) => Json(Version { version: API_VERSION }).into_response(),
+    }
+}
+
+#[derive(Serialize)]
+struct Version {
+    version: &'static str,
 }

@@ -152,7 +152,7 @@ fn write_queries(metrics: &QueryMetrics, text: &mut MetricsText) {
 }
 
 /// From `/proc`, where there is one.
-fn resident_memory_bytes() -> Option<u64> {
+pub(super) fn resident_memory_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode, header};
 use query::SqlRequest;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use storage::SnapshotSelector;
 
 use crate::api_error::{ApiError, ApiResult, Code};
 use crate::auth::Authenticated;
@@ -25,6 +26,9 @@ pub(super) struct QueryRequest {
     pub(super) format: Option<String>,
     #[serde(default)]
     pub(super) params: Option<Map<String, Value>>,
+    /// An earlier snapshot: its id (a number or a text) or a time.
+    #[serde(default)]
+    pub(super) snapshot: Option<Value>,
 }
 
 impl QueryRequest {
@@ -32,7 +36,8 @@ impl QueryRequest {
     pub(super) fn from_parameters(parameters: &Parameters) -> Result<Self, RequestError> {
         let text = |key: &str| parameters.get(key).map(str::to_owned);
         let params = parameters.get("params").map(serde_json::from_str).transpose().map_err(RequestError::Json)?;
-        Ok(Self { db: text("db"), q: text("q"), format: text("format"), params })
+        let snapshot = text("snapshot").map(Value::from);
+        Ok(Self { db: text("db"), q: text("q"), format: text("format"), params, snapshot })
     }
 
     /// From a body, which is JSON or a form; with the headers beside it.
@@ -75,6 +80,22 @@ fn is_form(headers: &HeaderMap) -> bool {
     content_type.trim_start().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded")
 }
 
+/// The snapshot that a request names, in its address or in its body.
+pub(super) fn selector(parameter: Option<&str>, field: Option<&Value>) -> ApiResult<Option<SnapshotSelector>> {
+    let text = match (parameter, field) {
+        (Some(text), _) => text.to_owned(),
+        (None, None | Some(Value::Null)) => return Ok(None),
+        (None, Some(Value::String(text))) => text.clone(),
+        (None, Some(other)) => other.to_string(),
+    };
+    // The plus of an offset is a blank in an address that nobody escaped.
+    let text = match text.rsplit_once(' ') {
+        Some((time, offset)) if time.contains('T') && offset.contains(':') => format!("{time}+{offset}"),
+        _ => text,
+    };
+    Ok(Some(text.parse::<SnapshotSelector>()?))
+}
+
 async fn answer(
     state: &AppState,
     principal: &Principal,
@@ -87,6 +108,7 @@ async fn answer(
     let text = request.q.filter(|text| !text.is_empty()).ok_or_else(|| missing("q"))?;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let format = Format::negotiate(request.format.as_deref(), accept)?;
+    let at = selector(parameters.get("snapshot"), request.snapshot.as_ref())?;
     let organisation = match scope::named_organisation(state, parameters)? {
         Some(named) => named,
         None => scope::own_organisation(state, principal)?.ok_or(RequestError::MissingOrganisation)?,
@@ -99,8 +121,12 @@ async fn answer(
     let query_bytes = text.len() as u64;
     let retention = (!bucket.retention.is_zero()).then_some(bucket.retention);
     let result = async {
-        let snapshot = state.engine().snapshot(bucket.id, retention).await?;
-        let request = SqlRequest { query: text, params: request.params.unwrap_or_default() };
+        let snapshot = match at {
+            Some(at) => state.engine().snapshot_at(bucket.id, retention, at).await?,
+            None => state.engine().snapshot(bucket.id, retention).await?,
+        };
+        let history = Some(state.engine().history());
+        let request = SqlRequest { query: text, params: request.params.unwrap_or_default(), history };
         let result = state.query().sql(snapshot, request).await?;
         state.formatter().respond(format, result.schema(), result).await
     };

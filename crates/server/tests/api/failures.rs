@@ -59,7 +59,7 @@ async fn a_closed_server_takes_nothing_more() {
     assert_eq!(server.write("m f=1 1").await.status, 204);
     // Whether the last flush succeeds is not the point here.
     let _ = server.state.engine().close().await;
-    server.state.catalog().close().await.unwrap();
+    server.state.catalog().close().await;
     let answer = server.write("m f=2 2").await;
     assert_eq!((answer.status, answer.header("x-platform-error-code")), (503, "unavailable"), "{}", answer.text());
     let answer = server.call("POST", "/api/v2/users", r#"{"name":"x"}"#).await;

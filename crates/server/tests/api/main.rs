@@ -5,6 +5,7 @@ mod flux;
 mod flux_requests;
 mod golden;
 mod influxql;
+mod influxql_1;
 mod metrics;
 mod paging;
 mod permissions;

@@ -400,3 +400,28 @@ async fn failed_signins_of_one_address_have_to_wait() {
     let right = exchange(listening.connect().await, &signin("dTpwYXNzd29yZDE=")).await;
     assert!(right.starts_with("HTTP/1.1 429"), "{right}");
 }
+
+/// A client that sends the password of a user of 1.x with every write: what was right is remembered, and guessing from
+/// its address is slowed all the same.
+#[tokio::test]
+async fn failed_passwords_of_influxdb_1_have_to_wait() {
+    let limits = Limits { signin_free_failures: 2, ..Limits::default() };
+    let listening = Listening::start(limits, None).await;
+    for query in ["CREATE+USER+ada+WITH+PASSWORD+'right'", "GRANT+ALL+ON+b+TO+ada"] {
+        assert_eq!(listening.server.call("POST", &format!("/query?q={query}"), "").await.status, 200);
+    }
+    let write = |password: &str| {
+        let head = format!("POST /write?db=b&u=ada&p={password} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
+        format!("{head}Content-Length: 7\r\n\r\nm f=1 1")
+    };
+    assert!(exchange(listening.connect().await, &write("right")).await.starts_with("HTTP/1.1 204 "));
+    let mut last = String::new();
+    for _ in 0..4 {
+        last = exchange(listening.connect().await, &write("wrong")).await;
+    }
+    assert!(last.starts_with("HTTP/1.1 429 ") && last.contains("retry-after: "), "{last}");
+    assert!(exchange(listening.connect().await, &write("right")).await.starts_with("HTTP/1.1 204 "));
+    let changed = listening.server.call("POST", "/query?q=SET+PASSWORD+FOR+ada+=+'other'", "").await;
+    assert_eq!(changed.status, 200);
+    assert!(exchange(listening.connect().await, &write("right")).await.starts_with("HTTP/1.1 429 "));
+}

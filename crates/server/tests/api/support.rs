@@ -62,6 +62,7 @@ pub(crate) struct Setup {
     /// The disk of the write-ahead log; the machine's if there is none.
     pub(crate) wal_disk: Option<SimulatedDisk>,
     pub(crate) memory_limit_bytes: u64,
+    pub(crate) auto_create_buckets: bool,
 }
 
 impl Default for Setup {
@@ -73,6 +74,7 @@ impl Default for Setup {
             clock: Arc::new(SystemClock),
             wal_disk: None,
             memory_limit_bytes: 256 * MIB,
+            auto_create_buckets: false,
         }
     }
 }
@@ -96,6 +98,7 @@ impl TestServer {
             mode: if has("mode cloud") { Mode::Cloud } else { Mode::Oss },
             limits: if has("small-limits") { small_limits() } else { Limits::default() },
             onboard: !has("not-onboarded"),
+            auto_create_buckets: has("auto-create-buckets"),
             ..Setup::default()
         })
         .await
@@ -120,8 +123,13 @@ impl TestServer {
             waiting: 4,
             timeout: Duration::from_secs(60),
         });
-        let server_options =
-            ServerOptions { mode: setup.mode, limits: setup.limits, clock: setup.clock, commit: "test".to_owned() };
+        let server_options = ServerOptions {
+            mode: setup.mode,
+            limits: setup.limits,
+            clock: setup.clock,
+            commit: "test".to_owned(),
+            auto_create_buckets: setup.auto_create_buckets,
+        };
         let state = AppState::new(catalog, engine, query.unwrap(), server_options);
         let names = if setup.onboard { onboard(state.catalog()).await } else { Vec::new() };
         Self { router: server::app(state.clone()), state, names, _directory: directory }
@@ -137,8 +145,13 @@ impl TestServer {
         self.names.iter().find(|(_, candidate)| *candidate == name).map(|(value, _)| value.as_str()).unwrap()
     }
 
+    /// The answer, whose body is not read yet.
+    pub(crate) async fn response(&self, request: Request<Body>) -> axum::response::Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.response(request).await;
         let (parts, body) = response.into_parts();
         Answer {
             status: parts.status.as_u16(),

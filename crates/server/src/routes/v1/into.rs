@@ -15,13 +15,13 @@ use crate::limits;
 use crate::routes::buckets::bucket_info;
 use crate::routes::write::FORBIDDEN;
 
-impl Runner<'_> {
+impl Runner {
     /// The bucket that a target names, if the caller may write to it.
     pub(super) fn target_bucket(&self, target: &Target) -> ApiResult<Arc<Bucket>> {
-        let default_policy = if target.database.is_none() { self.retention_policy } else { None };
-        let database = target.database.as_deref().or(self.database);
+        let default_policy = if target.database.is_none() { self.retention_policy.as_deref() } else { None };
+        let database = target.database.as_deref().or(self.database.as_deref());
         let policy = target.retention_policy.as_deref().or(default_policy);
-        let bucket = dbrp::find(self.state, self.organisation, database, policy)?;
+        let bucket = dbrp::find(&self.state, &self.organisation, database, policy)?;
         if !self.principal.allows(&Permission::on_bucket(Action::Write, bucket.id, self.organisation.id)) {
             return Err(ApiError::new(Code::Forbidden, FORBIDDEN));
         }
@@ -35,7 +35,7 @@ impl Runner<'_> {
         bucket: &Bucket,
         series: Vec<Series>,
     ) -> ApiResult<StatementResult> {
-        let info = Arc::new(bucket_info(self.organisation, bucket));
+        let info = Arc::new(bucket_info(&self.organisation, bucket));
         let retention = (!bucket.retention.is_zero()).then_some(bucket.retention);
         let mut written = 0;
         for series in series {

@@ -2,29 +2,37 @@
 //!
 //! The organisation is that of the token; `org` is not looked at.
 
+mod admin;
+pub(crate) mod continuous;
 mod into;
+mod multipart;
 pub(super) mod query;
 mod removal;
 mod statements;
 pub(super) mod tables;
+mod users;
 pub(super) mod write;
 
 pub(crate) use self::statements::StatementResult;
 
 use std::sync::Arc;
 
-use catalog::{Organisation, Principal};
-use http::HeaderMap;
-
-use crate::api_error::{ApiError, ApiResult};
+use crate::api_error::ApiResult;
 use crate::auth;
 use crate::request::{Parameters, RequestError};
 use crate::scope;
+use crate::serve::PeerAddress;
 use crate::state::AppState;
+use catalog::{Organisation, Principal};
 
 /// Whoever is asking, and the organisation that is meant.
-fn caller(state: &AppState, headers: &HeaderMap, parameters: &Parameters) -> ApiResult<(Principal, Arc<Organisation>)> {
-    let principal = auth::v1_principal(state, headers, parameters).map_err(ApiError::from)?;
+async fn caller(
+    state: &AppState,
+    parts: &http::request::Parts,
+    parameters: &Parameters,
+) -> ApiResult<(Principal, Arc<Organisation>)> {
+    let address = parts.extensions.get::<PeerAddress>().map(|PeerAddress(address)| address.ip());
+    let principal = auth::v1_principal(state, &parts.headers, parameters, address).await?;
     let organisation = scope::own_organisation(state, &principal)?.ok_or(RequestError::MissingOrganisation)?;
     Ok((principal, organisation))
 }

@@ -19,7 +19,7 @@ use crate::dbrp::{self, DbrpError};
 use crate::limits;
 use crate::uninterrupted::uninterrupted;
 
-impl Runner<'_> {
+impl Runner {
     /// Deletes what a statement means. All of it is looked up before anything is deleted, and everything is durable
     /// when this returns.
     pub(super) async fn remove(&self, statement: Statement) -> ApiResult<StatementResult> {
@@ -33,7 +33,7 @@ impl Runner<'_> {
             let snapshot = self.state.engine().snapshot(bucket.id, None).await?;
             let removal = RemovalRequest { statement, snapshot, now_ns: self.state.now_ns() };
             let filters = self.state.query().influxql_deletes(removal).await?;
-            let (by, deletes) = (describe(self.principal), filters.len());
+            let (by, deletes) = (describe(&self.principal), filters.len());
             tracing::info!(by, bucket = %bucket.id, deletes, "deleting points for a statement");
             let organisation = self.organisation.id;
             requests.extend(filters.into_iter().map(|filter| DeleteRequest {
@@ -53,13 +53,13 @@ impl Runner<'_> {
 
     /// The buckets of the database that a statement means, each with what is asked of it.
     fn removal_parts(&self, statement: Statement) -> ApiResult<Vec<(Arc<Bucket>, Statement)>> {
-        let database = self.database.filter(|name| !name.is_empty()).ok_or(DbrpError::NoDatabase)?;
-        let mut mappings = dbrp::mappings(self.state, self.organisation);
+        let database = self.database.as_deref().filter(|name| !name.is_empty()).ok_or(DbrpError::NoDatabase)?;
+        let mut mappings = dbrp::mappings(&self.state, &self.organisation);
         mappings.retain(|mapping| mapping.database == database);
         if mappings.is_empty() {
             return Err(DbrpError::Database(database.to_owned()).into());
         }
-        let default = self.retention_policy.filter(|name| !name.is_empty());
+        let default = self.retention_policy.as_deref().filter(|name| !name.is_empty());
         let sources = match &statement {
             Statement::Delete(removal) | Statement::DropSeries(removal) => removal.sources.as_slice(),
             _ => &[],

@@ -3,6 +3,7 @@
 //! What reads points goes to the query engine, what deletes them there and to the storage engine. Databases and
 //! retention policies are buckets, so what makes, changes and drops them is done here.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use catalog::{Action, Bucket, BucketUpdate, NewBucket, Organisation, Permission, Principal, ResourceType};
@@ -33,21 +34,34 @@ impl StatementResult {
 }
 
 /// Runs the statements of one request.
-pub(super) struct Runner<'a> {
-    pub(super) state: &'a AppState,
-    pub(super) principal: &'a Principal,
-    pub(super) organisation: &'a Organisation,
+pub(crate) struct Runner {
+    pub(crate) state: AppState,
+    pub(crate) principal: Principal,
+    pub(crate) organisation: Arc<Organisation>,
     /// `db`
-    pub(super) database: Option<&'a str>,
+    pub(crate) database: Option<String>,
     /// `rp`
-    pub(super) retention_policy: Option<&'a str>,
+    pub(crate) retention_policy: Option<String>,
 }
 
-impl Runner<'_> {
-    pub(super) async fn run(&self, statement: Statement) -> ApiResult<StatementResult> {
-        if let Some(text) = missing(&statement) {
-            return Err(ApiError::invalid(text));
+impl Runner {
+    /// Runs a statement where `SHOW QUERIES` shows it and `KILL QUERY` ends it.
+    pub(crate) async fn run(&self, statement: Statement) -> ApiResult<StatementResult> {
+        let running = self.state.running().start(
+            self.organisation.id,
+            self.principal.user_id,
+            self.database.clone().unwrap_or_default(),
+            statement.to_string(),
+        );
+        tokio::select! {
+            // First, so that a statement that kills itself is told so.
+            biased;
+            () = running.killed() => Err(ApiError::new(Code::Unavailable, "query interrupted")),
+            result = self.dispatch(statement) => result,
         }
+    }
+
+    async fn dispatch(&self, statement: Statement) -> ApiResult<StatementResult> {
         match statement {
             Statement::ShowDatabases => Ok(self.show_databases()),
             Statement::ShowRetentionPolicies { database } => self.show_retention_policies(database),
@@ -59,22 +73,45 @@ impl Runner<'_> {
             Statement::Delete(_) | Statement::DropSeries(_) | Statement::DropMeasurement { .. } => {
                 self.remove(statement).await
             }
-            statement => {
-                let target = match &statement {
-                    Statement::Select(select) => select.target.clone(),
-                    _ => None,
-                };
-                let bucket = target.as_ref().map(|target| self.target_bucket(target)).transpose()?;
-                let databases = self.databases(&statement).await?;
-                let now_ns = self.state.now_ns();
-                let request = InfluxqlRequest { statement, databases, now_ns };
-                let (series, memory) = self.state.query().influxql(request).await?;
-                if let (Some(target), Some(bucket)) = (target, bucket) {
-                    return self.write_into(&target, &bucket, series).await;
-                }
-                Ok(StatementResult { series, memory: Some(memory), error: None })
-            }
+            Statement::Select(_)
+            | Statement::Explain(_)
+            | Statement::ShowMeasurements(_)
+            | Statement::ShowSeries(_)
+            | Statement::ShowTagKeys { .. }
+            | Statement::ShowTagValues { .. }
+            | Statement::ShowFieldKeys(_)
+            | Statement::ShowCardinality(_) => self.query(statement).await,
+            Statement::CreateUser { .. }
+            | Statement::DropUser { .. }
+            | Statement::SetPassword { .. }
+            | Statement::Grant { .. }
+            | Statement::GrantAdmin { .. }
+            | Statement::Revoke { .. }
+            | Statement::RevokeAdmin { .. }
+            | Statement::ShowUsers
+            | Statement::ShowGrants { .. } => self.users(statement).await,
+            Statement::CreateContinuousQuery(create) => self.create_continuous_query(create).await,
+            Statement::DropContinuousQuery { name, database } => self.drop_continuous_query(&database, &name).await,
+            Statement::ShowContinuousQueries => Ok(self.show_continuous_queries()),
+            other => self.administer(&other),
         }
+    }
+
+    /// What the query engine answers.
+    async fn query(&self, statement: Statement) -> ApiResult<StatementResult> {
+        let target = match &statement {
+            Statement::Select(select) => select.target.clone(),
+            _ => None,
+        };
+        let bucket = target.as_ref().map(|target| self.target_bucket(target)).transpose()?;
+        let databases = self.databases(&statement).await?;
+        let now_ns = self.state.now_ns();
+        let request = InfluxqlRequest { statement, databases, now_ns };
+        let (series, memory) = self.state.query().influxql(request).await?;
+        if let (Some(target), Some(bucket)) = (target, bucket) {
+            return self.write_into(&target, &bucket, series).await;
+        }
+        Ok(StatementResult { series, memory: Some(memory), error: None })
     }
 
     /// A snapshot of each bucket that a statement reads.
@@ -82,9 +119,9 @@ impl Runner<'_> {
         let mut databases = Databases::default();
         for (database, policy) in needed_databases(statement) {
             // The policy of the request belongs to its database.
-            let default_policy = if database.is_none() { self.retention_policy } else { None };
-            let name = database.as_deref().or(self.database);
-            let bucket = dbrp::find(self.state, self.organisation, name, policy.as_deref().or(default_policy))?;
+            let default_policy = if database.is_none() { self.retention_policy.as_deref() } else { None };
+            let name = database.as_deref().or(self.database.as_deref());
+            let bucket = dbrp::find(&self.state, &self.organisation, name, policy.as_deref().or(default_policy))?;
             if !self.allows(Action::Read, &bucket) {
                 return Err(ApiError::new(Code::Forbidden, "insufficient permissions for read"));
             }
@@ -94,13 +131,13 @@ impl Runner<'_> {
         Ok(databases)
     }
 
-    fn allows(&self, action: Action, bucket: &Bucket) -> bool {
+    pub(super) fn allows(&self, action: Action, bucket: &Bucket) -> bool {
         self.principal.allows(&Permission::on_bucket(action, bucket.id, self.organisation.id))
     }
 
     /// The buckets that the caller may read.
-    fn readable(&self) -> Vec<Mapping> {
-        let mut mappings = dbrp::mappings(self.state, self.organisation);
+    pub(super) fn readable(&self) -> Vec<Mapping> {
+        let mut mappings = dbrp::mappings(&self.state, &self.organisation);
         mappings.retain(|mapping| self.allows(Action::Read, &mapping.bucket));
         mappings
     }
@@ -113,7 +150,7 @@ impl Runner<'_> {
     }
 
     fn show_retention_policies(&self, database: Option<String>) -> ApiResult<StatementResult> {
-        let name = database.as_deref().or(self.database).ok_or(dbrp::DbrpError::NoDatabase)?;
+        let name = database.as_deref().or(self.database.as_deref()).ok_or(dbrp::DbrpError::NoDatabase)?;
         let policies: Vec<Mapping> = self.readable().into_iter().filter(|mapping| mapping.database == name).collect();
         if policies.is_empty() {
             return Err(dbrp::DbrpError::Database(name.to_owned()).into());
@@ -141,7 +178,12 @@ impl Runner<'_> {
         Ok(())
     }
 
-    async fn create_bucket(&self, name: String, retention: Duration, shard: Option<Duration>) -> ApiResult<()> {
+    async fn create_bucket(
+        &self,
+        name: String,
+        retention: Duration,
+        shard: Option<Duration>,
+    ) -> ApiResult<Arc<Bucket>> {
         let new = NewBucket {
             organisation_id: self.organisation.id,
             name,
@@ -149,13 +191,12 @@ impl Runner<'_> {
             retention,
             shard_group_duration: shard,
         };
-        self.state.catalog().create_bucket(new).await?;
-        Ok(())
+        Ok(self.state.catalog().create_bucket(new).await?)
     }
 
     /// A database that is there already is not changed, and that is no error: agents send this at every start.
     async fn create_database(&self, create: CreateDatabase) -> ApiResult<StatementResult> {
-        let mappings = dbrp::mappings(self.state, self.organisation);
+        let mappings = dbrp::mappings(&self.state, &self.organisation);
         let may_know = |bucket: &Bucket| self.allows(Action::Read, bucket) || self.allows(Action::Write, bucket);
         let exists = mappings.iter().any(|mapping| mapping.database == create.name && may_know(&mapping.bucket));
         if exists {
@@ -196,20 +237,27 @@ impl Runner<'_> {
 
     /// A database that is not there is no error, as in InfluxDB.
     async fn drop_database(&self, name: &str) -> ApiResult<StatementResult> {
-        let mut mappings = dbrp::mappings(self.state, self.organisation);
+        let mut mappings = dbrp::mappings(&self.state, &self.organisation);
         mappings.retain(|mapping| mapping.database == name);
-        self.drop_buckets(mappings).await
+        if mappings.is_empty() {
+            return Ok(StatementResult::default());
+        }
+        let result = self.drop_buckets(mappings).await?;
+        let catalog = self.state.catalog();
+        catalog.delete_continuous_queries(self.organisation.id, name).await?;
+        catalog.forget_v1_grants(self.organisation.id, name).await?;
+        Ok(result)
     }
 
     /// Nor is a policy that is not there.
     async fn drop_retention_policy(&self, database: &str, policy: &str) -> ApiResult<StatementResult> {
-        let mut mappings = dbrp::mappings(self.state, self.organisation);
+        let mut mappings = dbrp::mappings(&self.state, &self.organisation);
         mappings.retain(|mapping| mapping.database == database && mapping.policy == policy);
         self.drop_buckets(mappings).await
     }
 
     async fn create_retention_policy(&self, create: CreateRetentionPolicy) -> ApiResult<StatementResult> {
-        let mappings = dbrp::mappings(self.state, self.organisation);
+        let mappings = dbrp::mappings(&self.state, &self.organisation);
         if !mappings.iter().any(|mapping| mapping.database == create.database) {
             return Err(dbrp::DbrpError::Database(create.database).into());
         }
@@ -221,21 +269,19 @@ impl Runner<'_> {
             }
             return Err(ApiError::invalid("retention policy already exists"));
         }
-        if create.default {
-            return Err(ApiError::invalid(
-                "a retention policy cannot become the default: the default of a database is the bucket of its name",
-            ));
-        }
         let organisation = self.organisation.id;
         self.require(Permission::in_organisation(Action::Write, ResourceType::Buckets, organisation))?;
         check_name(&create.name)?;
         let name = format!("{}/{}", create.database, create.name);
         self.create_bucket(name, retention, create.shard_duration.map(|duration| nanoseconds(duration.0))).await?;
+        if create.default {
+            self.state.catalog().set_default_policy(organisation, &create.database, &create.name).await?;
+        }
         Ok(StatementResult::default())
     }
 
     async fn alter_retention_policy(&self, alter: AlterRetentionPolicy) -> ApiResult<StatementResult> {
-        let bucket = dbrp::find(self.state, self.organisation, Some(&alter.database), Some(&alter.name))?;
+        let bucket = dbrp::find(&self.state, &self.organisation, Some(&alter.database), Some(&alter.name))?;
         self.require(Permission::on_bucket(Action::Write, bucket.id, self.organisation.id))?;
         let update = BucketUpdate {
             retention: alter.duration.map(|duration| nanoseconds(duration.0)),
@@ -243,32 +289,11 @@ impl Runner<'_> {
             ..BucketUpdate::default()
         };
         self.state.catalog().update_bucket(bucket.id, update).await?;
+        if alter.default {
+            let organisation = self.organisation.id;
+            self.state.catalog().set_default_policy(organisation, &alter.database, &alter.name).await?;
+        }
         Ok(StatementResult::default())
-    }
-}
-
-/// What is not built, and what it waits for.
-fn missing(statement: &Statement) -> Option<String> {
-    match statement {
-        Statement::Select(_)
-        | Statement::Delete(_)
-        | Statement::DropSeries(_)
-        | Statement::DropMeasurement { .. }
-        | Statement::Explain(_)
-        | Statement::ShowDatabases
-        | Statement::ShowRetentionPolicies { .. }
-        | Statement::ShowMeasurements(_)
-        | Statement::ShowSeries(_)
-        | Statement::ShowTagKeys { .. }
-        | Statement::ShowTagValues { .. }
-        | Statement::ShowFieldKeys(_)
-        | Statement::ShowCardinality(_)
-        | Statement::CreateDatabase(_)
-        | Statement::DropDatabase { .. }
-        | Statement::CreateRetentionPolicy(_)
-        | Statement::AlterRetentionPolicy(_)
-        | Statement::DropRetentionPolicy { .. } => None,
-        other => Some(format!("not implemented: {other}")),
     }
 }
 
@@ -284,7 +309,7 @@ fn nanoseconds(nanoseconds: i64) -> Duration {
     Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0))
 }
 
-fn table(name: &str, columns: &[&str], rows: Vec<Vec<Value>>) -> Series {
+pub(super) fn table(name: &str, columns: &[&str], rows: Vec<Vec<Value>>) -> Series {
     Series {
         name: name.to_owned(),
         tags: Vec::new(),

@@ -1,6 +1,8 @@
 //! `GET` and `POST /api/v3/query_influxql`: one InfluxQL statement as a table, in the formats of `query_sql`. The parts
 //! that InfluxQL needs are those of `/query`, so it stands beside it.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::response::Response;
 use catalog::Principal;
@@ -46,6 +48,9 @@ async fn answer(
     headers: &HeaderMap,
     request: QueryRequest,
 ) -> ApiResult<Response> {
+    if request.snapshot.is_some() || parameters.get("snapshot").is_some() {
+        return Err(ApiError::invalid("earlier snapshots are read by SQL only: use /api/v3/query_sql"));
+    }
     let missing = || ApiError::invalid("missing query parameter 'q'");
     let text = request.q.as_deref().map(str::trim).filter(|text| !text.is_empty()).ok_or_else(missing)?;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
@@ -60,10 +65,10 @@ async fn answer(
         return Err(ApiError::invalid("exactly one InfluxQL statement is needed"));
     };
     let runner = Runner {
-        state,
-        principal,
-        organisation: &organisation,
-        database: request.db.as_deref(),
+        state: state.clone(),
+        principal: principal.clone(),
+        organisation: Arc::clone(&organisation),
+        database: request.db.clone(),
         retention_policy: None,
     };
     let result = async {
