@@ -190,6 +190,8 @@ pub(crate) struct Endpoints {
     pub(crate) flush: Url,
     pub(crate) compact: Url,
     pub(crate) delete: Url,
+    pub(crate) backup: Url,
+    pub(crate) export: Url,
 }
 
 impl Endpoints {
@@ -219,6 +221,8 @@ impl Endpoints {
             flush: join("api/freshet/v1/flush")?,
             compact: join("api/freshet/v1/compact")?,
             delete: join("api/v2/delete")?,
+            backup: join("api/freshet/v1/backup")?,
+            export: join("api/freshet/v1/export")?,
         })
     }
 }

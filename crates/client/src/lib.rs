@@ -45,6 +45,7 @@ mod lines;
 mod point;
 mod query;
 mod retry;
+mod transfer;
 mod write;
 
 pub use admin::{Health, HealthStatus, Ping};
@@ -59,4 +60,5 @@ pub use lines::Lines;
 pub use point::{FieldValue, NameKind, Point, PointBuilder, PointError};
 pub use query::{QueryLanguage, Row, SqlFormat, SqlQuery};
 pub use retry::RetryPolicy;
+pub use transfer::{ExportFormat, ExportRequest};
 pub use write::{ContentEncoding, InvalidPrecision, PostWriteRequest, Precision};

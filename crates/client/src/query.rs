@@ -77,6 +77,8 @@ pub struct SqlQuery {
     pub org: Option<String>,
     /// Id of the organisation, for the same case.
     pub org_id: Option<String>,
+    /// An earlier snapshot of a Freshet server: its id, or a time (RFC 3339) at which it was the newest. SQL only.
+    pub snapshot: Option<String>,
 }
 
 /// The body of the request, as InfluxDB 3 reads it.
@@ -87,6 +89,8 @@ struct QueryBody<'a> {
     format: &'static str,
     #[serde(skip_serializing_if = "Map::is_empty")]
     params: &'a Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot: Option<&'a str>,
 }
 
 impl SqlQuery {
@@ -199,7 +203,8 @@ impl Client {
                 url.query_pairs_mut().append_pair(name, value);
             }
         }
-        let body = QueryBody { db: &query.db, q: &query.sql, format: format.as_str(), params: &query.params };
+        let snapshot = query.snapshot.as_deref();
+        let body = QueryBody { db: &query.db, q: &query.sql, format: format.as_str(), params: &query.params, snapshot };
         let response = self.send(self.post(url).timeout(self.query_timeout()).json(&body)).await?;
         if response.status() == StatusCode::OK { Ok(response) } else { Err(self.rejection(response).await) }
     }

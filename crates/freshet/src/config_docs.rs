@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use clap::{Arg, CommandFactory as _};
+use clap::{Arg, Command, CommandFactory as _};
 
 use crate::options::{ALIASES, Alias, AliasKind, CommandLine};
 
@@ -35,10 +35,11 @@ pub(crate) fn print() -> std::io::Result<()> {
 
 fn markdown() -> String {
     let mut text = HEAD.to_owned();
-    for command in CommandLine::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+    let commands = CommandLine::command();
+    for (name, command) in commands_by_name(&commands, "") {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         // Writing to a string cannot fail.
-        let _ = write!(text, "\n## `freshet {}`\n\n{about}.\n\n", command.get_name());
+        let _ = write!(text, "\n## `freshet {}`\n\n{about}.\n\n", name.trim());
         let (places, options): (Vec<&Arg>, Vec<&Arg>) =
             command.get_arguments().filter(|argument| !argument.is_hide_set()).partition(|a| a.is_positional());
         for place in places {
@@ -58,6 +59,20 @@ fn markdown() -> String {
         let _ = writeln!(text, "| `--{option}` | `{variable}` | {origin} |");
     }
     text
+}
+
+/// The commands that do something by their whole names, in order.
+fn commands_by_name<'a>(command: &'a Command, prefix: &str) -> Vec<(String, &'a Command)> {
+    let mut found = Vec::new();
+    for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+        let name = format!("{prefix} {}", command.get_name());
+        if command.has_subcommands() {
+            found.extend(commands_by_name(command, &name));
+        } else {
+            found.push((name, command));
+        }
+    }
+    found
 }
 
 fn row(option: &Arg) -> String {

@@ -9,13 +9,19 @@
 //! This crate wires the others together. It holds no data, speaks no protocol and decides nothing about points.
 
 mod administration;
+mod allocator;
+mod backup;
 mod config_docs;
 mod connection;
+mod data;
+mod data_directory;
 mod delete;
+mod doctor;
 mod initial_setup;
 mod logging;
 mod memory;
 mod options;
+mod progress;
 mod query;
 mod retention;
 mod serve;
@@ -46,6 +52,14 @@ enum CommandError {
     #[error(transparent)]
     Delete(#[from] delete::DeleteCommandError),
     #[error(transparent)]
+    Backup(#[from] backup::BackupCommandError),
+    #[error(transparent)]
+    Restore(#[from] backup::RestoreError),
+    #[error(transparent)]
+    Doctor(#[from] doctor::DoctorCommandError),
+    #[error(transparent)]
+    Data(#[from] data::DataCommandError),
+    #[error(transparent)]
     Administration(#[from] administration::AdministrationError),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
@@ -59,7 +73,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("freshet: {}", WithCauses(&error));
-            ExitCode::FAILURE
+            match &error {
+                CommandError::Doctor(error) => ExitCode::from(error.exit_code()),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -68,6 +85,9 @@ fn run(command: Command) -> Result<(), CommandError> {
     let environment = &options::process_environment;
     if let Command::ConfigDocs = command {
         return Ok(config_docs::print()?);
+    }
+    if let Command::Serve(_) = command {
+        allocator::restart_with_options();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::Runtime)?;
     let result = runtime.block_on(async {
@@ -78,6 +98,10 @@ fn run(command: Command) -> Result<(), CommandError> {
             Command::Delete(options) => Ok(delete::run(*options.with_aliases(environment)?).await?),
             Command::Flush(options) => Ok(administration::flush(options.with_aliases(environment)?).await?),
             Command::Compact(options) => Ok(administration::compact(options.with_aliases(environment)?).await?),
+            Command::Backup(options) => Ok(backup::run(options.with_aliases(environment)?).await?),
+            Command::Restore(options) => Ok(backup::restore(options).await?),
+            Command::Doctor(options) => Ok(doctor::run(options).await?),
+            Command::Data(command) => Ok(data::run(command.with_aliases(environment)?).await?),
             Command::Health(options) => Ok(administration::health(options.with_aliases(environment)?).await?),
             Command::Ping(options) => Ok(administration::ping(options.with_aliases(environment)?).await?),
             Command::ConfigDocs => Ok(()),
@@ -86,6 +110,12 @@ fn run(command: Command) -> Result<(), CommandError> {
     // What still runs is a read of standard input that nobody waits for, or nothing.
     runtime.shutdown_background();
     result
+}
+
+/// Prints a line on standard output.
+fn print_line(text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    writeln!(std::io::stdout(), "{text}")
 }
 
 /// An error with all causes below it that it does not name itself, on one line.

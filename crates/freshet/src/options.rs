@@ -4,6 +4,7 @@
 //! variable, and that before the variables that InfluxDB's programs know ([`ALIASES`]).
 
 mod alias;
+mod tools;
 mod value;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use freshet_client::Precision;
 use storage::StoreAddress;
 
 pub(crate) use alias::{ALIASES, Alias, AliasError, AliasKind, process_environment};
+pub(crate) use tools::{DataCommand, DataFormat, DoctorOptions, ExportOptions, ImportOptions, Repair};
 pub(crate) use value::{ByteSize, MemoryLimit, parse_duration};
 
 /// The whole command line.
@@ -45,6 +47,15 @@ pub(crate) enum Command {
     Flush(ConnectionOptions),
     /// Have the server merge its Parquet files until none overlap, and apply retention
     Compact(CompactOptions),
+    /// Copy all data of a running server into a directory; what is there already is not copied again
+    Backup(BackupOptions),
+    /// Make a data directory from a backup
+    Restore(RestoreOptions),
+    /// Look at a data directory that no server has open, and repair it
+    Doctor(DoctorOptions),
+    /// Export and import points
+    #[command(subcommand)]
+    Data(DataCommand),
     /// Ask whether the server is well; exit code 1 if it is not
     Health(ConnectionOptions),
     /// Ask the server for a sign of life
@@ -67,6 +78,10 @@ pub(crate) struct ServeOptions {
     /// The files that the catalog says to be elsewhere have been moved to the object store, or back
     #[arg(long, env = "FRESHET_OBJECT_STORE_MOVED")]
     pub(crate) object_store_moved: bool,
+    /// PostgreSQL database of the catalogs: postgres://user:password@host:port/database, with ?schema=NAME for another
+    /// schema than freshet. Without it they are SQLite files in the data directory
+    #[arg(long, env = "FRESHET_CATALOG", value_name = "URL", hide_env_values = true)]
+    pub(crate) catalog: Option<String>,
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, env = "FRESHET_HTTP_BIND", value_name = "ADDRESS", default_value = "127.0.0.1:8086")]
     pub(crate) http_bind: SocketAddr,
@@ -104,14 +119,32 @@ pub(crate) struct ServeOptions {
         value_parser = clap::value_parser!(u16).range(0..=64)
     )]
     pub(crate) compactions: u16,
-    /// How long replaced files, and the catalog's older snapshots, stay for outside readers
+    /// How long replaced files and the catalog's older snapshots stay, for outside readers and queries of the past
     #[arg(
-        long, env = "FRESHET_KEEP_SNAPSHOTS",
+        long, visible_alias = "snapshot-retention", env = "FRESHET_KEEP_SNAPSHOTS",
         value_name = "DURATION",
         value_parser = parse_duration,
         default_value = "1h"
     )]
     pub(crate) keep_snapshots: Duration,
+    /// Tags and fields of one measurement; points that need more are refused
+    #[arg(
+        long,
+        env = "FRESHET_MAX_COLUMNS_PER_MEASUREMENT",
+        value_name = "COUNT",
+        default_value = "10000",
+        value_parser = clap::value_parser!(u32).range(1..=100_000)
+    )]
+    pub(crate) max_columns_per_measurement: u32,
+    /// Measurements of one bucket; points of further ones are refused
+    #[arg(
+        long,
+        env = "FRESHET_MAX_MEASUREMENTS_PER_BUCKET",
+        value_name = "COUNT",
+        default_value = "100000",
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000)
+    )]
+    pub(crate) max_measurements_per_bucket: u32,
     /// The longest time of one query
     #[arg(
         long, env = "FRESHET_QUERY_TIMEOUT",
@@ -123,6 +156,9 @@ pub(crate) struct ServeOptions {
     /// Disk space for what queries cannot hold in memory
     #[arg(long, env = "FRESHET_QUERY_SPILL_LIMIT", value_name = "SIZE", default_value = "10GiB")]
     pub(crate) query_spill_limit: ByteSize,
+    /// Make the bucket of a database of 1.x when it is written to for the first time, if the writer may make buckets
+    #[arg(long, env = "FRESHET_AUTO_CREATE_BUCKETS")]
+    pub(crate) auto_create_buckets: bool,
     /// The longest silence within the body of a request, before it is answered 408
     #[arg(
         long, env = "FRESHET_BODY_STALL",
@@ -208,6 +244,36 @@ pub(crate) struct CompactOptions {
     pub(crate) wait: bool,
 }
 
+/// Options of `freshet backup`.
+#[derive(Debug, Args)]
+pub(crate) struct BackupOptions {
+    /// Directory of the backup; made if it does not exist
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
+    /// Read the files that are there already, and copy again those that are damaged
+    #[arg(long, env = "FRESHET_VERIFY")]
+    pub(crate) verify: bool,
+    /// Show no progress
+    #[arg(long, short, env = "FRESHET_QUIET")]
+    pub(crate) quiet: bool,
+}
+
+/// Options of `freshet restore`.
+#[derive(Debug, Args)]
+pub(crate) struct RestoreOptions {
+    /// Directory of the backup
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// The data directory to make; it must be empty or not exist
+    #[arg(long, env = "FRESHET_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// Show no progress
+    #[arg(long, short, env = "FRESHET_QUIET")]
+    pub(crate) quiet: bool,
+}
+
 /// Which data is meant.
 #[derive(Debug, Args)]
 pub(crate) struct TargetOptions {
@@ -287,6 +353,9 @@ pub(crate) struct QueryOptions {
     /// Language of the query
     #[arg(long, env = "FRESHET_LANGUAGE", value_name = "LANGUAGE", value_enum, default_value_t = Language::Flux)]
     pub(crate) language: Language,
+    /// An earlier snapshot instead of now: its id in system.snapshots, or a time such as 2026-01-01T00:00:00Z. SQL only
+    #[arg(long, env = "FRESHET_SNAPSHOT", value_name = "SNAPSHOT")]
+    pub(crate) snapshot: Option<String>,
     /// Form of the rows
     #[arg(long, env = "FRESHET_FORMAT", value_name = "FORMAT", value_enum, default_value_t = RowFormat::Table)]
     pub(crate) format: RowFormat,

@@ -56,6 +56,7 @@ pub(crate) async fn run(options: QueryOptions) -> Result<(), QueryCommandError> 
         RowFormat::Json => SqlFormat::Json,
         RowFormat::Jsonl => SqlFormat::JsonLines,
     };
+    query.snapshot = options.snapshot.filter(|snapshot| !snapshot.is_empty());
     query.org = org;
     print(client.query_sql_stream(&query, format).await?).await
 }

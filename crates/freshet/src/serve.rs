@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use ::query::{QueryEngine, QueryOptions};
 use ::server::{AppState, Limits, ServeConfig, ServeError, ServerOptions, TlsFiles};
+use catalog::database::{Location, PostgresDatabase};
 use catalog::{Catalog, Clock, SystemClock};
-use storage::{Engine, EngineOptions, FlushFailure, OpenError, RetentionSource, StoreAddress};
+use storage::{Engine, EngineOptions, FlushFailure, OpenError, RetentionSource, SchemaLimits, StoreAddress};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
+use crate::data_directory::{self, DataDirectoryError};
 use crate::initial_setup::{self, InitialSetupError};
 use crate::logging::{self, LogFilterError};
 use crate::memory::{MemoryBudget, MemoryError};
@@ -40,6 +42,10 @@ pub(crate) enum ServeCommandError {
     #[error("cannot use the directory {}: {source}", path.display())]
     Directory { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
+    CatalogLocation(#[from] catalog::database::LocationError),
+    #[error(transparent)]
+    DataDirectory(#[from] DataDirectoryError),
+    #[error(transparent)]
     Engine(#[from] storage::OpenError),
     #[error(transparent)]
     Catalog(#[from] catalog::OpenError),
@@ -53,8 +59,6 @@ pub(crate) enum ServeCommandError {
         "not all points could be written into files; they are in the write-ahead log, and the next start reads it: {0}"
     )]
     Flush(#[from] FlushFailure),
-    #[error("the resource database could not be closed: {0}")]
-    CloseCatalog(#[source] catalog::CatalogError),
 }
 
 /// Runs the server to its end.
@@ -63,7 +67,9 @@ pub(crate) async fn run(options: Box<ServeOptions>) -> Result<(), ServeCommandEr
     // Before anything that takes time, so that a signal always leads to an orderly end.
     let stop = watch_signals()?;
     let budget = MemoryBudget::new(options.memory_limit)?;
+    let database = options.catalog.as_deref().map(PostgresDatabase::parse).transpose()?;
     let data_dir = prepare_directory(&options.data_dir)?;
+    let directory_id = data_directory::check(&data_dir, database.is_some())?;
     let tls = options.tls_cert.clone().zip(options.tls_key.clone());
     let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
     // Who waits for the line that says where the server listens must not read it from one that ends at once.
@@ -77,8 +83,16 @@ pub(crate) async fn run(options: Box<ServeOptions>) -> Result<(), ServeCommandEr
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let retention = Arc::new(BucketRetention::default());
     let source = Arc::clone(&retention) as Arc<dyn RetentionSource>;
-    let engine = open_engine(&options, &data_dir, budget, Arc::clone(&clock), source).await?;
-    let catalog = Catalog::open(data_dir.join("resources.sqlite"), Arc::clone(&clock)).await?;
+    let engine_options = EngineOptions {
+        catalog: database.as_ref().map(|database| database.lake(&directory_id)),
+        ..engine_options(&options, &data_dir, budget, Arc::clone(&clock), source)?
+    };
+    let engine = Engine::open(engine_options).await?;
+    let resources = match &database {
+        Some(database) => Location::Postgres(database.resources(&directory_id)),
+        None => Location::Sqlite(data_dir.join("resources.sqlite")),
+    };
+    let catalog = Catalog::open_at(&resources, Arc::clone(&clock)).await?;
     retention.set(catalog.clone());
     let query = open_query_engine(&options, &data_dir, budget)?;
     initial_setup::run(&catalog, options.init).await?;
@@ -94,6 +108,7 @@ pub(crate) async fn run(options: Box<ServeOptions>) -> Result<(), ServeCommandEr
             ..Limits::for_memory(budget.total_bytes)
         },
         clock,
+        auto_create_buckets: options.auto_create_buckets,
         commit: option_env!("FRESHET_COMMIT").unwrap_or("unknown").to_owned(),
     };
     let state = AppState::new(catalog.clone(), engine.clone(), query, server_options);
@@ -101,6 +116,7 @@ pub(crate) async fn run(options: Box<ServeOptions>) -> Result<(), ServeCommandEr
         version = env!("CARGO_PKG_VERSION"),
         data_dir = %data_dir.display(),
         object_store = options.object_store.as_ref().map(tracing::field::display),
+        catalog = database.as_ref().map_or_else(|| "SQLite".to_owned(), ToString::to_string),
         memory_limit_mib = budget.total_bytes >> 20,
         %address,
         tls = tls.is_some(),
@@ -109,10 +125,9 @@ pub(crate) async fn run(options: Box<ServeOptions>) -> Result<(), ServeCommandEr
     announce(address, tls.is_some());
     let served = ::server::serve(ServeConfig { listener, tls }, state, stop).await;
     let flushed = engine.close().await;
-    let closed = catalog.close().await;
+    catalog.close().await;
     served?;
     flushed?;
-    closed.map_err(ServeCommandError::CloseCatalog)?;
     tracing::info!("the server has stopped");
     Ok(())
 }
@@ -134,15 +149,15 @@ fn make_private(path: &Path) -> std::io::Result<()> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
 }
 
-async fn open_engine(
+fn engine_options(
     options: &ServeOptions,
     data_dir: &Path,
     budget: MemoryBudget,
     clock: Arc<dyn Clock>,
     retention: Arc<dyn RetentionSource>,
-) -> Result<Engine, ServeCommandError> {
+) -> Result<EngineOptions, ServeCommandError> {
     let store = options.object_store.as_ref().map(StoreAddress::open).transpose().map_err(OpenError::from)?;
-    let engine_options = EngineOptions {
+    Ok(EngineOptions {
         store,
         files_were_moved: options.object_store_moved,
         flush_table_bytes: options.flush_table_bytes.0,
@@ -150,9 +165,12 @@ async fn open_engine(
         compactions: usize::from(options.compactions),
         keep_snapshots: options.keep_snapshots,
         retention,
+        schema_limits: SchemaLimits {
+            tables_per_bucket: options.max_measurements_per_bucket as usize,
+            columns_per_table: options.max_columns_per_measurement as usize,
+        },
         ..EngineOptions::new(data_dir, budget.total_bytes, clock)
-    };
-    Ok(Engine::open(engine_options).await?)
+    })
 }
 
 fn open_query_engine(

@@ -13,18 +13,18 @@ mod report;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use freshet_client::{Client, RetryPolicy};
+use freshet_client::{Client, Precision, RetryPolicy};
 use futures::TryStreamExt as _;
 use tokio::sync::mpsc;
 
-use self::delivery::{Delivery, DeliveryError};
-use self::input::{Input, InputError, Piece};
-use self::report::Report;
+pub(crate) use self::delivery::{Delivery, DeliveryError};
+pub(crate) use self::input::{BATCH_BYTES, Batch, Input, InputError, Piece};
+pub(crate) use self::report::Report;
 use crate::connection::{self, ConnectionError};
-use crate::options::WriteOptions;
+use crate::options::{TargetOptions, WriteOptions};
 
 /// Batches that are read ahead: the reader is faster than the network, so one in hand is enough.
-const BATCHES_AHEAD: usize = 2;
+pub(crate) const BATCHES_AHEAD: usize = 2;
 
 /// Why something was not stored, or could not be begun.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +53,8 @@ pub(crate) async fn run(options: WriteOptions) -> Result<(), WriteCommandError> 
     let standard_input = [PathBuf::from("-")];
     let paths = if options.files.is_empty() { &standard_input[..] } else { &options.files };
     let report = Report::start(total_bytes(paths), options.quiet);
-    let delivery = Delivery { writer: writer(&client, bucket, &options), report: &report };
+    let writer = batch_writer(&client, bucket, &options.target, options.precision, options.retry_time);
+    let delivery = Delivery { writer, report: &report };
     let mut result = Ok(());
     for path in paths {
         result = write_input(path, &options, &delivery, &report).await;
@@ -61,19 +62,25 @@ pub(crate) async fn run(options: WriteOptions) -> Result<(), WriteCommandError> 
             break;
         }
     }
-    let lost = report.finish();
+    let (_, lost) = report.finish();
     result?;
     if lost > 0 { Err(WriteCommandError::NotStored(lost)) } else { Ok(()) }
 }
 
 /// The settings of a writer that sends each batch as a whole: the batches are made here, where lines have numbers.
-fn writer(client: &Client, bucket: String, options: &WriteOptions) -> freshet_client::BatchWriterBuilder {
-    let retries_max = if options.retry_time.is_zero() { 0 } else { u32::MAX };
-    let retry = RetryPolicy { total_max: options.retry_time, retries_max, ..RetryPolicy::default() };
+pub(crate) fn batch_writer(
+    client: &Client,
+    bucket: String,
+    target: &TargetOptions,
+    precision: Precision,
+    retry_time: Duration,
+) -> freshet_client::BatchWriterBuilder {
+    let retries_max = if retry_time.is_zero() { 0 } else { u32::MAX };
+    let retry = RetryPolicy { total_max: retry_time, retries_max, ..RetryPolicy::default() };
     client
         .batch_writer(bucket)
-        .org(options.target.org.clone().unwrap_or_default())
-        .precision(options.precision)
+        .org(target.org.clone().unwrap_or_default())
+        .precision(precision)
         .batch_lines(usize::MAX)
         .batch_bytes(2 * input::LINE_BYTES_MAX)
         .queue_bytes(2 * input::LINE_BYTES_MAX)
@@ -82,7 +89,7 @@ fn writer(client: &Client, bucket: String, options: &WriteOptions) -> freshet_cl
 }
 
 /// The size of all files together; unknown if one of them is a stream.
-fn total_bytes(paths: &[PathBuf]) -> Option<u64> {
+pub(crate) fn total_bytes(paths: &[PathBuf]) -> Option<u64> {
     let sizes = paths.iter().map(|path| {
         let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
         metadata.map(|metadata| metadata.len())
@@ -117,7 +124,7 @@ async fn write_input(
             match piece {
                 Piece::Batch(batch) => delivery.deliver(origin_name, &batch).await,
                 Piece::Unreadable { line, cause } => {
-                    report.refused(origin_name, line, line, cause);
+                    report.refused(origin_name, line, line, &cause);
                     Ok(())
                 }
             }

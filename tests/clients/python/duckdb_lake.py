@@ -7,12 +7,14 @@ DuckDB normally downloads its extensions. Here they come from PyPI packages, eac
 
 import os
 from importlib.resources import files
+from urllib.parse import parse_qs, urlsplit
 
 import duckdb
 
-# Package on PyPI (as imported) and the extension in it; ducklake uses sqlite_scanner, so that one is loaded first.
+# Package on PyPI (as imported) and the extension in it; ducklake uses the scanners, so these are loaded first.
 EXTENSIONS = (
     ("duckdb_extension_sqlite_scanner", "sqlite_scanner"),
+    ("duckdb_extension_postgres_scanner", "postgres_scanner"),
     ("duckdb_extension_ducklake", "ducklake"),
 )
 # Only for a lake whose files are in S3.
@@ -40,8 +42,23 @@ def use_s3(connection, endpoint):
     )
 
 
-def connect(catalog_path, name="lake"):
-    """A connection that has the DuckLake catalog at `catalog_path` (an SQLite file) attached read-only as `name`."""
+def is_postgres(catalog):
+    """Whether it is the address of a PostgreSQL database, as `--catalog` takes it, and not the path of a file."""
+    return str(catalog).startswith("postgres://")
+
+
+def split(url):
+    """The address of the database as `libpq` takes it, and the schema."""
+    parts = urlsplit(url)
+    return parts._replace(query="").geturl(), parse_qs(parts.query).get("schema", ["freshet"])[0]
+
+
+def text(value):
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def connect(catalog, name="lake"):
+    """A connection that has the DuckLake `catalog` (an SQLite file, or an address) attached read-only as `name`."""
     connection = duckdb.connect(
         ":memory:",
         config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"},
@@ -50,7 +67,11 @@ def connect(catalog_path, name="lake"):
         load(connection, package, extension)
     if "AWS_ENDPOINT_URL" in os.environ:
         use_s3(connection, os.environ["AWS_ENDPOINT_URL"])
-    quoted_path = str(catalog_path).replace("'", "''")
+    if is_postgres(catalog):
+        address, schema = split(catalog)
+        place, options = f"ducklake:postgres:{address}", f"READ_ONLY, METADATA_SCHEMA {text(schema)}"
+    else:
+        place, options = f"ducklake:sqlite:{catalog}", "READ_ONLY"
     quoted_name = name.replace('"', '""')
-    connection.execute(f"ATTACH 'ducklake:sqlite:{quoted_path}' AS \"{quoted_name}\" (READ_ONLY)")
+    connection.execute(f'ATTACH {text(place)} AS "{quoted_name}" ({options})')
     return connection

@@ -1,12 +1,14 @@
 """The Python client of InfluxDB 1.x, `influxdb`, against a Freshet server: databases, retention policies, writes in
-all forms, queries with parameters and in chunks. Its user has any name; its password is the token. Each check is a
-function; the last line says how many passed.
+all forms, queries with parameters and in chunks, users, continuous queries, and pandas' frames in and out. Its user has
+any name; its password is the token. Each check is a function; the last line says how many passed.
 """
 
 import os
+import time
 from urllib.parse import urlsplit
 
-from influxdb import InfluxDBClient
+import pandas
+from influxdb import DataFrameClient, InfluxDBClient
 from influxdb.exceptions import InfluxDBClientError
 
 URL = urlsplit(os.environ["FRESHET_URL"])
@@ -83,13 +85,65 @@ def errors():
     refused(lambda: connect(password="wrong").query("SHOW DATABASES"), 401, "unauthorized")
 
 
+def frames():
+    client = DataFrameClient(URL.hostname, URL.port, "anybody", TOKEN, "v1")
+    # The client takes the numbers of an index for nanoseconds, and pandas 3 has microseconds.
+    index = pandas.to_datetime([f"2026-05-01T00:0{minute}:00Z" for minute in range(4)]).as_unit("ns")
+    columns = {"host": ["a", "a", "b", "b"], "value": [1.0, 2.5, 3.0, 4.0], "n": [1, 2, 3, 4]}
+    frame = pandas.DataFrame(columns, index=index)
+    assert client.write_points(frame, "frame", tag_columns=["host"])
+    back = client.query("SELECT value, n FROM frame")["frame"]
+    assert list(back["value"]) == [1.0, 2.5, 3.0, 4.0] and list(back["n"]) == [1, 2, 3, 4], back
+    assert list(back.index) == list(index), back.index
+    parts = client.query("SELECT mean(value) FROM frame GROUP BY host")
+    assert parts[("frame", (("host", "b"),))]["mean"].iloc[0] == 3.5, parts
+    CLIENT.query("DROP MEASUREMENT frame", method="POST")
+
+
+def users():
+    CLIENT.create_user("ada", "secret")
+    CLIENT.create_user("boss", "secret2", admin=True)
+    assert {"user": "ada", "admin": False} in CLIENT.get_list_users()
+    ada = connect(username="ada", password="secret")
+    refused(lambda: ada.query("SELECT usage FROM cpu"), None, "insufficient permissions")
+    CLIENT.grant_privilege("read", "v1", "ada")
+    assert CLIENT.get_list_privileges("ada") == [{"database": "v1", "privilege": "READ"}]
+    assert len(list(ada.query("SELECT usage FROM cpu").get_points())) == 8
+    refused(lambda: ada.write_points(["m f=1"], protocol="line"), 403, "insufficient permissions")
+    CLIENT.set_user_password("ada", "changed")
+    refused(lambda: ada.query("SELECT usage FROM cpu"), 401, "unauthorized")
+    assert connect(username="ada", password="changed").query("SELECT usage FROM cpu")
+    CLIENT.revoke_privilege("read", "v1", "ada")
+    connect(username="boss", password="secret2").drop_user("ada")
+    CLIENT.revoke_admin_privileges("boss")
+    CLIENT.drop_user("boss")
+    assert not CLIENT.get_list_users()
+
+
+def continuous_queries():
+    """One that runs every second makes points that come later into windows."""
+    select = 'SELECT sum("f") INTO "sums" FROM "ticks" GROUP BY time(1s)'
+    CLIENT.create_continuous_query("sums", select, "v1", "EVERY 1s FOR 1h")
+    listed = {list(entry)[0]: entry for entry in CLIENT.get_list_continuous_queries()}
+    assert listed["v1"]["v1"][0]["name"] == "sums", listed
+    CLIENT.write_points([{"measurement": "ticks", "fields": {"f": 2.5}} for _ in range(1)])
+    deadline = time.monotonic() + 60
+    while not (rows := list(CLIENT.query("SELECT sum FROM sums").get_points())):
+        assert time.monotonic() < deadline, "the continuous query has made nothing"
+        time.sleep(0.2)
+    assert rows[0]["sum"] == 2.5, rows
+    CLIENT.drop_continuous_query("sums", "v1")
+    listed = {list(entry)[0]: entry for entry in CLIENT.get_list_continuous_queries()}
+    assert listed["v1"]["v1"] == [], listed
+
+
 def dropping():
     CLIENT.drop_retention_policy("week", database="v1")
     CLIENT.drop_database("v1")
     assert "v1" not in [entry["name"] for entry in CLIENT.get_list_database()]
 
 
-CHECKS = (databases, writes, queries, errors, dropping)
+CHECKS = (databases, writes, queries, errors, frames, users, continuous_queries, dropping)
 
 assert CLIENT.ping()
 for check in CHECKS:

@@ -1,7 +1,7 @@
 """Attaches the DuckLake catalog of a running server with DuckDB, and compares every row with what the server's own SQL
 says. All data must be in files, and no point written twice.
 
-    lake_equals_sql.py <catalog.sqlite>
+    lake_equals_sql.py <catalog>
 
 Tables and columns whose real name is no name for DuckDB carry it in a tag or comment (docs/formats/catalog.md). Where a
 tag and a field have one name, our SQL calls the field `name::field`.

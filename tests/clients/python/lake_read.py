@@ -1,6 +1,6 @@
 """Reads a Freshet lake with DuckDB and compares it with what should be in it.
 
-    lake_read.py <catalog.sqlite> <expected.json>
+    lake_read.py <catalog> <expected.json>
 
 `expected.json`: `tables`, each with `schema`, `table`, `measurement`, `columns` (`name`, `real_name`, `kind`) and
 `rows` (the time in nanoseconds, then the columns; every value as text, or null). Of each table all rows are read, and
@@ -14,6 +14,7 @@ The names and columns of the catalog's tables are compared with those that DuckD
 
 import json
 import math
+import os
 import sqlite3
 import sys
 import tempfile
@@ -226,24 +227,49 @@ def check_pruned(connection, kept, gone):
             raise AssertionError(f"{condition} did not need the deleted file")
 
 
-def layout(path):
+def layout(ask):
     """Table → its columns with their types, for the tables of DuckLake in an SQLite file."""
-    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    return {
-        name: database.execute(f"PRAGMA table_info('{name}')").fetchall()
-        for name in names
-        if name.startswith("ducklake_")
-    }
+    names = [name for (name,) in ask("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    return {name: ask(f"PRAGMA table_info('{name}')") for name in names if name.startswith("ducklake_")}
 
 
-def check_layout(connection, catalog_path):
+def postgres_layout(ask):
+    """The same for a schema of PostgreSQL."""
+    return ask(
+        "SELECT table_name, column_name, data_type, is_nullable, ordinal_position FROM information_schema.columns "
+        "WHERE table_schema = {schema} AND table_name LIKE 'ducklake%' "
+        "AND table_name NOT LIKE 'ducklake_inlined_data\\_%\\_%' ORDER BY table_name, ordinal_position"
+    )
+
+
+def check_layout(connection, catalog):
     """The catalog has the tables of one that DuckDB makes, and its first rows the same keys."""
     with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "made_by_duckdb.sqlite"
-        connection.execute(f"ATTACH 'ducklake:sqlite:{path}' AS made (DATA_PATH '{directory}/data/')")
+        if duckdb_lake.is_postgres(catalog):
+            address, schema = duckdb_lake.split(catalog)
+            made = f"{schema}_made_{os.getpid()}"
+            place, options = f"ducklake:postgres:{address}", f", METADATA_SCHEMA {duckdb_lake.text(made)}"
+            connection.execute(f"ATTACH {duckdb_lake.text(address)} AS pg (TYPE postgres, READ_ONLY)")
+            # DuckDB's own connection to PostgreSQL answers, so that no other client is needed.
+            def asking(schema):
+                def ask(statement):
+                    query = statement.replace("FROM ducklake_", f"FROM {schema}.ducklake_")
+                    query = duckdb_lake.text(query.replace("{schema}", duckdb_lake.text(schema)))
+                    return connection.execute(f"SELECT * FROM postgres_query('pg', {query})").fetchall()
+                return ask
+            asks, shape = (asking(schema), asking(made)), postgres_layout
+        else:
+            path = Path(directory) / "made_by_duckdb.sqlite"
+            place, options = f"ducklake:sqlite:{path}", ""
+            asks = tuple(
+                lambda statement, file=file: sqlite3.connect(file).execute(statement).fetchall()
+                for file in (catalog, path)
+            )
+            shape = layout
+        connection.execute(f"ATTACH {duckdb_lake.text(place)} AS made (DATA_PATH '{directory}/data/'{options})")
         connection.execute("DETACH made")
-        check(layout(catalog_path) == layout(path), "the tables are not those that DuckDB makes")
+        ours, theirs = map(shape, asks)
+        check(ours == theirs, f"the tables are not those that DuckDB makes: {ours} {theirs}")
         for statement in (
             "SELECT key, scope, scope_id FROM ducklake_metadata ORDER BY key",
             "SELECT schema_id, begin_snapshot, schema_name, path, path_is_relative FROM ducklake_schema "
@@ -252,7 +278,7 @@ def check_layout(connection, catalog_path):
             "WHERE snapshot_id = 0",
             "SELECT * FROM ducklake_snapshot_changes WHERE snapshot_id = 0",
         ):
-            ours, theirs = (sqlite3.connect(file).execute(statement).fetchall() for file in (catalog_path, path))
+            ours, theirs = (ask(statement) for ask in asks)
             check(ours == theirs, f"{statement}: {ours}, DuckDB writes {theirs}")
 
 

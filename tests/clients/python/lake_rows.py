@@ -1,7 +1,7 @@
 """Prints the rows of one table of a Freshet lake as DuckDB reads them, one line each: `column=value …` of what is not
 null, by name, then `@` and the time in nanoseconds.
 
-    lake_rows.py <catalog.sqlite> <schema> <table>
+    lake_rows.py <catalog> <schema> <table>
 """
 
 import sys

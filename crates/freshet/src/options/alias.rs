@@ -2,8 +2,8 @@
 //! container image, so that a compose file needs another image name and nothing else.
 
 use super::{
-    CompactOptions, ConnectionOptions, DeleteOptions, InitOptions, QueryOptions, ServeOptions, TargetOptions,
-    WriteOptions, parse_duration,
+    BackupOptions, CompactOptions, ConnectionOptions, DeleteOptions, InitOptions, QueryOptions, ServeOptions,
+    TargetOptions, WriteOptions, parse_duration,
 };
 
 /// Whose variable it is.
@@ -137,8 +137,16 @@ impl CompactOptions {
     }
 }
 
+impl BackupOptions {
+    /// As [`ConnectionOptions::with_aliases`].
+    pub(crate) fn with_aliases(self, environment: Environment<'_>) -> Result<Self, AliasError> {
+        Ok(Self { connection: self.connection.with_aliases(environment)?, ..self })
+    }
+}
+
 impl TargetOptions {
-    fn with_aliases(mut self, environment: Environment<'_>) -> Result<Self, AliasError> {
+    /// As [`ConnectionOptions::with_aliases`].
+    pub(super) fn with_aliases(mut self, environment: Environment<'_>) -> Result<Self, AliasError> {
         fill(&mut self.org, "org", environment)?;
         fill(&mut self.bucket, "bucket", environment)?;
         Ok(self)

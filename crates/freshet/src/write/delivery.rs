@@ -29,9 +29,9 @@ pub(crate) enum DeliveryError {
 }
 
 /// Where batches go, and who hears of it.
-pub(super) struct Delivery<'a> {
-    pub(super) writer: BatchWriterBuilder,
-    pub(super) report: &'a Report,
+pub(crate) struct Delivery<'a> {
+    pub(crate) writer: BatchWriterBuilder,
+    pub(crate) report: &'a Report,
 }
 
 /// What became of some lines.
@@ -45,7 +45,7 @@ enum Verdict {
 
 impl Delivery<'_> {
     /// Sends all lines of a batch. `Ok` means that each is stored or reported.
-    pub(super) async fn deliver(&self, origin: &str, batch: &Batch) -> Result<(), DeliveryError> {
+    pub(crate) async fn deliver(&self, origin: &str, batch: &Batch) -> Result<(), DeliveryError> {
         let mut waiting: Vec<_> = std::iter::once(0..batch.len()).collect();
         while let Some(lines) = waiting.pop() {
             let (first, last) = (batch.number(lines.start), batch.number(lines.end - 1));

@@ -2,6 +2,7 @@
 //!
 //! Whether a line is good is the server's judgement; here only its end is found.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, Read};
 use std::ops::Range;
 
@@ -10,13 +11,13 @@ use freshet_client::Lines;
 
 /// Bytes of one line: sixteen strings of the size that the server takes. It bounds what a quote that is never closed
 /// can swallow.
-pub(super) const LINE_BYTES_MAX: usize = 16 << 20;
+pub(crate) const LINE_BYTES_MAX: usize = 16 << 20;
 
 /// Line feeds within the strings of one line. Looking for the line's end starts anew with each.
 const LINE_FEEDS_MAX: usize = 10_000;
 
 /// Bytes of a batch, so that one of very long lines is not larger than a server takes.
-const BATCH_BYTES: usize = 1 << 20;
+pub(crate) const BATCH_BYTES: usize = 1 << 20;
 
 /// Why reading cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +32,7 @@ pub(crate) enum InputError {
 
 /// Consecutive lines.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Batch {
+pub(crate) struct Batch {
     text: String,
     /// Of each line: its number, counted from 1, and where it ends in the text.
     lines: Vec<(u64, usize)>,
@@ -39,17 +40,17 @@ pub(super) struct Batch {
 
 impl Batch {
     /// How many lines there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.lines.len()
     }
 
     /// Some of the lines, as text.
-    pub(super) fn text(&self, lines: Range<usize>) -> &str {
+    pub(crate) fn text(&self, lines: Range<usize>) -> &str {
         self.text.get(self.end_of(lines.start)..self.end_of(lines.end)).unwrap_or_default()
     }
 
     /// The number of a line in its file.
-    pub(super) fn number(&self, line: usize) -> u64 {
+    pub(crate) fn number(&self, line: usize) -> u64 {
         self.lines.get(line).map_or(0, |(number, _)| *number)
     }
 
@@ -57,7 +58,24 @@ impl Batch {
         count.checked_sub(1).and_then(|last| self.lines.get(last)).map_or(0, |(_, end)| *end)
     }
 
-    fn push(&mut self, number: u64, line: &str) {
+    /// Bytes of all lines.
+    pub(crate) fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// The lines with a greater number.
+    pub(crate) fn after(self, number: u64) -> Self {
+        let first = self.lines.partition_point(|(line, _)| *line <= number);
+        if first == 0 {
+            return self;
+        }
+        let mut rest = Self::default();
+        (first..self.len()).for_each(|line| rest.push(self.number(line), self.text(line..line + 1)));
+        rest
+    }
+
+    /// Adds a line; its line feed may be missing.
+    pub(crate) fn push(&mut self, number: u64, line: &str) {
         self.text.push_str(line);
         if !line.ends_with('\n') {
             self.text.push('\n');
@@ -68,15 +86,15 @@ impl Batch {
 
 /// What the reader finds.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     /// Lines to send.
     Batch(Batch),
     /// A line that cannot be sent.
-    Unreadable { line: u64, cause: &'static str },
+    Unreadable { line: u64, cause: Cow<'static, str> },
 }
 
 /// One file or stream.
-pub(super) struct Input {
+pub(crate) struct Input {
     source: Box<dyn BufRead + Send>,
     batch_lines: usize,
     /// Line feeds so far.
@@ -95,7 +113,7 @@ enum Line {
 
 impl Input {
     /// Looks at the first bytes for the mark of gzip.
-    pub(super) fn new(mut source: Box<dyn Read + Send>, batch_lines: usize) -> Result<Self, InputError> {
+    pub(crate) fn new(mut source: Box<dyn Read + Send>, batch_lines: usize) -> Result<Self, InputError> {
         let mut head = Vec::new();
         let read = source.by_ref().take(2).read_to_end(&mut head);
         read.map_err(|source| InputError::Read { line: 1, source })?;
@@ -109,7 +127,7 @@ impl Input {
     }
 
     /// The next batch or the next line that cannot be sent; none at the end.
-    pub(super) fn next_piece(&mut self) -> Result<Option<Piece>, InputError> {
+    pub(crate) fn next_piece(&mut self) -> Result<Option<Piece>, InputError> {
         if let Some(piece) = self.unreadable.take() {
             return Ok(Some(piece));
         }
@@ -122,7 +140,7 @@ impl Input {
                     }
                 }
                 Line::NotUtf8 { number } => {
-                    let piece = Piece::Unreadable { line: number, cause: "the line is not UTF-8" };
+                    let piece = Piece::Unreadable { line: number, cause: "the line is not UTF-8".into() };
                     if self.batch.len() == 0 {
                         return Ok(Some(piece));
                     }
@@ -195,7 +213,7 @@ mod tests {
                     let lines = 0..batch.len();
                     lines.map(|line| (batch.number(line), batch.text(line..line + 1).to_owned())).collect()
                 }
-                Piece::Unreadable { line, cause } => vec![(line, cause.to_owned())],
+                Piece::Unreadable { line, cause } => vec![(line, cause.into_owned())],
             });
         }
         pieces

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 const PRINTED_ERRORS_MAX: u64 = 100;
 
 /// Counts and prints.
-pub(super) struct Report {
+pub(crate) struct Report {
     bar: ProgressBar,
     quiet: bool,
     started: Instant,
@@ -22,7 +22,7 @@ pub(super) struct Report {
 
 impl Report {
     /// Begins, with the size of the input if it is known. Only a terminal shows a bar.
-    pub(super) fn start(total_bytes: Option<u64>, quiet: bool) -> Self {
+    pub(crate) fn start(total_bytes: Option<u64>, quiet: bool) -> Self {
         // Ten pictures a second do not slow anything down.
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(10) };
         let bar = ProgressBar::with_draw_target(total_bytes, target);
@@ -44,28 +44,28 @@ impl Report {
     }
 
     /// A reader that moves the bar.
-    pub(super) fn count<R: Read>(&self, source: R) -> impl Read + use<R> {
+    pub(crate) fn count<R: Read>(&self, source: R) -> impl Read + use<R> {
         self.bar.wrap_read(source)
     }
 
     /// So many lines are stored.
-    pub(super) fn stored(&self, lines: u64) {
+    pub(crate) fn stored(&self, lines: u64) {
         let stored = self.stored.fetch_add(lines, Ordering::Relaxed) + lines;
         self.bar.set_message(format!("{stored} lines"));
     }
 
     /// Lines that are refused so far.
-    pub(super) fn lines_refused(&self) -> u64 {
+    pub(crate) fn lines_refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 
     /// All lines from `first` to `last` are not stored.
-    pub(super) fn refused(&self, origin: &str, first: u64, last: u64, cause: &str) {
+    pub(crate) fn refused(&self, origin: &str, first: u64, last: u64, cause: &str) {
         self.refused_lines(origin, first, last, last - first + 1, cause);
     }
 
     /// So many of the lines from `first` to `last` are not stored.
-    pub(super) fn refused_lines(&self, origin: &str, first: u64, last: u64, lines: u64, cause: &str) {
+    pub(crate) fn refused_lines(&self, origin: &str, first: u64, last: u64, lines: u64, cause: &str) {
         self.refused.fetch_add(lines, Ordering::Relaxed);
         let printed = self.errors.fetch_add(1, Ordering::Relaxed);
         let place = if first == last { format!("line {first}") } else { format!("lines {first} to {last}") };
@@ -76,8 +76,18 @@ impl Report {
         });
     }
 
-    /// Removes the bar, prints the summary, and returns how many lines were not stored.
-    pub(super) fn finish(&self) -> u64 {
+    /// An earlier part of the same work had so many refused.
+    pub(crate) fn went_on(&self, refused: u64) {
+        self.refused.fetch_add(refused, Ordering::Relaxed);
+    }
+
+    /// So many bytes of the input count as read: of a file that is not read from end to end.
+    pub(crate) fn passed(&self, bytes: u64) {
+        self.bar.inc(bytes);
+    }
+
+    /// Removes the bar, prints the summary, and returns how many lines were stored and how many were not.
+    pub(crate) fn finish(&self) -> (u64, u64) {
         self.bar.finish_and_clear();
         let (stored, refused) = (self.stored.load(Ordering::Relaxed), self.lines_refused());
         if !self.quiet {
@@ -85,7 +95,7 @@ impl Report {
             let rate = stored as f64 / elapsed_s.max(f64::EPSILON);
             eprintln!("{stored} lines written in {elapsed_s:.1} s ({rate:.0} lines/s), {refused} refused");
         }
-        refused
+        (stored, refused)
     }
 }
 

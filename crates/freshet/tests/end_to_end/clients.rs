@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use freshet_client::{Client, FluxQuery, Point, PostWriteRequest, Precision, SqlQuery};
 use serde_json::json;
-use testkit::{Server, node, python, run};
+use testkit::{Server, go_client, influx_shell, node, python, run};
 use tokio::process::Command;
 
 use crate::{checkout, server};
@@ -119,6 +119,65 @@ async fn python_client_of_influxdb_1() {
     let Some(python) = python() else { return };
     let mut server = server().start().await;
     run_python("influxdb1.py", &python, &server).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn javascript_client_of_influxdb_1() {
+    let Some(node_dir) = node() else { return };
+    let mut server = server().start().await;
+    run_javascript("influx1.cjs", &node_dir, &server).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn go_client_of_influxdb_1() {
+    let Some(program) = go_client() else { return };
+    let mut server = server().start().await;
+    let mut command = Command::new(program);
+    tell(&mut command, &server);
+    let printed = run(command, server.data_dir()).await;
+    assert!(printed.contains("4 passed"), "{printed}");
+    server.stop().await;
+}
+
+/// The shell of InfluxDB 1.6, line by line as a person types it.
+#[tokio::test]
+async fn shell_of_influxdb_1() {
+    let Some(program) = influx_shell() else { return };
+    let mut server = server().start().await;
+    let address = server.url().trim_start_matches("http://").to_owned();
+    let (host, port) = address.split_once(':').unwrap();
+    let shell = |arguments: &[&str]| {
+        let mut command = Command::new(&program);
+        command.args(["-host", host, "-port", port, "-username", "anybody", "-password", server.token()]);
+        command.args(arguments).env("HOME", server.data_dir());
+        run(command, server.data_dir())
+    };
+    shell(&["-execute", "CREATE DATABASE shell"]).await;
+    let printed = shell(&["-execute", "SHOW DATABASES"]).await;
+    assert!(printed.lines().any(|line| line == "shell"), "{printed}");
+    shell(&["-database", "shell", "-execute", "INSERT m,t=a f=1.5 1000000000"]).await;
+    shell(&["-database", "shell", "-execute", "INSERT m,t=b f=2 2000000000"]).await;
+    let csv = ["-database", "shell", "-format", "csv", "-precision", "s", "-execute", "SELECT * FROM m"];
+    assert_eq!(shell(&csv).await, "name,time,f,t\nm,1,1.5,a\nm,2,2,b\n");
+    let column = ["-database", "shell", "-precision", "rfc3339", "-execute", "SELECT mean(f) FROM m GROUP BY t"];
+    let printed = shell(&column).await;
+    assert!(printed.contains("tags: t=b") && printed.contains("1970-01-01T00:00:00Z 2"), "{printed}");
+    let json = ["-database", "shell", "-format", "json", "-execute", "SHOW MEASUREMENTS"];
+    assert!(shell(&json).await.contains(r#""values":[["m"]]"#));
+    // A conversation as at a terminal, which the shell asks for before it takes `use` and `insert`.
+    let session = server.data_dir().join("session.txt");
+    let lines = "use shell\ninsert m,t=c f=7 3000000000\nselect f from m where t = 'c'\nexit\n";
+    std::fs::write(&session, lines).unwrap();
+    let program = program.display();
+    let token = server.token();
+    let call = format!("{program} -host {host} -port {port} -username anybody -password {token} -format csv");
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("script -qec '{call}' /dev/null < {}", session.display())]);
+    command.env("HOME", server.data_dir()).env("TERM", "dumb");
+    let printed = run(command, server.data_dir()).await;
+    assert!(printed.contains("Using database shell") && printed.contains("m,3000000000,7"), "{printed}");
     server.stop().await;
 }
 

@@ -1,5 +1,6 @@
 //! An outside DuckDB attaches the live catalog and reads the same rows as our SQL, whatever names and values look like.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -54,10 +55,20 @@ fn lines() -> String {
 
 /// Compares every row of DuckDB with what our SQL says; returns what the program prints.
 pub(crate) async fn compare(server: &Server, python: &Path, environment: &[(&str, String)]) -> String {
+    compare_catalog(server, python, server.data_dir().join("catalog.sqlite").as_os_str(), environment).await
+}
+
+/// As [`compare`], with the catalog at this path or address.
+pub(crate) async fn compare_catalog(
+    server: &Server,
+    python: &Path,
+    catalog: &OsStr,
+    environment: &[(&str, String)],
+) -> String {
     let mut command = Command::new(python);
     command
         .arg(checkout().join("tests/clients/python/lake_equals_sql.py"))
-        .arg(server.data_dir().join("catalog.sqlite"))
+        .arg(catalog)
         .env("FRESHET_URL", server.url())
         .env("FRESHET_TOKEN", server.token())
         .env("FRESHET_ORG", server.organisation())

@@ -3,15 +3,21 @@
 //! One test program for all of them, because each one links the whole server's dependencies only as a process.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod backup;
 mod clients;
 mod command_line;
 mod compatibility;
+mod continuous_queries;
+mod data;
 mod disk_order;
+mod doctor;
 mod ducklake;
+mod history;
 mod kill9;
 mod limits;
 mod object_store;
 mod options;
+mod postgres;
 mod rules;
 
 use std::path::{Path, PathBuf};
