@@ -21,6 +21,9 @@ pub(crate) enum BenchError {
     /// The server did not get to a state in time.
     #[error("{server} was not {state} after {seconds} s; its output is in {}", log.display())]
     TimedOut { server: &'static str, state: &'static str, seconds: u64, log: PathBuf },
+    /// Two servers answered differently.
+    #[error("{0} answers differ without a known reason")]
+    Different(usize),
     /// A request that prepares the server was refused.
     #[error("{server} refused its setup with status {status}: {body}")]
     Setup { server: &'static str, status: u16, body: String },

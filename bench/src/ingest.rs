@@ -151,7 +151,11 @@ async fn measure(
 }
 
 /// Waits until the server answers, and sets it up.
-async fn prepare_server(server: &dyn Server, port: u16, process: &mut ServerProcess) -> Result<(), BenchError> {
+pub(crate) async fn prepare_server(
+    server: &dyn Server,
+    port: u16,
+    process: &mut ServerProcess,
+) -> Result<(), BenchError> {
     let mut connection = Connection::to(port);
     let stopwatch = Stopwatch::start();
     while !connection.send(&server.ready()).await.is_ok_and(|answer| answer.is_success()) {
@@ -189,7 +193,7 @@ async fn wait_until_queryable(server: &dyn Server, data: &DataOptions, port: u16
 }
 
 /// A port that nothing listens on. Another program could take it before the server does; then the server says so.
-fn free_port() -> Result<u16, BenchError> {
+pub(crate) fn free_port() -> Result<u16, BenchError> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 

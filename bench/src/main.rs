@@ -11,6 +11,7 @@ mod http_connection;
 mod ingest;
 mod line_protocol_bench;
 mod load;
+mod oracle;
 mod packages;
 mod process;
 mod random;
@@ -48,6 +49,8 @@ enum Benchmark {
     },
     /// Loads the data over HTTP into one or more servers and prints a table.
     Ingest(ingest::Options),
+    /// Asks random queries of this server and of another one, and shows every difference.
+    Oracle(oracle::Options),
     /// Measures the line protocol parser alone, on one core.
     LineProtocol(line_protocol_bench::Options),
 }
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
     let result = match Options::parse().benchmark {
         Benchmark::Generate { data, output } => generate(&data, &output),
         Benchmark::Ingest(options) => ingest::run(&options),
+        Benchmark::Oracle(options) => oracle::run(&options),
         Benchmark::LineProtocol(options) => {
             line_protocol_bench::run(&options);
             Ok(())

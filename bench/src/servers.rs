@@ -73,7 +73,7 @@ fn json_number(answer: &str, pointer: &str) -> Option<u64> {
 }
 
 /// Percent-encodes a value of a query string.
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let mut output = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

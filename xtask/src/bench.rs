@@ -16,6 +16,12 @@ pub(crate) struct Options {
     arguments: Vec<String>,
 }
 
+/// `cargo xtask oracle …`: the same program, whose benchmark `oracle` compares answers.
+pub(crate) fn oracle(workspace: &Workspace, options: Options) -> Result<(), TaskError> {
+    let arguments = std::iter::once("oracle".to_owned()).chain(options.arguments).collect();
+    run(workspace, &Options { arguments })
+}
+
 /// Builds the program, and the server if that is what is measured, and runs it in the folder that the task was started
 /// in, so that paths mean what was typed.
 ///
@@ -24,7 +30,7 @@ pub(crate) struct Options {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), TaskError> {
     let mut build = command::cargo();
     build.current_dir(&workspace.root).args(["build", "--locked", "--release", "--package", "bench"]);
-    if options.arguments.first().is_some_and(|benchmark| benchmark == "ingest") {
+    if options.arguments.first().is_some_and(|benchmark| benchmark == "ingest" || benchmark == "oracle") {
         build.args(["--package", "freshet"]);
     }
     command::run(&mut build)?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::error::TaskError;
 use crate::test::{self, Totals};
 use crate::workspace::Workspace;
-use crate::{command, tidy};
+use crate::{command, faults, tidy};
 
 /// How a step ended.
 enum Outcome {
@@ -30,6 +30,7 @@ const STEPS: &[Step] = &[
     ("clippy", clippy),
     ("documentation", documentation),
     ("dependencies", dependencies),
+    ("faults", faults_step),
     ("tests", tests_step),
 ];
 
@@ -120,6 +121,12 @@ fn dependencies(workspace: &Workspace) -> Result<Outcome, TaskError> {
     }
     // Advisories need a database from the network, which a build machine may not have.
     command::run(cargo(workspace).args(["deny", "--locked", "check", "bans", "licenses", "sources"]))?;
+    Ok(Outcome::Passed)
+}
+
+/// In the profile of the tests, whose dependencies it compiles.
+fn faults_step(workspace: &Workspace) -> Result<Outcome, TaskError> {
+    faults::run(workspace, &faults::Options { seeds: faults::CI_SEEDS, from: 0 })?;
     Ok(Outcome::Passed)
 }
 

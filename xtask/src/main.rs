@@ -7,6 +7,7 @@ mod bench;
 mod ci;
 mod command;
 mod error;
+mod faults;
 mod test;
 mod tidy;
 mod tools;
@@ -33,10 +34,14 @@ enum Task {
     Ci,
     /// Prepares what the tests need and runs them, doctests included.
     Test(test::Options),
+    /// Runs the engine under random work and random faults, and holds it against a plain map.
+    Faults(faults::Options),
     /// Checks the rules that the compiler and clippy do not see; see CONTRIBUTING.md.
     Tidy,
     /// Runs the benchmark program: `cargo xtask bench ingest --help` lists what it can do.
     Bench(bench::Options),
+    /// Asks random queries of this server and of another one: `cargo xtask oracle influxql`.
+    Oracle(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -58,7 +63,9 @@ fn run(task: Task) -> Result<(), TaskError> {
             println!("\n{totals}");
             Ok(())
         }
+        Task::Faults(options) => faults::run(&workspace, &options),
         Task::Tidy => tidy::run(&workspace),
         Task::Bench(options) => bench::run(&workspace, &options),
+        Task::Oracle(options) => bench::oracle(&workspace, options),
     }
 }

@@ -7,7 +7,10 @@
 //!   (`NODE_PATH` is set to these modules, so that a CommonJS program finds them with `require`);
 //! - `FRESHET_TEST_STRACE`: the path of `strace`;
 //! - `FRESHET_TEST_VERSITYGW`: the path of the S3 server `versitygw`;
-//! - `FRESHET_TEST_CLIENTS=skip`: with `--no-clients`, in place of those above.
+//! - `FRESHET_TEST_POSTGRES`: the folder of PostgreSQL's programs;
+//! - `FRESHET_TEST_GO_CLIENT`: the program of `tests/clients/go`;
+//! - `FRESHET_TEST_INFLUX`: the shell of InfluxDB 1.6;
+//! - `FRESHET_TEST_CLIENTS=skip`: with `--no-clients`, in place of all those above.
 
 use std::env;
 use std::fmt;
@@ -27,7 +30,7 @@ pub(crate) struct Options {
     /// Tests only this package; all of them by default.
     #[arg(long, short, value_name = "PACKAGE")]
     package: Option<String>,
-    /// Leaves out the tests that need Python, Node.js, strace or an S3 server.
+    /// Leaves out the tests that need Python, Node.js, Go, InfluxDB's shell, strace, an S3 server or PostgreSQL.
     #[arg(long)]
     no_clients: bool,
 }
@@ -93,9 +96,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Totals, Ta
     if options.no_clients {
         command.env("FRESHET_TEST_CLIENTS", "skip");
     } else {
-        let ClientTools { python, node_dir, strace, versitygw } = tools::provide(workspace)?;
+        let ClientTools { python, node_dir, strace, versitygw, postgres_dir, go_client, influx_shell } =
+            tools::provide(workspace)?;
+        command.env("FRESHET_TEST_GO_CLIENT", go_client).env("FRESHET_TEST_INFLUX", influx_shell);
         command.env("FRESHET_TEST_PYTHON", python).env("FRESHET_TEST_STRACE", strace);
-        command.env("FRESHET_TEST_VERSITYGW", versitygw);
+        command.env("FRESHET_TEST_VERSITYGW", versitygw).env("FRESHET_TEST_POSTGRES", postgres_dir);
         command.env("NODE_PATH", node_dir.join("node_modules")).env("FRESHET_TEST_NODE_DIR", node_dir);
         // The checkout must stay clean: no byte code beside the Python tests.
         command.env("PYTHONDONTWRITEBYTECODE", "1");

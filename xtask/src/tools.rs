@@ -1,6 +1,8 @@
-//! Provides the programs that the client tests need: a Python environment, npm packages, `strace`, an S3 server.
+//! Provides the programs that the client tests need: a Python environment, npm packages, a Go program, Debian's shell
+//! of InfluxDB 1.6, `strace`, an S3 server, PostgreSQL.
 //!
-//! Versions are pinned by `tests/clients/python/requirements.txt`, `tests/clients/js/package-lock.json` and here. Each
+//! Versions are pinned by `tests/clients/python/requirements.txt`, `tests/clients/js/package-lock.json`,
+//! `tests/clients/go/go.sum` and here; the shell is that of Debian's release. Each
 //! set goes to a folder named by a hash of these files, below the build folder, so that checkouts share it and a
 //! changed pin makes a new one. A folder counts only once its mark is written: an interrupted installation is redone.
 
@@ -21,6 +23,8 @@ const VERSITYGW: &str = "github.com/versity/versitygw/cmd/versitygw@v1.8.0";
 
 const NODE_FILES: [&str; 2] = ["tests/clients/js/package.json", "tests/clients/js/package-lock.json"];
 
+const GO_FILES: [&str; 3] = ["tests/clients/go/go.mod", "tests/clients/go/go.sum", "tests/clients/go/main.go"];
+
 /// Paths of what was provided.
 pub(crate) struct ClientTools {
     /// A Python with the required packages.
@@ -31,6 +35,12 @@ pub(crate) struct ClientTools {
     pub(crate) strace: PathBuf,
     /// The S3 server.
     pub(crate) versitygw: PathBuf,
+    /// The folder of PostgreSQL's own programs, `initdb` among them.
+    pub(crate) postgres_dir: PathBuf,
+    /// The program of `tests/clients/go`.
+    pub(crate) go_client: PathBuf,
+    /// The shell of InfluxDB 1.6.
+    pub(crate) influx_shell: PathBuf,
 }
 
 /// Installs what is missing; fast when nothing is.
@@ -45,6 +55,9 @@ pub(crate) fn provide(workspace: &Workspace) -> Result<ClientTools, TaskError> {
         node_dir: node_packages(workspace, &tools_dir)?,
         strace: strace()?,
         versitygw: versitygw(&tools_dir)?,
+        postgres_dir: postgres()?,
+        go_client: go_client(workspace, &tools_dir)?,
+        influx_shell: influx_shell(&tools_dir)?,
     })
 }
 
@@ -98,20 +111,94 @@ fn versitygw(tools_dir: &Path) -> Result<PathBuf, TaskError> {
     Ok(folder.join("versitygw"))
 }
 
+fn go_client(workspace: &Workspace, tools_dir: &Path) -> Result<PathBuf, TaskError> {
+    let go = require("go", "the test of the Go client needs it", "install Go 1.20 or later")?;
+    let version = command::output(Command::new(&go).arg("version"))?;
+    let files = GO_FILES.map(|path| workspace.root.join(path));
+    let mut contents = vec![version.into_bytes()];
+    for file in &files {
+        contents.push(fs::read(file).map_err(TaskError::at(file))?);
+    }
+    let key = hash(&contents.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let folder = tools_dir.join(format!("go-{key:016x}"));
+    let program = folder.join("influxdb1");
+    install_once(&folder, || {
+        create_folder(&folder)?;
+        for file in &files {
+            let copy = folder.join(file.file_name().unwrap_or_default());
+            fs::copy(file, &copy).map_err(TaskError::at(copy))?;
+        }
+        let mut build = Command::new(&go);
+        build.args(["build", "-mod=readonly", "-o"]).arg(&program).arg(".").current_dir(&folder);
+        command::run(build.env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0"))
+    })?;
+    Ok(program)
+}
+
+/// From Debian's package, which is taken apart and not installed: it has one program.
+fn influx_shell(tools_dir: &Path) -> Result<PathBuf, TaskError> {
+    const PACKAGE: &str = "influxdb-client";
+    let folder = tools_dir.join(format!("debian-{PACKAGE}"));
+    let program = folder.join("root/usr/bin/influx");
+    install_once(&folder, || {
+        create_folder(&folder)?;
+        let apt = require("apt-get", "the test of InfluxDB's shell needs it", "run the tests on Debian")?;
+        let download = || command::run(Command::new(&apt).args(["download", "--quiet", PACKAGE]).current_dir(&folder));
+        // A new machine has no package lists yet, or old ones.
+        if download().is_err() {
+            command::run(Command::new(&apt).args(["update", "--quiet"]))?;
+            download()?;
+        }
+        for entry in fs::read_dir(&folder).map_err(TaskError::at(&folder))? {
+            let file = entry.map_err(TaskError::at(&folder))?.path();
+            if file.extension().is_some_and(|extension| extension == "deb") {
+                command::run(Command::new("dpkg").arg("-x").arg(&file).arg(folder.join("root")))?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(program)
+}
+
 /// `strace` is a system package: taken as it is, or installed where we may.
 fn strace() -> Result<PathBuf, TaskError> {
     if let Some(path) = find_program("strace") {
         return Ok(path);
     }
-    if find_program("apt-get").is_some() && is_root() {
-        command::run(Command::new("apt-get").args(["update", "--quiet"]))?;
-        command::run(
-            Command::new("apt-get")
-                .args(["install", "--yes", "--quiet", "--no-install-recommends", "strace"])
-                .env("DEBIAN_FRONTEND", "noninteractive"),
-        )?;
-    }
+    install_package("strace")?;
     require("strace", "the test of the order of writes, syncs and answers needs it", "install the package `strace`")
+}
+
+/// PostgreSQL is a system package too. Debian keeps its programs beside the path, in a folder for each version.
+fn postgres() -> Result<PathBuf, TaskError> {
+    if let Some(folder) = postgres_folder() {
+        return Ok(folder);
+    }
+    install_package("postgresql")?;
+    let (purpose, remedy) = ("the tests of catalogs in PostgreSQL need it", "install the package `postgresql`");
+    postgres_folder().ok_or_else(|| TaskError::MissingProgram { program: "initdb".to_owned(), purpose, remedy })
+}
+
+/// The newest version in Debian's place, or what the path has.
+fn postgres_folder() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let version = |path: &Path| path.file_name()?.to_str()?.parse::<u32>().ok();
+    let newest = versions.map(|entry| entry.path()).filter(|path| path.join("bin/initdb").exists());
+    let newest = newest.max_by_key(|path| version(path)).map(|path| path.join("bin"));
+    newest.or_else(|| find_program("initdb")?.parent().map(Path::to_owned))
+}
+
+/// Installs a package of Debian where we may; elsewhere it is up to the user.
+fn install_package(name: &str) -> Result<(), TaskError> {
+    if find_program("apt-get").is_none() || !is_root() {
+        return Ok(());
+    }
+    command::run(Command::new("apt-get").args(["update", "--quiet"]))?;
+    command::run(
+        Command::new("apt-get")
+            .args(["install", "--yes", "--quiet", "--no-install-recommends", name])
+            .env("DEBIAN_FRONTEND", "noninteractive"),
+    )
 }
 
 fn require(program: &str, purpose: &'static str, remedy: &'static str) -> Result<PathBuf, TaskError> {
