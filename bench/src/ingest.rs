@@ -175,7 +175,12 @@ pub(crate) async fn prepare_server(
 }
 
 /// How long until a query sees all acknowledged rows; none if it does not in time.
-async fn wait_until_queryable(server: &dyn Server, data: &DataOptions, port: u16, row_count: u64) -> Option<Duration> {
+pub(crate) async fn wait_until_queryable(
+    server: &dyn Server,
+    data: &DataOptions,
+    port: u16,
+    row_count: u64,
+) -> Option<Duration> {
     let mut connection = Connection::to(port);
     let stopwatch = Stopwatch::start();
     let mut seen = None;

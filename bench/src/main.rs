@@ -14,6 +14,8 @@ mod load;
 mod oracle;
 mod packages;
 mod process;
+mod query;
+mod questions;
 mod random;
 mod report;
 mod servers;
@@ -49,6 +51,8 @@ enum Benchmark {
     },
     /// Loads the data over HTTP into one or more servers and prints a table.
     Ingest(ingest::Options),
+    /// Asks the questions of the Time Series Benchmark Suite and prints a table.
+    Query(query::Options),
     /// Asks random queries of this server and of another one, and shows every difference.
     Oracle(oracle::Options),
     /// Measures the line protocol parser alone, on one core.
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
     let result = match Options::parse().benchmark {
         Benchmark::Generate { data, output } => generate(&data, &output),
         Benchmark::Ingest(options) => ingest::run(&options),
+        Benchmark::Query(options) => query::run(&options),
         Benchmark::Oracle(options) => oracle::run(&options),
         Benchmark::LineProtocol(options) => {
             line_protocol_bench::run(&options);

@@ -40,6 +40,21 @@ pub(crate) trait Server {
 
     /// The number in the answer to `count`; none while the server does not know the table.
     fn parse_count(&self, answer: &str) -> Option<u64>;
+
+    /// Asks a query in InfluxQL; none if the server does not speak it.
+    fn influxql(&self, _query: &str) -> Option<Call> {
+        None
+    }
+
+    /// Has the running server bring its files in order, and ends when it has.
+    fn settle(&self, _port: u16) -> Option<Command> {
+        None
+    }
+
+    /// Whether its data directory holds a lake that DuckDB can attach.
+    fn is_lake(&self) -> bool {
+        false
+    }
 }
 
 /// The servers by the names of the command line.

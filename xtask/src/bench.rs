@@ -6,12 +6,13 @@ use std::process::Command;
 
 use crate::command;
 use crate::error::TaskError;
+use crate::tools;
 use crate::workspace::Workspace;
 
 /// What is passed on to the benchmark program.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The benchmark (`ingest`, `line-protocol`, `generate`) and its options; `ingest --help` lists them.
+    /// The benchmark (`ingest`, `query`, `line-protocol`, `generate`) and its options; `ingest --help` lists them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
     arguments: Vec<String>,
 }
@@ -30,13 +31,16 @@ pub(crate) fn oracle(workspace: &Workspace, options: Options) -> Result<(), Task
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), TaskError> {
     let mut build = command::cargo();
     build.current_dir(&workspace.root).args(["build", "--locked", "--release", "--package", "bench"]);
-    if options.arguments.first().is_some_and(|benchmark| benchmark == "ingest" || benchmark == "oracle") {
+    let benchmark = options.arguments.first().map_or("", String::as_str);
+    if matches!(benchmark, "ingest" | "query" | "oracle") {
         build.args(["--package", "freshet"]);
     }
     command::run(&mut build)?;
-    command::run(
-        Command::new(workspace.target_dir.join("release").join("bench"))
-            .args(&options.arguments)
-            .env("FRESHET_BENCH_TOOLS_DIR", workspace.tools_dir()?),
-    )
+    let mut program = Command::new(workspace.target_dir.join("release").join("bench"));
+    program.args(&options.arguments).env("FRESHET_BENCH_TOOLS_DIR", workspace.tools_dir()?);
+    if benchmark == "query" && std::env::var_os("FRESHET_TEST_PYTHON").is_none() {
+        // DuckDB says whether the answers are right.
+        program.env("FRESHET_TEST_PYTHON", tools::provide(workspace)?.python);
+    }
+    command::run(&mut program)
 }

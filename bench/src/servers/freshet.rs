@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Server, json_number};
+use super::{Server, encoded, json_number};
 use crate::cpu_data::DataOptions;
 use crate::error::BenchError;
 use crate::http_connection::Call;
@@ -56,5 +56,19 @@ impl Server for Freshet {
 
     fn parse_count(&self, answer: &str) -> Option<u64> {
         json_number(answer, "/0/n")
+    }
+
+    fn influxql(&self, query: &str) -> Option<Call> {
+        Some(Call::get(format!("/query?db=b&q={}", encoded(query))).header("authorization", format!("Token {TOKEN}")))
+    }
+
+    fn settle(&self, port: u16) -> Option<Command> {
+        let mut command = Command::new(&self.program);
+        command.args(["compact", "--wait", "--token", TOKEN, "--url"]).arg(format!("http://127.0.0.1:{port}"));
+        Some(command)
+    }
+
+    fn is_lake(&self) -> bool {
+        true
     }
 }

@@ -60,4 +60,8 @@ impl Server for Influxdb1 {
     fn parse_count(&self, answer: &str) -> Option<u64> {
         json_number(answer, "/results/0/series/0/values/0/1")
     }
+
+    fn influxql(&self, query: &str) -> Option<Call> {
+        Some(Call::get(format!("/query?db=b&q={}", encoded(query))))
+    }
 }
