@@ -42,8 +42,8 @@ pub use lake::{NotKept, ParseSelectorError, SnapshotInfo, SnapshotSelector};
 pub use line_protocol::text as line_text;
 pub use line_protocol::{FieldKind, Precision};
 pub use scan::{
-    Scan, ScanError, ScanPartition, ScanRequest, SeriesBatch, SeriesPartition, SeriesPredicate, SeriesScanRequest,
-    Snapshot, TableSnapshot, TagFilter,
+    RowsNeeded, Scan, ScanError, ScanPartition, ScanRequest, SeriesBatch, SeriesPartition, SeriesPredicate,
+    SeriesScanRequest, Snapshot, TableSnapshot, TagFilter,
 };
 pub use schema::SchemaLimits;
 pub use store::StoreAddress;

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use storage::{SeriesBatch, SeriesScanRequest, TableSnapshot, TagFilter};
+use storage::{RowsNeeded, SeriesBatch, SeriesScanRequest, TableSnapshot, TagFilter};
 use tokio::runtime::Handle;
 
 use super::aggregate::{Function, Point, State};
@@ -157,6 +157,9 @@ impl<'a> CallsPlan<'a> {
         let condition = plan.condition.as_ref();
         let slots = columns.places(plan, condition.into_iter());
         let (series_filter, row_filter) = part(condition, &plan.slots, &slots);
+        let only_last = plan.windows.is_none()
+            && row_filter.is_none()
+            && aggregates.iter().all(|aggregate| aggregate.function == AggregateFunction::Last);
         let request = WindowAggregate {
             table: Arc::clone(table),
             tag_filters: columns.tag_filters(plan),
@@ -168,6 +171,7 @@ impl<'a> CallsPlan<'a> {
             row_filter,
             windows: plan.windows,
             aggregates,
+            rows: if only_last { RowsNeeded::LastWithAllFields } else { RowsNeeded::All },
             partitions: partitions(),
             groups_max: limits::INFLUXQL_SERIES,
         };
@@ -335,10 +339,16 @@ impl<'a> RawPlan<'a> {
             descending: plan.descending,
             most: plan.page.end().unwrap_or(usize::MAX),
         };
+        // Of each series one row is shown at most, and any value of a field that is read makes it one.
+        let only_last = rows.most == 1
+            && rows.descending
+            && rows.filter.is_none()
+            && (0..columns.fields.len()).all(|field| rows.required.contains(&field));
         let scan = SeriesScanRequest {
             tag_filters: columns.tag_filters(plan),
             tags: columns.tags,
             fields: columns.fields,
+            rows: if only_last { RowsNeeded::LastWithAnyField } else { RowsNeeded::All },
             time_range: scan_range(plan),
             keep,
             batch_rows: limits::BATCH_ROWS,

@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::buffer::BooleanBuffer;
-use storage::{SeriesBatch, SeriesPartition, SeriesPredicate, SeriesScanRequest, TableSnapshot, TagFilter};
+use storage::{RowsNeeded, SeriesBatch, SeriesPartition, SeriesPredicate, SeriesScanRequest, TableSnapshot, TagFilter};
 use tokio::task::JoinSet;
 
 use super::budget::Budget;
@@ -56,6 +56,8 @@ pub(crate) struct WindowAggregate {
     /// The windows; without them all rows of a group are in one, which starts at 0.
     pub(crate) windows: Option<Windows>,
     pub(crate) aggregates: Vec<Aggregate>,
+    /// Which rows of each series the aggregates need.
+    pub(crate) rows: RowsNeeded,
     /// How many tasks may work on it.
     pub(crate) partitions: usize,
     /// How many groups there may be.
@@ -90,6 +92,7 @@ pub(crate) async fn window_aggregate(
         time_range: request.time_range,
         tag_filters: request.tag_filters.clone(),
         keep: request.series_filter.clone(),
+        rows: request.rows,
         batch_rows: limits::BATCH_ROWS,
         partitions: request.partitions,
     };

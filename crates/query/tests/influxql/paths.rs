@@ -217,6 +217,48 @@ fn statement(random: &mut Random) -> String {
     text
 }
 
+/// Statements that want the last values of series, which are kept from one to the next.
+fn last_statement(random: &mut Random) -> String {
+    let is_raw = random.below(2) == 0;
+    let fields = if is_raw {
+        random.pick(&["*", "i", "i, f, u, b", "f, host", "s", "i + u"])
+    } else {
+        random.pick(&["last(i)", "last(f), last(u)", "last(b)", "last(*)", "last(i) + last(u)"])
+    };
+    let mut text = format!("SELECT {fields} FROM m");
+    let conditions = ["host = 'h1'", "region != 'a'", "time >= 700s", "time < 1500s", "time < 9000s", "i > 0"];
+    let conditions: Vec<&str> = conditions.into_iter().filter(|_| random.below(6) == 0).collect();
+    if !conditions.is_empty() {
+        text += &format!(" WHERE {}", conditions.join(" AND "));
+    }
+    text += random.pick(&["", " GROUP BY host", " GROUP BY *", " GROUP BY region", " GROUP BY host, region"]);
+    if is_raw {
+        text += " ORDER BY time DESC LIMIT 1";
+    }
+    text
+}
+
+#[tokio::test]
+async fn last_values_have_one_answer() {
+    let mut rows = 0;
+    for seed in 100..115 {
+        let mut random = Random(seed);
+        let database = Database::open(256 << 20).await;
+        for generation in 0..5 {
+            let start = if random.below(2) == 0 { generation * 2_000 } else { random.below(1_500) };
+            database.write(lines(&mut random, start)).await;
+            if random.below(4) > 0 {
+                database.engine.flush().await.unwrap();
+            }
+            for _ in 0..12 {
+                let text = last_statement(&mut random);
+                rows += check(&database, &text).await;
+            }
+        }
+    }
+    assert!(rows > 1_000, "{rows} rows");
+}
+
 #[tokio::test]
 async fn random_statements_have_one_answer() {
     let mut rows = 0;

@@ -33,7 +33,7 @@ pub(super) struct OpenFile {
     pub(super) leaves: Leaves,
     path: Arc<str>,
     store: Store,
-    footers: Arc<FooterCache>,
+    pub(super) footers: Arc<FooterCache>,
 }
 
 impl OpenFile {

@@ -1,9 +1,10 @@
-//! The cache of Parquet footers and of the layouts of row groups. Files are immutable, so an entry is never wrong, only
+//! The cache of Parquet footers, of the layouts of row groups and of the last values of their runs. Files are immutable, so an entry is never wrong, only
 //! unused.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arrow::array::{Array as _, ArrayRef};
 use hashbrown::HashMap;
 use object_store::ObjectStore;
 use parking_lot::Mutex;
@@ -14,7 +15,7 @@ use super::ScanError;
 use super::file::StoreReader;
 use super::layout::Layout;
 use crate::flush::footer;
-use crate::ids::FileId;
+use crate::ids::{ColumnId, FileId};
 use crate::table::DataFile;
 
 /// The default size of the cache. A footer with page index takes about 2 KB a column and row group in memory, so
@@ -23,6 +24,9 @@ pub const FOOTER_CACHE_BYTES: u64 = 64 << 20;
 
 /// Bytes that are read in front of the footer's metadata in the hope that the page index is in them.
 const PAGE_INDEX_GUESS_BYTES: u64 = 32 << 10;
+
+/// What an entry of the last values takes beside its array.
+const LAST_ENTRY_BYTES: usize = 64;
 
 /// Footers with page index, by file. Shared by all snapshots of an engine.
 #[derive(Debug)]
@@ -43,6 +47,8 @@ struct Entry {
     footer: ArrowReaderMetadata,
     /// By row group; those that were asked for.
     layouts: Vec<Option<Arc<Layout>>>,
+    /// By row group and column; those that were asked for.
+    lasts: HashMap<(usize, ColumnId), ArrayRef, foldhash::fast::RandomState>,
     size_bytes: u64,
     last_used: u64,
 }
@@ -80,7 +86,13 @@ impl FooterCache {
         let size_bytes = footer.metadata().memory_size() as u64;
         self.entries.lock().insert(
             file.file,
-            Entry { footer: footer.clone(), layouts: Vec::new(), size_bytes, last_used: now },
+            Entry {
+                footer: footer.clone(),
+                layouts: Vec::new(),
+                lasts: HashMap::default(),
+                size_bytes,
+                last_used: now,
+            },
             self.capacity_bytes,
         );
         Ok(footer)
@@ -104,7 +116,27 @@ impl FooterCache {
         if entry.size_bytes > self.capacity_bytes {
             // Better the footer alone than nothing.
             entry.layouts.clear();
+            entry.lasts.clear();
             entry.size_bytes = entry.footer.metadata().memory_size() as u64;
+        }
+        entries.insert(file, entry, self.capacity_bytes);
+    }
+
+    /// The values of a column in the last row of each run of a row group, if they are known.
+    pub(super) fn last(&self, file: FileId, group: usize, column: ColumnId) -> Option<ArrayRef> {
+        self.entries.lock().by_file.get(&file)?.lasts.get(&(group, column)).cloned()
+    }
+
+    /// Keeps last values of a row group with the footer of its file, if that is still there and has room.
+    pub(super) fn keep_last(&self, file: FileId, group: usize, columns: Vec<(ColumnId, ArrayRef)>) {
+        let mut entries = self.entries.lock();
+        let Some(mut entry) = entries.remove(file) else { return };
+        for (column, array) in columns {
+            let size_bytes = (array.get_array_memory_size() + LAST_ENTRY_BYTES) as u64;
+            let has_room = entry.size_bytes + size_bytes <= self.capacity_bytes;
+            if has_room && entry.lasts.insert((group, column), array).is_none() {
+                entry.size_bytes += size_bytes;
+            }
         }
         entries.insert(file, entry, self.capacity_bytes);
     }

@@ -16,6 +16,7 @@ use parquet::arrow::arrow_reader::RowSelection;
 
 use super::direct::{DirectReader, MaybeColumns, OpenFile};
 use super::file::Pruner;
+use super::last::LastPiece;
 use super::layout::{Layout, NO_TAG, Runs};
 use super::plan::{self, Common, Source, SourceOptions, Unit};
 use super::snapshot::TableSnapshot;
@@ -34,6 +35,18 @@ const PARTITION_VALUES: u64 = 200_000;
 /// the series does not have.
 pub type SeriesPredicate = Arc<dyn Fn(&[Option<&str>]) -> bool + Send + Sync>;
 
+/// Which rows of a series are enough. Of both last ones, other rows of the series may come too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RowsNeeded {
+    /// All of them.
+    #[default]
+    All,
+    /// The last one in which any of the wanted fields has a value.
+    LastWithAnyField,
+    /// For each wanted field the last one in which it has a value.
+    LastWithAllFields,
+}
+
 /// What a query wants of a table, series by series.
 #[derive(Clone)]
 pub struct SeriesScanRequest {
@@ -48,6 +61,8 @@ pub struct SeriesScanRequest {
     pub tag_filters: Vec<TagFilter>,
     /// Runs for which this is false never come.
     pub keep: Option<SeriesPredicate>,
+    /// Which rows of each series are enough.
+    pub rows: RowsNeeded,
     /// Rows of a batch, at most.
     pub batch_rows: usize,
     /// How many partitions are wanted, at most; there are fewer if they would have little to do.
@@ -63,14 +78,24 @@ pub struct SeriesBatch {
     pub columns: Vec<ArrayRef>,
     /// Rows with the same values of the wanted tags, ascending and disjoint. Times ascend within each.
     pub runs: Vec<Range<usize>>,
-    tags: Vec<RunTags>,
+    pub(super) tags: Vec<RunTags>,
 }
 
 /// A wanted tag of the runs of a batch.
 #[derive(Debug)]
-struct RunTags {
+pub(super) struct RunTags {
     keys: Vec<i32>,
     values: StringArray,
+}
+
+impl RunTags {
+    /// A tag of some runs of a row group.
+    pub(super) fn of(runs: &Runs, column: ColumnId, places: &[usize]) -> Self {
+        match runs.tag(column) {
+            Some(tag) => Self { keys: places.iter().map(|run| tag.keys[*run]).collect(), values: tag.values.clone() },
+            None => Self { keys: vec![NO_TAG; places.len()], values: StringArray::new_null(0) },
+        }
+    }
 }
 
 impl SeriesBatch {
@@ -97,22 +122,25 @@ pub struct SeriesPartition {
     shared: Arc<Shared>,
 }
 
-struct Shared {
-    common: Arc<Common>,
-    tags: Vec<ColumnId>,
-    fields: Vec<ColumnId>,
+pub(super) struct Shared {
+    pub(super) common: Arc<Common>,
+    pub(super) tags: Vec<ColumnId>,
+    pub(super) fields: Vec<ColumnId>,
     keep: Option<SeriesPredicate>,
-    batch_rows: usize,
+    pub(super) rows: RowsNeeded,
+    pub(super) batch_rows: usize,
 }
 
 /// What is read at a time.
 enum Piece {
     Direct(Box<DirectPiece>),
+    Last(Box<LastPiece>),
+    Ready(SeriesBatch),
     Plain(Unit),
 }
 
 /// Some rows of a row group.
-struct DirectPiece {
+pub(super) struct DirectPiece {
     file: Arc<OpenFile>,
     group: usize,
     layout: Arc<Layout>,
@@ -158,7 +186,8 @@ pub(super) async fn plan(
         limit: None,
         sorted: false,
     });
-    let shared = Shared { tags, fields, keep: request.keep.clone(), batch_rows: common.batch_rows, common };
+    let shared =
+        Shared { tags, fields, keep: request.keep.clone(), rows: request.rows, batch_rows: common.batch_rows, common };
     let shared = Arc::new(shared);
     let partitions = request.partitions.max(1);
     let mut pieces: Vec<(u64, Piece)> = Vec::new();
@@ -215,6 +244,8 @@ impl Shared {
             time_range: self.common.time_range,
             batch_rows: self.batch_rows,
         };
+        // Where times behind the wanted ones are in the file, its last rows are not those that are wanted.
+        let last_suffices = self.rows != RowsNeeded::All && file.file.time_range.1 <= self.common.time_range.1;
         let groups = Pruner::new(&file.footer, &options, deletes).row_groups((0, 1));
         let mut pieces = Vec::with_capacity(groups.len());
         for group in groups {
@@ -225,9 +256,17 @@ impl Shared {
                 continue;
             }
             let columns = (self.fields.len() + usize::from(runs.times_are_stored())).max(1);
-            let cost = cost(&selected) * columns as u64;
+            let all_rows = cost(&selected) * columns as u64;
+            if last_suffices {
+                let known = (selected.len() * columns) as u64;
+                let (file, layout) = (Arc::clone(&file), Arc::clone(&layout));
+                let piece = LastPiece { file, group, layout, selected };
+                let cost = if piece.is_known(&self.fields) { known } else { all_rows };
+                pieces.push((cost, Piece::Last(Box::new(piece))));
+                continue;
+            }
             let piece = DirectPiece::new(Arc::clone(&file), group, Arc::clone(&layout), selected);
-            pieces.push((cost, Piece::Direct(Box::new(piece))));
+            pieces.push((all_rows, Piece::Direct(Box::new(piece))));
         }
         Ok(Some(pieces))
     }
@@ -352,19 +391,13 @@ impl Shared {
             }
             *next += 1;
         }
-        let tag = |column: &ColumnId| match runs.tag(*column) {
-            Some(tag) => {
-                RunTags { keys: places.iter().map(|run| tag.keys[*run]).collect(), values: tag.values.clone() }
-            }
-            None => RunTags { keys: vec![NO_TAG; places.len()], values: StringArray::new_null(0) },
-        };
         let schema = &self.common.snapshot.parts.schema;
         let column =
             |(array, id): (Option<ArrayRef>, &ColumnId)| array.unwrap_or_else(|| project::nulls(schema, *id, len));
         SeriesBatch {
             times,
             columns: arrays.into_iter().zip(&self.fields).map(column).collect(),
-            tags: self.tags.iter().map(tag).collect(),
+            tags: self.tags.iter().map(|tag| RunTags::of(runs, *tag, &places)).collect(),
             runs: batch_runs,
         }
     }
@@ -383,7 +416,12 @@ impl SeriesBatch {
 }
 
 impl DirectPiece {
-    fn new(file: Arc<OpenFile>, group: usize, layout: Arc<Layout>, selected: Vec<(usize, Range<u32>)>) -> Self {
+    pub(super) fn new(
+        file: Arc<OpenFile>,
+        group: usize,
+        layout: Arc<Layout>,
+        selected: Vec<(usize, Range<u32>)>,
+    ) -> Self {
         let mut ranges: Vec<Range<usize>> = Vec::new();
         let mut runs = Vec::with_capacity(selected.len());
         let mut before = 0;
@@ -429,6 +467,13 @@ impl SeriesPartition {
                         let reader = Box::new(piece.open(&self.shared).await?);
                         self.current = Some(Current::Direct { piece, reader, passed: 0, next: 0 });
                     }
+                    Some(Piece::Last(piece)) => {
+                        let (batches, rest) = piece.read(&self.shared).await?;
+                        let rest = rest.map(|rest| Piece::Direct(Box::new(rest)));
+                        let next: Vec<Piece> = batches.into_iter().map(Piece::Ready).chain(rest).collect();
+                        next.into_iter().rev().for_each(|piece| self.pieces.push_front(piece));
+                    }
+                    Some(Piece::Ready(batch)) => return Ok(Some(batch)),
                     Some(Piece::Plain(unit)) => {
                         let partition = ScanPartition::of_unit(unit, &self.shared.common);
                         self.current = Some(Current::Plain(partition.stream()));

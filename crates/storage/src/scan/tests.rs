@@ -22,6 +22,8 @@ type Row = Vec<Option<Value>>;
 struct Table {
     schema: TableSchema,
     store: Store,
+    /// One for all snapshots, as in an engine.
+    footers: Arc<FooterCache>,
     files: Vec<DataFile>,
     buffers: Vec<BufferedRows>,
     tombstones: Vec<Arc<Tombstone>>,
@@ -35,6 +37,7 @@ impl Table {
         Self {
             schema,
             store,
+            footers: Arc::new(FooterCache::new(FOOTER_CACHE_BYTES)),
             files: Vec::new(),
             buffers: Vec::new(),
             tombstones: Vec::new(),
@@ -83,7 +86,7 @@ impl Table {
             deletes: Tombstones { list: self.tombstones.as_slice().into(), through: Sequence(self.sequence) },
             delete_files: None,
             store: self.store.clone(),
-            footers: Arc::new(FooterCache::new(FOOTER_CACHE_BYTES)),
+            footers: Arc::clone(&self.footers),
             visible_from,
         }))
     }

@@ -62,6 +62,7 @@ fn request(random: &mut Random, snapshot: &TableSnapshot) -> SeriesScanRequest {
         keep: (random.chance(40) && !tags.is_empty())
             .then(|| Arc::new(|tags: &[Option<&str>]| tags[0] != Some("v1")) as SeriesPredicate),
         tags,
+        rows: RowsNeeded::All,
         batch_rows: 1 + random.below(100) as usize,
         partitions: 1 + random.below(3) as usize,
     }
@@ -113,6 +114,81 @@ async fn check_series(table: &Table, snapshot: &Arc<TableSnapshot>, request: &Se
     found.sort();
     expected.sort();
     assert_eq!(found, expected, "{case}");
+}
+
+/// The rows that are last with any field, or for each field the last ones that have it, for each list of tags.
+fn last_rows(rows: &[Row], request: &SeriesScanRequest) -> Vec<(Row, usize, Row)> {
+    let tag_count = request.tags.len();
+    let has = |row: &Row, field: usize| row[tag_count + 1 + field].is_some();
+    let field_count = request.fields.len();
+    let wanted: Vec<Vec<usize>> = match request.rows {
+        RowsNeeded::LastWithAllFields => (0..field_count).map(|field| vec![field]).collect(),
+        _ => vec![(0..field_count).collect()],
+    };
+    let mut last: Vec<(Row, usize, Row)> = Vec::new();
+    for (place, fields) in wanted.iter().enumerate() {
+        let with: Vec<&Row> = rows.iter().filter(|row| fields.iter().any(|field| has(row, *field))).collect();
+        for row in &with {
+            let later = |other: &&Row| other[..tag_count] == row[..tag_count] && other[tag_count] > row[tag_count];
+            if !with.iter().any(later) {
+                let values = fields.iter().map(|field| row[tag_count + 1 + field].clone());
+                let values = std::iter::once(row[tag_count].clone()).chain(values).collect();
+                last.push((row[..tag_count].to_vec(), place, values));
+            }
+        }
+    }
+    last.sort();
+    last
+}
+
+/// Where the last rows are enough, they are those of the model, again when they come from memory.
+async fn check_last(table: &Table, snapshot: &Arc<TableSnapshot>, request: &SeriesScanRequest, case: &str) {
+    let all = SeriesScanRequest { rows: RowsNeeded::All, ..request.clone() };
+    check_series(table, snapshot, &all, case).await;
+    let all = read_series(snapshot, &all).await;
+    for _ in 0..2 {
+        let found = read_series(snapshot, request).await;
+        assert!(found.iter().all(|row| all.contains(row)), "{case}");
+        assert_eq!(last_rows(&found, request), last_rows(&all, request), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn last_rows_are_those_of_the_model() {
+    let mut fewer = 0;
+    for seed in 0..200 {
+        let mut random = Random(seed);
+        let mut table = long_series(&mut random, seed % 3 == 0).await;
+        for round in 0..6 {
+            let snapshot = table.snapshot();
+            let mut request = request(&mut random, &snapshot);
+            if random.chance(60) {
+                request.time_range.1 = i64::MAX;
+            }
+            for rows in [RowsNeeded::LastWithAnyField, RowsNeeded::LastWithAllFields] {
+                let request = SeriesScanRequest { rows, ..request.clone() };
+                check_last(&table, &snapshot, &request, &format!("seed {seed}, round {round}, {rows:?}")).await;
+                let all = SeriesScanRequest { rows: RowsNeeded::All, ..request.clone() };
+                let (found, all) = (read_series(&snapshot, &request).await, read_series(&snapshot, &all).await);
+                fewer += usize::from(found.len() < all.len());
+            }
+            // What is kept of the files before stays right when later rows and deletes come.
+            let time = random.below(4000) as i64;
+            let points: Vec<Point> =
+                (0..random.below(3)).map(|_| random.point(&table.schema, (time, time + 40))).collect();
+            if !points.is_empty() {
+                table.buffer(&points, 2);
+            }
+            if seed % 3 == 0 && random.chance(30) {
+                let filter = random.delete_filter(&table.schema, (0, 4000));
+                table.delete(filter);
+            }
+            if random.chance(30) {
+                table.flush().await;
+            }
+        }
+    }
+    assert!(fewer > 100, "only {fewer} scans read fewer rows");
 }
 
 #[tokio::test]
@@ -174,6 +250,7 @@ async fn large_files_are_read_where_the_series_is() {
             time_range,
             tag_filters,
             keep: None,
+            rows: RowsNeeded::All,
             batch_rows: 8192,
             partitions: 2,
         };
