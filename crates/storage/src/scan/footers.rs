@@ -1,5 +1,5 @@
-//! The cache of Parquet footers, of the layouts of row groups and of the last values of their runs. Files are immutable, so an entry is never wrong, only
-//! unused.
+//! The cache of Parquet footers, of the layouts of row groups and of the last values of their runs. Files are
+//! immutable, so an entry is never wrong, only unused.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -104,7 +104,8 @@ impl OpenFile {
         self.leaves.find(column).is_none() || self.footers.last(self.file.file, group, column).is_some()
     }
 
-    /// The values of the last row of each run, from the cache or from the file; none for a column that it does not have.
+    /// The values of the last row of each run, from the cache or from the file; none for a column that the file does
+    /// not have.
     async fn last_values(&self, group: usize, runs: &Runs, columns: &[ColumnId]) -> Result<MaybeColumns, ScanError> {
         let mut found: MaybeColumns =
             columns.iter().map(|column| self.footers.last(self.file.file, group, *column)).collect();
