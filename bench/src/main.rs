@@ -6,6 +6,7 @@
 //! Run it as `cargo xtask bench …`, which says where tools are kept.
 
 mod cpu_data;
+mod engine;
 mod error;
 mod http_connection;
 mod ingest;
@@ -53,6 +54,8 @@ enum Benchmark {
     Ingest(ingest::Options),
     /// Asks the questions of the Time Series Benchmark Suite and prints a table.
     Query(query::Options),
+    /// Puts the storage engine under the loads it has to bear, and compares its figures with their targets.
+    Engine(engine::Options),
     /// Asks random queries of this server and of another one, and shows every difference.
     Oracle(oracle::Options),
     /// Measures the line protocol parser alone, on one core.
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Benchmark::Generate { data, output } => generate(&data, &output),
         Benchmark::Ingest(options) => ingest::run(&options),
         Benchmark::Query(options) => query::run(&options),
+        Benchmark::Engine(options) => engine::run(&options),
         Benchmark::Oracle(options) => oracle::run(&options),
         Benchmark::LineProtocol(options) => {
             line_protocol_bench::run(&options);

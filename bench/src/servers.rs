@@ -16,6 +16,8 @@ use crate::error::BenchError;
 use crate::http_connection::Call;
 use crate::packages::Packages;
 
+pub(crate) use freshet::TOKEN as FRESHET_TOKEN;
+
 /// A server that takes line protocol over HTTP.
 pub(crate) trait Server {
     /// Name and version, for the table.

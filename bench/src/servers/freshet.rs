@@ -9,7 +9,8 @@ use crate::cpu_data::DataOptions;
 use crate::error::BenchError;
 use crate::http_connection::Call;
 
-const TOKEN: &str = "benchmark-token";
+/// The token that the server is started with.
+pub(crate) const TOKEN: &str = "benchmark-token";
 
 pub(super) struct Freshet {
     program: PathBuf,
