@@ -198,6 +198,7 @@ texts!(
     aggregates,
     conversions,
     date,
+    edges,
     math,
     monitoring,
     operators,
