@@ -9,7 +9,10 @@ use super::tree::Tree;
 ///
 /// `testkit` is missing on purpose: it may be used by tests only, and may itself use everything.
 const ARROWS: [(&str, &[&str]); 6] = [
-    ("freshet", &["catalog", "client", "flux", "influxql", "jobs", "line_protocol", "query", "server", "storage"]),
+    (
+        "freshet",
+        &["catalog", "client", "flux", "influxql", "jobs", "line_protocol", "query", "server", "storage", "tsm"],
+    ),
     ("server", &["catalog", "jobs", "query", "storage"]),
     ("jobs", &["catalog", "query", "storage"]),
     ("query", &["flux", "influxql", "storage"]),
