@@ -10,6 +10,7 @@
 //! - `FRESHET_TEST_POSTGRES`: the folder of PostgreSQL's programs;
 //! - `FRESHET_TEST_GO_CLIENT`: the program of `tests/clients/go`;
 //! - `FRESHET_TEST_INFLUX`: the shell of InfluxDB 1.6;
+//! - `FRESHET_TEST_INFLUXD`: its server;
 //! - `FRESHET_TEST_CLIENTS=skip`: with `--no-clients`, in place of all those above.
 
 use std::env;
@@ -96,9 +97,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Totals, Ta
     if options.no_clients {
         command.env("FRESHET_TEST_CLIENTS", "skip");
     } else {
-        let ClientTools { python, node_dir, strace, versitygw, postgres_dir, go_client, influx_shell } =
+        let ClientTools { python, node_dir, strace, versitygw, postgres_dir, go_client, influx_shell, influxd } =
             tools::provide(workspace)?;
         command.env("FRESHET_TEST_GO_CLIENT", go_client).env("FRESHET_TEST_INFLUX", influx_shell);
+        command.env("FRESHET_TEST_INFLUXD", influxd);
         command.env("FRESHET_TEST_PYTHON", python).env("FRESHET_TEST_STRACE", strace);
         command.env("FRESHET_TEST_VERSITYGW", versitygw).env("FRESHET_TEST_POSTGRES", postgres_dir);
         command.env("NODE_PATH", node_dir.join("node_modules")).env("FRESHET_TEST_NODE_DIR", node_dir);

@@ -41,6 +41,8 @@ pub(crate) struct ClientTools {
     pub(crate) go_client: PathBuf,
     /// The shell of InfluxDB 1.6.
     pub(crate) influx_shell: PathBuf,
+    /// The server of InfluxDB 1.6.
+    pub(crate) influxd: PathBuf,
 }
 
 /// Installs what is missing; fast when nothing is.
@@ -57,7 +59,8 @@ pub(crate) fn provide(workspace: &Workspace) -> Result<ClientTools, TaskError> {
         versitygw: versitygw(&tools_dir)?,
         postgres_dir: postgres()?,
         go_client: go_client(workspace, &tools_dir)?,
-        influx_shell: influx_shell(&tools_dir)?,
+        influx_shell: debian_program(&tools_dir, "influxdb-client", "usr/bin/influx")?,
+        influxd: debian_program(&tools_dir, "influxdb", "usr/bin/influxd")?,
     })
 }
 
@@ -135,15 +138,14 @@ fn go_client(workspace: &Workspace, tools_dir: &Path) -> Result<PathBuf, TaskErr
     Ok(program)
 }
 
-/// From Debian's package, which is taken apart and not installed: it has one program.
-fn influx_shell(tools_dir: &Path) -> Result<PathBuf, TaskError> {
-    const PACKAGE: &str = "influxdb-client";
-    let folder = tools_dir.join(format!("debian-{PACKAGE}"));
-    let program = folder.join("root/usr/bin/influx");
+/// From Debian's package, which is taken apart and not installed: one of its programs is all that is wanted.
+fn debian_program(tools_dir: &Path, package: &str, path: &str) -> Result<PathBuf, TaskError> {
+    let folder = tools_dir.join(format!("debian-{package}"));
+    let program = folder.join("root").join(path);
     install_once(&folder, || {
         create_folder(&folder)?;
-        let apt = require("apt-get", "the test of InfluxDB's shell needs it", "run the tests on Debian")?;
-        let download = || command::run(Command::new(&apt).args(["download", "--quiet", PACKAGE]).current_dir(&folder));
+        let apt = require("apt-get", "the tests with InfluxDB's own programs need it", "run the tests on Debian")?;
+        let download = || command::run(Command::new(&apt).args(["download", "--quiet", package]).current_dir(&folder));
         // A new machine has no package lists yet, or old ones.
         if download().is_err() {
             command::run(Command::new(&apt).args(["update", "--quiet"]))?;

@@ -181,6 +181,8 @@ fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, BuildError> {
 
 /// The URLs of the operations, joined once.
 pub(crate) struct Endpoints {
+    /// With a slash at its end.
+    pub(crate) base: Url,
     pub(crate) write: Url,
     pub(crate) query: Url,
     pub(crate) query_sql: Url,
@@ -223,6 +225,7 @@ impl Endpoints {
             delete: join("api/v2/delete")?,
             backup: join("api/freshet/v1/backup")?,
             export: join("api/freshet/v1/export")?,
+            base: base.clone(),
         })
     }
 }
@@ -296,6 +299,10 @@ impl Client {
 
     pub(crate) fn post(&self, url: Url) -> RequestBuilder {
         self.inner.http.post(url)
+    }
+
+    pub(crate) fn method(&self, method: reqwest::Method, url: Url) -> RequestBuilder {
+        self.inner.http.request(method, url)
     }
 
     /// Sends a request and returns the answer, whatever its status, as soon as its headers are there.

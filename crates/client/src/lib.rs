@@ -8,6 +8,7 @@
 //! - [`Client::delete`] deletes points by time and predicate.
 //! - [`Client::health`], [`Client::ping`], [`Client::flush`] and [`Client::compact`] are for those who look after a
 //!   server.
+//! - [`Client::call`] sends an [`ApiRequest`] to any other path of the JSON API.
 //!
 //! Lines come from [`Point::builder`], which escapes exactly and refuses what line protocol cannot express, or as raw
 //! text. The crate depends on no other part of Freshet. It runs on tokio.
@@ -35,6 +36,7 @@
 //! The folder `examples/` has programs that run against a server named by `FRESHET_URL` and `FRESHET_TOKEN`.
 
 mod admin;
+mod api;
 mod batch_writer;
 mod client;
 mod compress;
@@ -49,6 +51,7 @@ mod transfer;
 mod write;
 
 pub use admin::{Health, HealthStatus, Ping};
+pub use api::{ApiRequest, Method};
 pub use batch_writer::{
     BatchFailure, BatchWriter, BatchWriterBuilder, FlushError, QueueError, StartError, WriteFailures,
 };

@@ -94,7 +94,7 @@ impl Client {
         self.pieces(self.send(self.get(url).timeout(self.query_timeout())).await?).await
     }
 
-    async fn pieces(
+    pub(crate) async fn pieces(
         &self,
         response: Response,
     ) -> Result<impl Stream<Item = Result<Bytes, RequestError>> + Send + Unpin + 'static, RequestError> {

@@ -4,7 +4,8 @@
 //! export   GET /api/freshet/v1/export ── file (part, then its name) │ directory │ standard output
 //! import   line protocol ─┐
 //!          annotated CSV ─┼─ lines with their numbers ── crate::write (delivery, report) ── state file
-//!          Parquet ───────┘
+//!          Parquet ───────┤
+//!          TSM shards ────┘ (buckets and mappings made first)
 //! ```
 
 pub(crate) mod csv;
@@ -13,6 +14,8 @@ pub(crate) mod import;
 pub(crate) mod parquet;
 pub(crate) mod records;
 pub(crate) mod state;
+pub(crate) mod target;
+pub(crate) mod tsm;
 
 use crate::options::DataCommand;
 

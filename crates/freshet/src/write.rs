@@ -127,6 +127,10 @@ async fn write_input(
                     report.refused(origin_name, line, line, &cause);
                     Ok(())
                 }
+                Piece::Refused { line, count, cause } => {
+                    report.refused_lines(origin_name, line, line, count, &cause);
+                    Ok(())
+                }
             }
         })
         .await;

@@ -62,6 +62,11 @@ pub fn influx_shell() -> Option<PathBuf> {
     provided("FRESHET_TEST_INFLUX", "the shell `influx` of Debian's package influxdb-client")
 }
 
+/// The server of InfluxDB 1.6, from Debian's package `influxdb`; none as for [`python`].
+pub(crate) fn influxd() -> Option<PathBuf> {
+    provided("FRESHET_TEST_INFLUXD", "the server `influxd` of Debian's package influxdb")
+}
+
 pub(crate) fn provided(variable: &str, what: &str) -> Option<PathBuf> {
     if std::env::var_os("FRESHET_TEST_CLIENTS").is_some_and(|value| value == "skip") {
         eprintln!("left out: this test needs {what}");

@@ -13,6 +13,7 @@ use super::csv::AnnotatedCsv;
 use super::parquet::{ParquetError, ParquetLines};
 use super::records::{Record, RecordError, Records};
 use super::state::{State, StateError};
+use super::tsm::{TsmError, TsmLines};
 use crate::connection::{self, ConnectionError};
 use crate::options::{DataFormat, ImportOptions};
 use crate::write::{
@@ -43,6 +44,8 @@ pub(crate) enum ImportError {
     NotStored { refused: u64, all: u64, percent: f64 },
     #[error("the thread that reads the input failed")]
     Reader,
+    #[error(transparent)]
+    Tsm(Box<TsmError>),
 }
 
 /// Why reading cannot go on.
@@ -56,24 +59,36 @@ pub(crate) enum SourceError {
     Parquet(#[from] ParquetError),
 }
 
+impl From<TsmError> for ImportError {
+    fn from(error: TsmError) -> Self {
+        Self::Tsm(Box::new(error))
+    }
+}
+
 /// Imports all files, one after the other.
 pub(crate) async fn run(options: ImportOptions) -> Result<(), ImportError> {
     let client = connection::client(&options.connection, |builder| builder.gzip(true))?;
+    if let Some(directory) = &options.tsm {
+        return super::tsm::run(directory, &client, &options).await;
+    }
     let bucket = options.target.bucket.clone().filter(|bucket| !bucket.is_empty()).ok_or(ImportError::NoBucket)?;
     let paths = files(&options.files)?;
     let mut state = State::open(options.state.as_deref())?;
     let report = Report::start(total_bytes(&paths), options.quiet);
     let writer = batch_writer(&client, bucket, &options.target, options.precision, options.retry_time);
     let delivery = Delivery { writer, report: &report };
-    let mut result = Ok(());
     for path in &paths {
-        result = import(path, &options, &delivery, &report, &mut state).await;
-        if result.is_err() {
-            break;
+        if let Err(error) = import(path, &options, &delivery, &mut state).await {
+            report.finish();
+            return Err(error);
         }
     }
+    finish(&report, state)
+}
+
+/// The end of an import without an error: nothing is left to resume, and what was refused counts.
+pub(super) fn finish(report: &Report, state: State) -> Result<(), ImportError> {
     let (stored, refused) = report.finish();
-    result?;
     state.finish()?;
     match refused {
         0 => Ok(()),
@@ -131,45 +146,65 @@ async fn import(
     path: &Path,
     options: &ImportOptions,
     delivery: &Delivery<'_>,
-    report: &Report,
     state: &mut State,
 ) -> Result<(), ImportError> {
+    let report = delivery.report;
     let origin = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
     let size = std::fs::metadata(path).map(|metadata| metadata.len()).unwrap_or_default();
     let (through, refused_before) = state.begin(&origin, size)?;
     report.went_on(refused_before);
     let source = source(path, options, report)?;
+    send_all(source, &origin, (through, refused_before), delivery, state).await
+}
+
+/// Sends what a source gives behind a line, and notes how far it is; `before` is that line and what was refused up to
+/// it.
+pub(super) async fn send_all(
+    source: Source,
+    origin: &str,
+    before: (u64, u64),
+    delivery: &Delivery<'_>,
+    state: &mut State,
+) -> Result<(), ImportError> {
+    let (through, refused_before) = before;
+    let report = delivery.report;
     let (sender, mut receiver) = mpsc::channel(BATCHES_AHEAD);
     let reader = tokio::task::spawn_blocking(move || read_all(source, through, &sender));
     let refused_at_start = report.lines_refused();
     while let Some(piece) = receiver.recv().await {
         let last = match piece {
             Piece::Batch(batch) => {
-                delivery.deliver(&origin, &batch).await?;
+                delivery.deliver(origin, &batch).await?;
                 batch.number(batch.len().saturating_sub(1))
             }
             Piece::Unreadable { line, cause } => {
-                report.refused(&origin, line, line, &cause);
+                report.refused(origin, line, line, &cause);
                 line
             }
+            // Its lines are still to come, so the state waits for them.
+            Piece::Refused { line, count, cause } => {
+                report.refused_lines(origin, line, line, count, &cause);
+                continue;
+            }
         };
-        state.reached(&origin, last, refused_before + report.lines_refused() - refused_at_start)?;
+        state.reached(origin, last, refused_before + report.lines_refused() - refused_at_start)?;
     }
     match reader.await {
-        Ok(read) => read.map_err(|source| ImportError::Input { origin, source }),
+        Ok(read) => read.map_err(|source| ImportError::Input { origin: origin.to_owned(), source }),
         Err(_) => Err(ImportError::Reader),
     }
 }
 
-/// One file, whatever its form.
-enum Source {
+/// One file or shard, whatever its form.
+pub(super) enum Source {
     Lines(Input),
     Csv(Box<CsvSource>),
     Parquet(Box<ParquetSource>),
+    Tsm(Box<TsmLines>),
 }
 
 /// Annotated CSV.
-struct CsvSource {
+pub(super) struct CsvSource {
     records: Records<Box<dyn io::BufRead + Send>>,
     csv: AnnotatedCsv,
     batch_lines: usize,
@@ -177,7 +212,7 @@ struct CsvSource {
 }
 
 /// The rows of a Parquet file, counted from 1.
-struct ParquetSource {
+pub(super) struct ParquetSource {
     lines: ParquetLines,
     row: u64,
     waiting: std::collections::VecDeque<Piece>,
@@ -227,7 +262,7 @@ fn read_all(mut source: Source, through: u64, sender: &mpsc::Sender<Piece>) -> R
     while let Some(piece) = source.next_piece()? {
         let piece = match piece {
             Piece::Batch(batch) => Piece::Batch(batch.after(through)),
-            Piece::Unreadable { line, .. } if line <= through => continue,
+            Piece::Unreadable { line, .. } | Piece::Refused { line, .. } if line <= through => continue,
             piece => piece,
         };
         let is_empty = matches!(&piece, Piece::Batch(batch) if batch.len() == 0);
@@ -244,6 +279,7 @@ impl Source {
             Self::Lines(input) => Ok(input.next_piece()?),
             Self::Csv(source) => source.next_piece(),
             Self::Parquet(source) => source.next_piece(),
+            Self::Tsm(source) => Ok(source.next_piece()),
         }
     }
 }

@@ -28,6 +28,9 @@ struct Progress {
     refused: u64,
 }
 
+/// The line behind all others: the file is at its end.
+pub(crate) const DONE: u64 = u64::MAX;
+
 /// The state of one import. Without a path it is only kept in memory.
 #[derive(Debug)]
 pub(crate) struct State {

@@ -94,6 +94,18 @@ pub(crate) struct ImportOptions {
     /// Files, or directories of them; `-` or none is standard input
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+    /// Directory of a stopped InfluxDB 1.x or 2.x instead of files. Each retention policy of 1.x becomes the bucket
+    /// DATABASE/POLICY unless --bucket names one
+    #[arg(
+        long,
+        env = "FRESHET_TSM",
+        value_name = "DIR",
+        conflicts_with_all = ["files", "format", "measurement", "tags"]
+    )]
+    pub(crate) tsm: Option<PathBuf>,
+    /// Of such a directory only this DATABASE, DATABASE/POLICY or id of a bucket; may be given more than once
+    #[arg(long, env = "FRESHET_ONLY", value_name = "NAME", value_delimiter = ',', requires = "tsm")]
+    pub(crate) only: Vec<String>,
     #[command(flatten)]
     pub(crate) connection: ConnectionOptions,
     #[command(flatten)]

@@ -91,6 +91,8 @@ pub(crate) enum Piece {
     Batch(Batch),
     /// A line that cannot be sent.
     Unreadable { line: u64, cause: Cow<'static, str> },
+    /// Values of the lines up to this one that no line can hold; it comes before the batch of these lines.
+    Refused { line: u64, count: u64, cause: String },
 }
 
 /// One file or stream.
@@ -214,6 +216,7 @@ mod tests {
                     lines.map(|line| (batch.number(line), batch.text(line..line + 1).to_owned())).collect()
                 }
                 Piece::Unreadable { line, cause } => vec![(line, cause.into_owned())],
+                Piece::Refused { line, cause, .. } => vec![(line, cause)],
             });
         }
         pieces

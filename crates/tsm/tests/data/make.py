@@ -1,4 +1,4 @@
-"""Writes into an empty InfluxDB 1.6 on port 18186, records its answers in expected.txt, and stops it by its id (argument).
+"""Writes into an empty InfluxDB 1.6 on port 18186, records its answers in expected.txt, and stops it by its id.
 
 The server needs cache-snapshot-write-cold-duration = "1s": what is written before the pauses becomes TSM files, what is
 written last stays in the log.

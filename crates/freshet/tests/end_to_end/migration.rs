@@ -1,0 +1,164 @@
+//! What comes over from InfluxDB: its directory, against what its own query API said before it stopped.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::Value;
+use testkit::{Influxdb1, Server};
+
+use crate::command_line::{Ended, freshet};
+use crate::{checkout, server};
+
+async fn import(server: &Server, words: &[&str]) -> Ended {
+    let connection = ["--url", server.url(), "--token", server.token(), "--org", server.organisation()];
+    freshet(&[&["data", "import"], words, &connection[..]].concat()).await
+}
+
+/// What a server answers to InfluxQL; times in nanoseconds.
+async fn influxql(server: &Server, statement: &str) -> Value {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = http.post(format!("{}/query", server.url())).form(&[("q", statement), ("epoch", "ns")]);
+    let request = request.header("Authorization", format!("Token {}", server.token()));
+    request.send().await.unwrap().json().await.unwrap()
+}
+
+/// Series by measurement and tags: the order of series with different tags is no promise.
+fn series(answer: &Value) -> Vec<String> {
+    let series = answer["results"][0]["series"].as_array().cloned().unwrap_or_default();
+    let mut found: Vec<String> = series.iter().map(Value::to_string).collect();
+    found.sort();
+    found
+}
+
+fn many_lines() -> String {
+    let mut lines = String::new();
+    for i in 0..3_000_i64 {
+        let time = 1_600_000_000_000_000_000 + i * 10_000_000_000;
+        let (float, integer) = ((i as f64).sin() * 100.0, i * i - 7);
+        writeln!(lines, "types,t=a f={float},i={integer}i,b={},s=\"say {}\" {time}", i % 3 == 0, i % 11).unwrap();
+        writeln!(lines, "types,t=b\\ c f={i} {}", time + i % 7).unwrap();
+    }
+    lines
+        + "a\\ b\\,c,k\\ \\,\\==v\\ \\,\\= f\\ \\,\\==1,s=\"q \\\"x\\\" \\\\ \nnl\" 1600000000000000005\nsingle v=true 1"
+}
+
+#[tokio::test]
+async fn the_directory_of_a_real_server_comes_over_whole() {
+    let Some(influxdb) = Influxdb1::start().await else { return };
+    influxdb.query("CREATE DATABASE one; CREATE DATABASE two WITH DURATION 5000w NAME kept").await;
+    influxdb.query("CREATE RETENTION POLICY long ON one DURATION 3000w REPLICATION 1 SHARD DURATION 1w").await;
+    influxdb
+        .query(
+            "CREATE USER reader WITH PASSWORD 'reader-secret'; CREATE CONTINUOUS QUERY cq ON one BEGIN \
+             SELECT mean(f) INTO one.long.down FROM one.autogen.types GROUP BY time(1h), * END",
+        )
+        .await;
+    influxdb.write("one", "autogen", &many_lines()).await;
+    influxdb.files("one/autogen/1", 1).await;
+    // Written again, deleted, in another shard with another type, and in the log only.
+    influxdb
+        .write("one", "autogen", "types,t=a f=0.5,i=1i 1600000000000000000\ntypes,t=new f=1 1600000000000000001")
+        .await;
+    influxdb
+        .query("DELETE FROM types WHERE t = 'b c' AND time > 1600000100000000000 AND time < 1600000900000000000")
+        .await;
+    influxdb.query("DROP MEASUREMENT single").await;
+    let conflict = "mixed v=1i,w=true 1600000000000000000\nmixed v=9007199254740993i 1600000000000000001";
+    influxdb.write("one", "long", conflict).await;
+    influxdb.write("one", "long", "mixed v=1.5,w=\"text\" 1700000000000000000").await;
+    influxdb.write("two", "kept", "m,host=x v=1,n=-5i 1700000000000000000").await;
+    let statements = [
+        "SELECT * FROM one.autogen./.*/ GROUP BY *",
+        "SELECT v FROM one.long.mixed",
+        "SELECT * FROM two.kept.m GROUP BY *",
+        "SELECT * FROM two..m GROUP BY *",
+    ];
+    let mut expected = Vec::new();
+    for statement in statements {
+        expected.push(series(&influxdb.query(statement).await));
+    }
+    let directory = influxdb.stop().await;
+    let path = directory.path().to_str().unwrap();
+    let mut server = server().start().await;
+    let ended = import(&server, &["--tsm", path]).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    for part in ["the field \"v\" of \"mixed\" is float and integer", "users are not taken over", "0 refused"] {
+        assert!(ended.errors.contains(part), "{part}: {ended:?}");
+    }
+    for (statement, expected) in statements.into_iter().zip(expected) {
+        assert!(!expected.is_empty(), "{statement}");
+        assert_eq!(series(&influxql(&server, statement).await), expected, "{statement}");
+    }
+    // The boolean of the first shard became the text of the second one's type.
+    let mixed = influxql(&server, "SELECT w FROM one.long.mixed").await;
+    let values = &mixed["results"][0]["series"][0]["values"];
+    assert_eq!((&values[0][1], &values[1][1]), (&"true".into(), &"text".into()), "{mixed}");
+    let policies = influxql(&server, "SHOW RETENTION POLICIES ON one").await.to_string();
+    assert!(policies.contains("[\"autogen\",\"0s\"") && policies.contains("[\"long\",\"504000h0m0s\""), "{policies}");
+    let queries = influxql(&server, "SHOW CONTINUOUS QUERIES").await.to_string();
+    assert!(queries.contains("cq"), "{queries}");
+    let databases = influxql(&server, "SHOW DATABASES").await.to_string();
+    assert!(databases.contains("two") && !databases.contains("_internal"), "{databases}");
+    server.stop().await;
+}
+
+/// A copy of the directory that a real server wrote.
+fn recorded(to: &Path) {
+    fn copy(from: &Path, to: &Path) {
+        std::fs::create_dir_all(to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap() {
+            let (path, target) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+            if path.is_dir() { copy(&path, &target) } else { std::fs::copy(path, target).map(drop).unwrap() }
+        }
+    }
+    copy(&checkout().join("crates/tsm/tests/data"), to);
+}
+
+#[tokio::test]
+async fn a_directory_is_chosen_from_resumed_and_its_damage_told() {
+    let folder = tempfile::tempdir().unwrap();
+    recorded(folder.path());
+    let path = folder.path().to_str().unwrap();
+    let state = folder.path().join("state.json");
+    let mut server = server().start().await;
+    let more = ["--batch-lines", "100", "--state", state.to_str().unwrap()];
+    let words = [&["--tsm", path, "--bucket", server.bucket(), "--only", "fx/autogen"], &more[..]].concat();
+    let ended = import(&server, &words).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let count = "SELECT count(f) + count(i) + count(b) + count(s) FROM types";
+    let whole = server.sql_number(count).await;
+    assert!(whole > 6_000.into(), "{whole}");
+    assert!(!state.exists(), "the import is at its end");
+    // A state in the middle of the first shard: what stands before it is not sent again.
+    server.sql("SELECT 1").await;
+    let shard = folder.path().join("data/fx/autogen/1");
+    let wal = folder.path().join("wal/fx/autogen/1");
+    let files = [&shard, &wal].into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap().flatten());
+    let size: u64 = files.map(|file| file.metadata().unwrap().len()).sum();
+    let place = shard.to_str().unwrap();
+    std::fs::write(&state, serde_json::json!({ place: { "size": size, "through": 1_000, "refused": 3 } }).to_string())
+        .unwrap();
+    let ended = import(&server, &words).await;
+    assert!(ended.code == 1 && ended.errors.contains("3 of "), "what was refused before counts: {ended:?}");
+    assert_eq!(server.sql_number(count).await, whole);
+    for (words, expected) in [
+        (&["--tsm", path, "--bucket", "x"][..], "the points of fx/autogen, fx/week; choose by --only"),
+        (&["--tsm", path, "--only", "none"], "is named \"none\"; there is: fx/autogen, fx/week"),
+        (&["--tsm", "/nowhere"], "cannot read the directory /nowhere"),
+    ] {
+        let ended = import(&server, words).await;
+        assert!(ended.code == 1 && ended.errors.contains(expected), "{expected}: {ended:?}");
+    }
+    let file = shard.join("000000001-000000001.tsm");
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[20] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    let ended = import(&server, &["--tsm", path, "--only", "fx"]).await;
+    assert_eq!(ended.code, 1, "{ended:?}");
+    for part in ["what stands there is lost: ", ".tsm is damaged at byte 5: the checksum", "1 refused"] {
+        assert!(ended.errors.contains(part), "{part}: {ended:?}");
+    }
+    let rest = influxql(&server, "SELECT count(i) FROM fx.autogen.types").await;
+    assert!(rest["results"][0]["series"][0]["values"][0][1].as_u64() > Some(1_000), "{rest}");
+    server.stop().await;
+}
