@@ -209,7 +209,7 @@ mod tests {
         };
         let cases = [
             (Value::Integer(-3), ValueType::Float, Ok("f=-3.0")),
-            (Value::Unsigned(u64::MAX), ValueType::Float, Ok("f=18446744073709552000.0")),
+            (Value::Unsigned(u64::MAX), ValueType::Float, Ok("f=1.8446744073709552e19")),
             (Value::Unsigned(7), ValueType::Integer, Ok("f=7i")),
             (Value::Unsigned(u64::MAX), ValueType::Integer, Err("a value of type unsigned cannot become integer")),
             (Value::Boolean(true), ValueType::String, Ok("f=\"true\"")),
