@@ -51,8 +51,8 @@ pub(crate) async fn run_jobs(state: AppState) {
 }
 
 impl AppState {
-    /// Runs the jobs that are due by the server's clock, and returns how many there were. [`serve`](crate::serve) does
-    /// so by itself; this is for who sets the clock.
+    /// Runs the jobs that are due by the server's clock, and returns how many there were.
+    /// [`serve`](crate::serve()) does so by itself; this is for who sets the clock.
     pub async fn run_due_jobs(&self) -> usize {
         let runner: Arc<dyn jobs::Runner> = Arc::new(v1::continuous::JobRunner::new(self.clone()));
         self.jobs().run_due(&runner).await
