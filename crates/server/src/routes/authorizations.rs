@@ -263,6 +263,30 @@ impl AuthorizationRequest {
     }
 }
 
+/// The permissions of a request, at least one.
+pub(super) fn wanted_permissions(wanted: &[PermissionRequest]) -> ApiResult<Vec<Permission>> {
+    let permissions = wanted.iter().map(PermissionRequest::permission).collect::<ApiResult<Vec<_>>>()?;
+    if permissions.is_empty() {
+        return Err(catalog::CatalogError::PermissionsMissing.into());
+    }
+    Ok(permissions)
+}
+
+/// The organisation in which something is made and the user that it acts for, otherwise the principal's own, if the
+/// principal may make it there.
+pub(super) fn place(
+    principal: &Principal,
+    org_id: Option<&String>,
+    user_id: Option<&String>,
+) -> ApiResult<(OrganisationId, UserId)> {
+    let org_id = given(org_id).ok_or_else(|| ApiError::invalid("org id required: invalid ID"))?;
+    let organisation_id: OrganisationId = path_id(org_id)?;
+    let user_id = given(user_id).map(path_id).transpose()?.unwrap_or(principal.user_id);
+    principal.require(Permission::in_organisation(Action::Write, ResourceType::Authorizations, organisation_id))?;
+    check_user(principal, Action::Write, user_id)?;
+    Ok((organisation_id, user_id))
+}
+
 /// `POST /api/v2/authorizations`: a token for the given user, otherwise the principal's own. It can be given only what
 /// its creator may do.
 pub(super) async fn create(
@@ -270,17 +294,8 @@ pub(super) async fn create(
     Authenticated(principal): Authenticated,
     JsonBody(request): JsonBody<AuthorizationRequest>,
 ) -> ApiResult<Created<AuthorizationJson>> {
-    let permissions = request.permissions.iter().map(PermissionRequest::permission).collect::<ApiResult<Vec<_>>>()?;
-    if permissions.is_empty() {
-        return Err(catalog::CatalogError::PermissionsMissing.into());
-    }
-    let Some(org_id) = given(request.org_id.as_ref()) else {
-        return Err(ApiError::invalid("org id required: invalid ID"));
-    };
-    let organisation_id: OrganisationId = path_id(org_id)?;
-    let user_id = given(request.user_id.as_ref()).map(path_id).transpose()?.unwrap_or(principal.user_id);
-    principal.require(Permission::in_organisation(Action::Write, ResourceType::Authorizations, organisation_id))?;
-    check_user(&principal, Action::Write, user_id)?;
+    let permissions = wanted_permissions(&request.permissions)?;
+    let (organisation_id, user_id) = place(&principal, request.org_id.as_ref(), request.user_id.as_ref())?;
     let new = NewAuthorization {
         organisation_id,
         user_id,
@@ -312,8 +327,8 @@ pub(super) async fn find(
 
 #[derive(Debug, Deserialize)]
 pub(super) struct UpdateRequest {
-    status: Option<String>,
-    description: Option<String>,
+    pub(super) status: Option<String>,
+    pub(super) description: Option<String>,
 }
 
 /// `PATCH /api/v2/authorizations/{id}`: status and description.

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use catalog::{
-    Action, AuthorizationStatus, NewV1User, OrganisationId, Permission, Principal, ResourceType, UserId, V1User,
-    V1UserId, V1UserUpdate,
+    Action, AuthorizationStatus, NewV1User, Permission, Principal, ResourceType, UserId, V1User, V1UserId, V1UserUpdate,
 };
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::authorizations::{AuthorizationJson, AuthorizationsJson, PermissionRequest, check_user, given};
+use super::authorizations::{
+    AuthorizationJson, AuthorizationsJson, PermissionRequest, UpdateRequest, check_user, given, place,
+    wanted_permissions,
+};
 use super::users::SelfLink;
 use crate::api_error::{ApiError, ApiResult};
 use crate::auth::Authenticated;
@@ -81,17 +83,10 @@ pub(super) async fn create(
     Authenticated(principal): Authenticated,
     JsonBody(request): JsonBody<LegacyRequest>,
 ) -> ApiResult<Created<AuthorizationJson>> {
-    let permissions = request.permissions.iter().map(PermissionRequest::permission).collect::<ApiResult<Vec<_>>>()?;
-    if permissions.is_empty() {
-        return Err(catalog::CatalogError::PermissionsMissing.into());
-    }
+    let permissions = wanted_permissions(&request.permissions)?;
     let name = given(request.token.as_ref())
         .ok_or_else(|| ApiError::invalid("token required for v1 user authorization type"))?;
-    let org_id = given(request.org_id.as_ref()).ok_or_else(|| ApiError::invalid("org id required: invalid ID"))?;
-    let organisation_id: OrganisationId = path_id(org_id)?;
-    let user_id = given(request.user_id.as_ref()).map(path_id).transpose()?.unwrap_or(principal.user_id);
-    principal.require(Permission::in_organisation(Action::Write, ResourceType::Authorizations, organisation_id))?;
-    check_user(&principal, Action::Write, user_id)?;
+    let (organisation_id, user_id) = place(&principal, request.org_id.as_ref(), request.user_id.as_ref())?;
     let status: Option<AuthorizationStatus> = given(request.status.as_ref()).map(str::parse).transpose()?;
     let new = NewV1User {
         name: name.to_owned(),
@@ -113,12 +108,6 @@ pub(super) async fn find(
 ) -> ApiResult<Json<AuthorizationJson>> {
     let user = permitted(&state, &principal, &id, Action::Read)?;
     Ok(Json(AuthorizationJson::of_v1_user(&state, &user)))
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct UpdateRequest {
-    status: Option<String>,
-    description: Option<String>,
 }
 
 /// `PATCH …/{id}`: status and description.
