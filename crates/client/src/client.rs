@@ -77,6 +77,7 @@ pub struct ClientBuilder {
     gzip: bool,
     answer_bytes_max: usize,
     environment_proxy: bool,
+    accept_any_certificate: bool,
 }
 
 impl ClientBuilder {
@@ -123,6 +124,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Whether any certificate of the server is taken, also an expired one or that of somebody in between; off if not
+    /// set. Nothing that is sent is safe then.
+    pub fn accept_any_certificate(mut self, accept_any_certificate: bool) -> Self {
+        self.accept_any_certificate = accept_any_certificate;
+        self
+    }
+
     /// The client. Nothing is sent yet.
     ///
     /// # Errors
@@ -141,7 +149,8 @@ impl ClientBuilder {
             .user_agent(concat!("freshet-client/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
             .connect_timeout(self.timeout.min(CONNECT_TIMEOUT_MAX))
-            .redirect(reqwest::redirect::Policy::none());
+            .redirect(reqwest::redirect::Policy::none())
+            .danger_accept_invalid_certs(self.accept_any_certificate);
         for pem in &self.root_certificates_pem {
             for certificate in certificates(pem)? {
                 builder = builder.add_root_certificate(certificate);
@@ -274,6 +283,7 @@ impl Client {
             gzip: false,
             answer_bytes_max: ANSWER_BYTES_MAX_DEFAULT,
             environment_proxy: true,
+            accept_any_certificate: false,
         }
     }
 

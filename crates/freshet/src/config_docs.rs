@@ -11,8 +11,9 @@ const HEAD: &str = "\
 <!-- Written by `cargo run --package freshet -- config-docs > docs/config.md`; a test fails when it is stale. -->
 # Configuration
 
-Every option can be given as a flag or by an environment variable; the flag counts before the variable. There is no
-configuration file.
+Every option of the server, and every option that says where a server is and who asks, can be given as a flag or by an
+environment variable; the flag counts before the variable. The server has no configuration file. What commands leave
+open about a server comes from a profile (`freshet config`), in the file that InfluxDB's command line keeps.
 
 Sizes are numbers of bytes with a unit (`512MiB`, `2GB`), durations are numbers with units (`1h30m`, `30d`).
 ";
@@ -79,7 +80,7 @@ fn row(option: &Arg) -> String {
     let long = option.get_long().unwrap_or_default();
     let takes_value = option.get_action().takes_values();
     let flag = if takes_value { format!("--{long} {}", value_name(option)) } else { format!("--{long}") };
-    let variable = option.get_env().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let variable = option.get_env().map(|name| format!("`{}`", name.to_string_lossy())).unwrap_or_default();
     let defaults = option.get_default_values().iter().map(|value| value.to_string_lossy());
     let default = match defaults.collect::<Vec<_>>().join(" ") {
         _ if !takes_value => String::new(),
@@ -96,7 +97,7 @@ fn row(option: &Arg) -> String {
     for value in values {
         let _ = write!(meaning, "<br>{value}");
     }
-    format!("| `{flag}` | `{variable}` | {default} | {meaning} |\n")
+    format!("| `{flag}` | {variable} | {default} | {meaning} |\n")
 }
 
 fn value_name(argument: &Arg) -> String {

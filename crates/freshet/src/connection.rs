@@ -23,13 +23,18 @@ pub(crate) enum ConnectionError {
     Build(#[from] BuildError),
 }
 
+/// The server's address.
+pub(crate) fn url(options: &ConnectionOptions) -> &str {
+    options.url.as_deref().filter(|url| !url.is_empty()).unwrap_or(DEFAULT_URL)
+}
+
 /// A client, with what the command still sets.
 pub(crate) fn client(
     options: &ConnectionOptions,
     adjust: impl FnOnce(ClientBuilder) -> ClientBuilder,
 ) -> Result<Client, ConnectionError> {
-    let url = options.url.as_deref().filter(|url| !url.is_empty()).unwrap_or(DEFAULT_URL);
-    let mut builder = Client::builder(url).query_timeout(QUERY_TIMEOUT);
+    let mut builder =
+        Client::builder(url(options)).query_timeout(QUERY_TIMEOUT).accept_any_certificate(options.skip_verify);
     if let Some(token) = options.token.as_deref().filter(|token| !token.is_empty()) {
         builder = builder.token(token);
     }

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! options ── serve ── memory (shares), initial_setup ── storage · catalog · query ── server
-//!         ├─ write, query, delete, administration ── connection ── freshet-client
-//!         └─ config_docs
+//!         ├─ write, query, delete, administration, manage ── connection ── freshet-client
+//!         ├─ config ── profiles
+//!         └─ config_docs, manual
 //! ```
 //!
 //! This crate wires the others together. It holds no data, speaks no protocol and decides nothing about points.
@@ -11,6 +12,7 @@
 mod administration;
 mod allocator;
 mod backup;
+mod config;
 mod config_docs;
 mod connection;
 mod data;
@@ -19,8 +21,11 @@ mod delete;
 mod doctor;
 mod initial_setup;
 mod logging;
+mod manage;
+mod manual;
 mod memory;
 mod options;
+mod profiles;
 mod progress;
 mod query;
 mod retention;
@@ -61,6 +66,12 @@ enum CommandError {
     Data(#[from] data::DataCommandError),
     #[error(transparent)]
     Administration(#[from] administration::AdministrationError),
+    #[error(transparent)]
+    Manage(#[from] manage::ManageError),
+    #[error(transparent)]
+    Config(#[from] config::ConfigCommandError),
+    #[error(transparent)]
+    Manual(#[from] manual::ManualError),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
     #[error("cannot start the runtime: {0}")]
@@ -83,9 +94,13 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), CommandError> {
     let environment = &options::process_environment;
-    if let Command::ConfigDocs = command {
-        return Ok(config_docs::print()?);
-    }
+    let command = match command {
+        Command::ConfigDocs => return Ok(config_docs::print()?),
+        Command::Config(options) => return Ok(config::run(options)?),
+        Command::Completion(options) => return Ok(manual::completion(&options)?),
+        Command::Man(options) => return Ok(manual::write(&options)?),
+        other => other,
+    };
     if let Command::Serve(_) = command {
         allocator::restart_with_options();
     }
@@ -104,7 +119,13 @@ fn run(command: Command) -> Result<(), CommandError> {
             Command::Data(command) => Ok(data::run(command.with_aliases(environment)?).await?),
             Command::Health(options) => Ok(administration::health(options.with_aliases(environment)?).await?),
             Command::Ping(options) => Ok(administration::ping(options.with_aliases(environment)?).await?),
-            Command::ConfigDocs => Ok(()),
+            Command::Setup(options) => Ok(manage::setup(*options).await?),
+            Command::Org(command) => Ok(manage::org(command).await?),
+            Command::Bucket(command) => Ok(manage::bucket(command).await?),
+            Command::User(command) => Ok(manage::user(command).await?),
+            Command::Auth(command) => Ok(manage::auth(*command).await?),
+            Command::V1(command) => Ok(manage::v1(command).await?),
+            Command::Config(_) | Command::Completion(_) | Command::Man(_) | Command::ConfigDocs => Ok(()),
         }
     });
     // What still runs is a read of standard input that nobody waits for, or nothing.

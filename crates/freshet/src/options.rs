@@ -4,6 +4,9 @@
 //! variable, and that before the variables that InfluxDB's programs know ([`ALIASES`]).
 
 mod alias;
+mod manage;
+mod permission_flags;
+mod profile;
 mod tools;
 mod value;
 
@@ -16,6 +19,8 @@ use freshet_client::Precision;
 use storage::StoreAddress;
 
 pub(crate) use alias::{ALIASES, Alias, AliasError, AliasKind, process_environment};
+pub(crate) use manage::*;
+pub(crate) use profile::{ConfigCommand, ConfigCreateOptions, ConfigOptions, ConfigSetOptions, ProfileFileOptions};
 pub(crate) use tools::{DataCommand, DataFormat, DoctorOptions, ExportOptions, ImportOptions, Repair};
 pub(crate) use value::{ByteSize, MemoryLimit, parse_duration};
 
@@ -56,6 +61,29 @@ pub(crate) enum Command {
     /// Export and import points
     #[command(subcommand)]
     Data(DataCommand),
+    /// Set an empty server up: its first user, organisation, bucket and token; makes a profile of it
+    Setup(Box<Managed<SetupOptions>>),
+    /// Profiles of servers: show the active one, make another one active, add, change and remove them
+    Config(ConfigOptions),
+    /// Organisations
+    #[command(subcommand)]
+    Org(OrgCommand),
+    /// Buckets
+    #[command(subcommand)]
+    Bucket(BucketCommand),
+    /// Users
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Tokens
+    #[command(subcommand)]
+    Auth(Box<AuthCommand>),
+    /// Users and databases of the 1.x API, and a shell for InfluxQL
+    #[command(subcommand)]
+    V1(V1Command),
+    /// Print the completions of a shell: `freshet completion bash > /etc/bash_completion.d/freshet`
+    Completion(CompletionOptions),
+    /// Write manual pages into a directory
+    Man(ManOptions),
     /// Ask whether the server is well; exit code 1 if it is not
     Health(ConnectionOptions),
     /// Ask the server for a sign of life
@@ -224,14 +252,39 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Args)]
 pub(crate) struct ConnectionOptions {
     /// Address of the server [default: http://127.0.0.1:8086]
-    #[arg(long, env = "FRESHET_URL", value_name = "URL")]
+    #[arg(long, visible_alias = "host", env = "FRESHET_URL", value_name = "URL")]
     pub(crate) url: Option<String>,
     /// Token
-    #[arg(long, env = "FRESHET_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    #[arg(long, short, env = "FRESHET_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
     /// PEM file with a root certificate to trust besides those of the system
     #[arg(long, env = "FRESHET_CA_CERT", value_name = "FILE")]
     pub(crate) ca_cert: Option<PathBuf>,
+    /// Trust any certificate, also one that somebody between here and the server made
+    #[arg(long, env = "FRESHET_SKIP_VERIFY")]
+    pub(crate) skip_verify: bool,
+    /// Name of the profile that says what is left open here; otherwise the active one (`freshet config`)
+    #[arg(long, short = 'c', env = "FRESHET_ACTIVE_CONFIG", value_name = "NAME")]
+    pub(crate) active_config: Option<String>,
+    /// File of the profiles [default: ~/.influxdbv2/configs]
+    #[arg(long, env = "FRESHET_CONFIGS_PATH", value_name = "FILE")]
+    pub(crate) configs_path: Option<PathBuf>,
+}
+
+/// Options of `freshet completion`.
+#[derive(Debug, Args)]
+pub(crate) struct CompletionOptions {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Options of `freshet man`.
+#[derive(Debug, Args)]
+pub(crate) struct ManOptions {
+    /// The directory; made if it does not exist
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
 }
 
 /// Options of `freshet compact`.
@@ -278,25 +331,28 @@ pub(crate) struct RestoreOptions {
 #[derive(Debug, Args)]
 pub(crate) struct TargetOptions {
     /// Name or id of the organisation; the token's own if the server can tell
-    #[arg(long, env = "FRESHET_ORG", value_name = "NAME")]
+    #[arg(long, short, env = "FRESHET_ORG", value_name = "NAME")]
     pub(crate) org: Option<String>,
     /// Name or id of the bucket
-    #[arg(long, visible_alias = "database", env = "FRESHET_BUCKET", value_name = "NAME")]
+    #[arg(long, short, visible_alias = "database", env = "FRESHET_BUCKET", value_name = "NAME")]
     pub(crate) bucket: Option<String>,
 }
 
 /// Options of `freshet write`.
 #[derive(Debug, Args)]
 pub(crate) struct WriteOptions {
-    /// Files with line protocol, plain or gzip; `-` or none is standard input
+    /// Files with line protocol, plain or gzip, or lines themselves; `-` or none is standard input
     #[arg(value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
+    pub(crate) inputs: Vec<PathBuf>,
+    /// A file with line protocol, as FILE; may be given more than once
+    #[arg(long, short, env = "FRESHET_FILE", value_name = "FILE")]
+    pub(crate) file: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) connection: ConnectionOptions,
     #[command(flatten)]
     pub(crate) target: TargetOptions,
     /// Unit of the times in the lines: ns, us, ms or s
-    #[arg(long, env = "FRESHET_PRECISION", value_name = "UNIT", default_value = "ns")]
+    #[arg(long, short, env = "FRESHET_PRECISION", value_name = "UNIT", default_value = "ns")]
     pub(crate) precision: Precision,
     /// Lines that are sent together
     #[arg(
@@ -344,8 +400,11 @@ pub(crate) struct WriteOptions {
 #[derive(Debug, Args)]
 pub(crate) struct QueryOptions {
     /// The query; `-` reads it from standard input
-    #[arg(value_name = "QUERY")]
-    pub(crate) query: String,
+    #[arg(value_name = "QUERY", required_unless_present = "file")]
+    pub(crate) query: Option<String>,
+    /// A file with the query
+    #[arg(long, short, env = "FRESHET_FILE", value_name = "FILE", conflicts_with = "query")]
+    pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) connection: ConnectionOptions,
     #[command(flatten)]
@@ -359,6 +418,9 @@ pub(crate) struct QueryOptions {
     /// Form of the rows
     #[arg(long, env = "FRESHET_FORMAT", value_name = "FORMAT", value_enum, default_value_t = RowFormat::Table)]
     pub(crate) format: RowFormat,
+    /// The same as --format csv: annotated CSV where the language is Flux
+    #[arg(long, short, env = "FRESHET_RAW", conflicts_with = "format")]
+    pub(crate) raw: bool,
 }
 
 /// Options of `freshet delete`; the flags are those of `influx delete`.

@@ -1,6 +1,7 @@
 //! `freshet query`: sends a query and copies the answer to standard output as it comes.
 
 use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
 
 use freshet_client::{FluxQuery, QueryError, SqlFormat, SqlQuery};
 use futures::{Stream, StreamExt as _};
@@ -21,6 +22,8 @@ pub(crate) enum QueryCommandError {
     FluxFormat,
     #[error("cannot read the query from standard input: {0}")]
     Input(#[source] std::io::Error),
+    #[error("cannot read the query from {}: {source}", path.display())]
+    File { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Query(#[from] QueryError),
     #[error("cannot write to standard output: {0}")]
@@ -30,15 +33,13 @@ pub(crate) enum QueryCommandError {
 /// Runs the query.
 pub(crate) async fn run(options: QueryOptions) -> Result<(), QueryCommandError> {
     let client = connection::client(&options.connection, |builder| builder)?;
+    let text = query_text(&options)?;
     let org = options.target.org.filter(|org| !org.is_empty());
     let bucket = options.target.bucket.filter(|bucket| !bucket.is_empty());
-    let text = match options.query.as_str() {
-        "-" => read_input().map_err(QueryCommandError::Input)?,
-        text => text.to_owned(),
-    };
+    let format = if options.raw { RowFormat::Csv } else { options.format };
     let mut query = match options.language {
         Language::Flux => {
-            let annotations = match options.format {
+            let annotations = match format {
                 RowFormat::Table => false,
                 RowFormat::Csv => true,
                 RowFormat::Json | RowFormat::Jsonl => return Err(QueryCommandError::FluxFormat),
@@ -50,7 +51,7 @@ pub(crate) async fn run(options: QueryOptions) -> Result<(), QueryCommandError> 
         Language::Sql => SqlQuery::new(bucket.ok_or(QueryCommandError::NoBucket)?, text),
         Language::Influxql => SqlQuery::influxql(bucket.ok_or(QueryCommandError::NoBucket)?, text),
     };
-    let format = match options.format {
+    let format = match format {
         RowFormat::Table => SqlFormat::Pretty,
         RowFormat::Csv => SqlFormat::Csv,
         RowFormat::Json => SqlFormat::Json,
@@ -78,6 +79,17 @@ async fn print<B: AsRef<[u8]>>(
         output.write_all(b"\n").map_err(QueryCommandError::Output)?;
     }
     output.flush().map_err(QueryCommandError::Output)
+}
+
+/// The query, from wherever the options say it is.
+fn query_text(options: &QueryOptions) -> Result<String, QueryCommandError> {
+    if let Some(path) = &options.file {
+        return std::fs::read_to_string(path).map_err(|source| QueryCommandError::File { path: path.clone(), source });
+    }
+    match options.query.as_deref() {
+        None | Some("-") => read_input().map_err(QueryCommandError::Input),
+        Some(text) => Ok(text.to_owned()),
+    }
 }
 
 fn read_input() -> std::io::Result<String> {

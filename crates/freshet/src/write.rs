@@ -50,8 +50,12 @@ pub(crate) async fn run(options: WriteOptions) -> Result<(), WriteCommandError> 
     let client = connection::client(&options.connection, |builder| builder.gzip(options.gzip))?;
     let bucket =
         options.target.bucket.clone().filter(|bucket| !bucket.is_empty()).ok_or(WriteCommandError::NoBucket)?;
-    let standard_input = [PathBuf::from("-")];
-    let paths = if options.files.is_empty() { &standard_input[..] } else { &options.files };
+    let mut paths = options.file.clone();
+    paths.extend_from_slice(&options.inputs);
+    if paths.is_empty() {
+        paths.push(PathBuf::from("-"));
+    }
+    let paths = &paths[..];
     let report = Report::start(total_bytes(paths), options.quiet);
     let writer = batch_writer(&client, bucket, &options.target, options.precision, options.retry_time);
     let delivery = Delivery { writer, report: &report };
@@ -103,14 +107,7 @@ async fn write_input(
     delivery: &Delivery<'_>,
     report: &Report,
 ) -> Result<(), WriteCommandError> {
-    let is_standard_input = path == Path::new("-");
-    let origin = if is_standard_input { "standard input".to_owned() } else { path.display().to_string() };
-    let open_error = |source| WriteCommandError::Open { path: path.to_owned(), source };
-    let source: Box<dyn std::io::Read + Send> = if is_standard_input {
-        Box::new(report.count(std::io::stdin()))
-    } else {
-        Box::new(report.count(std::fs::File::open(path).map_err(open_error)?))
-    };
+    let (origin, source) = open(path, report)?;
     let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
     let batch_lines = options.batch_lines as usize;
     let reader = tokio::task::spawn_blocking(move || read_all(source, batch_lines, &sender));
@@ -139,6 +136,27 @@ async fn write_input(
         Ok(read) => read.map_err(|source| WriteCommandError::Input { origin, source }),
         Err(_) => Err(WriteCommandError::Reader),
     }
+}
+
+/// The lines that an argument means, and what they are called in messages.
+fn open(path: &Path, report: &Report) -> Result<(String, Box<dyn std::io::Read + Send>), WriteCommandError> {
+    if path == Path::new("-") {
+        return Ok(("standard input".to_owned(), Box::new(report.count(std::io::stdin()))));
+    }
+    if let Some(line) = as_lines(path) {
+        return Ok(("arguments".to_owned(), Box::new(report.count(std::io::Cursor::new(line.to_owned())))));
+    }
+    let file = std::fs::File::open(path);
+    let file = file.map_err(|source| WriteCommandError::Open { path: path.to_owned(), source })?;
+    Ok((path.display().to_string(), Box::new(report.count(file))))
+}
+
+/// `influx write` takes lines as arguments and files by `--file`. Every line has a space and `=` in it, so an argument
+/// that has both, and is not the name of a file, is meant as lines.
+fn as_lines(argument: &Path) -> Option<&str> {
+    let text = argument.to_str()?;
+    let is_line = text.contains(' ') && text.contains('=') && !argument.exists();
+    is_line.then_some(text)
 }
 
 /// Reads to the end, or until nobody wants more.

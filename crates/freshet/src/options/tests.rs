@@ -117,13 +117,65 @@ fn the_official_images_variables_fill_what_is_open() {
 
 #[test]
 fn the_variables_of_influxdbs_command_line_fill_what_is_open() {
-    let environment = |name: &str| Some(format!("value of {name}"));
+    let environment = |name: &str| match name {
+        "INFLUX_ACTIVE_CONFIG" => None,
+        "INFLUX_SKIP_VERIFY" => Some("true".to_owned()),
+        other => Some(format!("value of {other}")),
+    };
     let Command::Write(options) = parse(&["write", "--token", "flag"]) else { panic!("not a write") };
     let options = options.with_aliases(&environment).unwrap();
     assert_eq!(options.connection.url.as_deref(), Some("value of INFLUX_HOST"));
     assert_eq!(options.connection.token.as_deref(), Some("flag"));
     assert_eq!(options.target.org.as_deref(), Some("value of INFLUX_ORG"));
     assert_eq!(options.target.bucket.as_deref(), Some("value of INFLUX_BUCKET_NAME"));
+    assert!(options.connection.skip_verify);
+
+    let unknown = |name: &str| (name == "INFLUX_ACTIVE_CONFIG").then(|| "no-such-profile".to_owned());
+    let Command::Write(options) = parse(&["write"]) else { panic!("not a write") };
+    assert!(matches!(options.with_aliases(&unknown), Err(AliasError::Profile(_))));
+    let unclear = |name: &str| (name == "INFLUX_SKIP_VERIFY").then(|| "perhaps".to_owned());
+    let Command::Write(options) = parse(&["write"]) else { panic!("not a write") };
+    assert!(matches!(options.with_aliases(&unclear), Err(AliasError::Switch { .. })));
+}
+
+#[test]
+fn an_id_from_the_environment_does_not_stand_beside_a_name_that_was_given() {
+    let environment = |name: &str| name.ends_with("_ID").then(|| format!("value of {name}"));
+    let delete = |arguments: &[&str]| {
+        let Command::Delete(options) = parse(&[&["delete", "--start", "0", "--stop", "1"], arguments].concat()) else {
+            panic!("not a delete")
+        };
+        let options = options.with_aliases(&environment).unwrap();
+        (options.org_id, options.bucket_id)
+    };
+    assert_eq!(delete(&["--org", "o", "--bucket", "b"]), (None, None));
+    let (org_id, bucket_id) = delete(&["--org", "o"]);
+    assert_eq!((org_id, bucket_id.as_deref()), (None, Some("value of INFLUX_BUCKET_ID")));
+}
+
+#[test]
+fn a_profile_says_what_flags_and_variables_leave_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("configs");
+    std::fs::write(
+        &path,
+        "[a]\nurl = \"http://a\"\ntoken = \"t\"\norg = \"o\"\nactive = true\n[b]\nurl = \"http://b\"\n",
+    )
+    .unwrap();
+    let variable = path.to_str().unwrap().to_owned();
+    let write = |arguments: &[&str]| {
+        let environment = |name: &str| match name {
+            "INFLUX_CONFIGS_PATH" => Some(variable.clone()),
+            "INFLUX_ORG" if arguments.contains(&"b") => Some("variable".to_owned()),
+            _ => None,
+        };
+        let Command::Write(options) = parse(&[&["write"], arguments].concat()) else { panic!("not a write") };
+        let options = options.with_aliases(&environment).unwrap();
+        [options.connection.url, options.connection.token, options.target.org].map(Option::unwrap_or_default)
+    };
+    assert_eq!(write(&[]), ["http://a", "t", "o"]);
+    assert_eq!(write(&["--host", "http://c", "-o", "p"]), ["http://c", "t", "p"]);
+    assert_eq!(write(&["-c", "b"]), ["http://b", "", "variable"]);
 }
 
 #[test]
@@ -133,5 +185,5 @@ fn a_database_is_a_bucket_and_gzip_can_be_left_out() {
     };
     assert_eq!(options.target.bucket.as_deref(), Some("b"));
     assert!(!options.gzip);
-    assert_eq!(options.files, [PathBuf::from("f")]);
+    assert_eq!(options.inputs, [PathBuf::from("f")]);
 }

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use freshet_client::Precision;
 use storage::StoreAddress;
 
-use super::alias::{AliasError, Environment};
+use super::alias::{AliasError, Environment, target_with_aliases};
 use super::{ConnectionOptions, TargetOptions};
 
 /// Options of `freshet doctor`.
@@ -78,7 +78,7 @@ pub(crate) struct ExportOptions {
     #[arg(long, env = "FRESHET_COMPRESS")]
     pub(crate) compress: bool,
     /// File to write; without it and without --directory, standard output
-    #[arg(long, short, env = "FRESHET_OUTPUT", value_name = "FILE", conflicts_with = "directory")]
+    #[arg(long, env = "FRESHET_OUTPUT", value_name = "FILE", conflicts_with = "directory")]
     pub(crate) output: Option<PathBuf>,
     /// Directory for a file of each measurement; made if it does not exist
     #[arg(long, env = "FRESHET_DIRECTORY", value_name = "DIR")]
@@ -162,16 +162,14 @@ impl DataCommand {
     /// As [`ConnectionOptions::with_aliases`].
     pub(crate) fn with_aliases(self, environment: Environment<'_>) -> Result<Self, AliasError> {
         Ok(match self {
-            Self::Export(options) => Self::Export(ExportOptions {
-                connection: options.connection.with_aliases(environment)?,
-                target: options.target.with_aliases(environment)?,
-                ..options
-            }),
-            Self::Import(options) => Self::Import(ImportOptions {
-                connection: options.connection.with_aliases(environment)?,
-                target: options.target.with_aliases(environment)?,
-                ..options
-            }),
+            Self::Export(options) => {
+                let (connection, target) = target_with_aliases(options.connection, options.target, environment)?;
+                Self::Export(ExportOptions { connection, target, ..options })
+            }
+            Self::Import(options) => {
+                let (connection, target) = target_with_aliases(options.connection, options.target, environment)?;
+                Self::Import(ImportOptions { connection, target, ..options })
+            }
         })
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Ended {
 
 impl Ended {
     /// The same, if it succeeded.
-    fn succeeded(self) -> Self {
+    pub(crate) fn succeeded(self) -> Self {
         assert_eq!(self.code, 0, "{self:?}");
         self
     }
@@ -34,13 +34,15 @@ pub(crate) async fn freshet(arguments: &[&str]) -> Ended {
     run(arguments, &[], "").await
 }
 
-async fn run(arguments: &[&str], environment: &[(&str, &str)], input: impl Into<Vec<u8>>) -> Ended {
+pub(crate) async fn run(arguments: &[&str], environment: &[(&str, &str)], input: impl Into<Vec<u8>>) -> Ended {
     let mut command = Command::new(PROGRAM);
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("FRESHET_") || name.starts_with("INFLUX_")) {
             command.env_remove(name);
         }
     }
+    // Nobody's profiles of servers.
+    command.env("HOME", "/nonexistent");
     command.args(arguments).envs(environment.iter().copied()).env("NO_PROXY", "*").kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -90,8 +92,10 @@ async fn write_takes_files_and_standard_input() {
     assert_eq!((ended.output.as_str(), ended.errors.as_str()), ("", ""));
     // Gzip is recognised on standard input too, and sent again without compression where that is asked for.
     let _ = with_server(&server, &["write", "--gzip", "false", "-"], gzip("files n=6i 6")).await.succeeded();
+    // As `influx write` takes them: a file by its flag, lines as arguments.
+    let _ = with_server(&server, &["write", "-f", &plain, "files n=7i 7\nfiles n=8i 8"], "").await.succeeded();
     let query = "SELECT count(*) AS rows, sum(n) AS total FROM files";
-    assert_eq!(json!(server.sql(query).await), json!([{"rows": 6, "total": 21}]));
+    assert_eq!(json!(server.sql(query).await), json!([{"rows": 8, "total": 36}]));
     assert_eq!(json!(server.sql("SELECT s FROM files WHERE n = 2").await), json!([{"s": "two\nlines"}]));
     server.stop().await;
 }
@@ -183,6 +187,12 @@ async fn query_is_flux_unless_it_says_otherwise() {
     assert_eq!(plain, ",result,table,_value,t\r\n,_result,0,1.5,a\r\n\r\n");
     let annotated = with_server(&server, &["query", "--format", "csv", "-"], script.as_str()).await.succeeded().output;
     assert!(annotated.starts_with("#datatype,string,long,double,string\r\n#group,"), "{annotated}");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("script.flux").to_str().unwrap().to_owned();
+    std::fs::write(&file, &script).unwrap();
+    assert_eq!(with_server(&server, &["query", "--raw", "-f", &file], "").await.succeeded().output, annotated);
+    let ended = with_server(&server, &["query", "-f", "/no/such/file"], "").await;
+    assert_eq!((ended.code, ended.errors.contains("cannot read the query from /no")), (1, true), "{ended:?}");
     let ended = with_server(&server, &["query", "--format", "json", &script], "").await;
     assert_eq!((ended.code, ended.errors.contains("--format must be table or csv")), (1, true), "{ended:?}");
     let ended = with_server(&server, &["query", "SELECT 1"], "").await;

@@ -15,6 +15,7 @@ mod ducklake;
 mod history;
 mod kill9;
 mod limits;
+mod manage;
 mod migration;
 mod object_store;
 mod options;
