@@ -27,6 +27,7 @@ use crate::flux::runtime::Runtime as FluxRuntime;
 use crate::flux::{self, FluxError, FluxPart, FluxRequest};
 use crate::influxql::{self, HeldMemory, InfluxqlRequest, RemovalRequest, Series};
 use crate::limits;
+use crate::promql;
 use crate::sql::{self, SqlRequest};
 
 /// What a [`QueryEngine`] may use.
@@ -155,6 +156,41 @@ impl QueryEngine {
     /// In the words of InfluxDB where the statement cannot be run.
     pub async fn influxql(&self, request: InfluxqlRequest) -> Result<(Vec<Series>, HeldMemory), QueryError> {
         self.on_query_threads(|reservation, limit| influxql::execute(request, reservation, limit)).await
+    }
+
+    /// Answers a PromQL query over a snapshot, on the query threads; its limits are [`Self::promql_limits`]. The query
+    /// ends when the returned future is dropped; memory is held as for InfluxQL.
+    ///
+    /// # Errors
+    /// In the words of Prometheus where the data does not allow it.
+    pub async fn promql(
+        &self,
+        snapshot: Snapshot,
+        query: ::promql::Query,
+    ) -> Result<(::promql::Answer, HeldMemory), QueryError> {
+        self.on_query_threads(|reservation, limit| promql::evaluate(snapshot, query, reservation, limit)).await
+    }
+
+    /// The series that some selections of PromQL mean, each by labels. Runs and ends as [`Self::promql`] does.
+    ///
+    /// # Errors
+    /// If there is too little memory or time for them.
+    pub async fn promql_series(
+        &self,
+        snapshot: Snapshot,
+        selections: Vec<::promql::Selection>,
+        wanted: promql::Wanted,
+    ) -> Result<(Vec<Vec<::promql::SampleSeries>>, HeldMemory), QueryError> {
+        let task = move |reservation, limit| promql::select(snapshot, selections, wanted, reservation, limit);
+        self.on_query_threads(task).await
+    }
+
+    /// What a PromQL query may cost here: samples and intermediate values within a quarter of the memory for queries.
+    #[must_use]
+    pub fn promql_limits(&self) -> ::promql::Limits {
+        let limits = ::promql::Limits::default();
+        let values = self.options.memory_limit_bytes / 4 / size_of::<f64>();
+        ::promql::Limits { values: limits.values.min(values), ..limits }
     }
 
     /// What the storage engine has to delete for an InfluxQL statement: all of it, in any order. Tags are looked up on

@@ -4,6 +4,7 @@
 //! text ── sql ── DataFusion logical plan ── table (filters → pruning) ── scan ── storage::ScanPartition
 //! text ── influxql ── planner (names → slots, windows) ── groups ─────────────┤
 //! text ── flux ── interpreter ── streams of tables ───────────────────────────┤
+//! text ── promql ── selections of series ─────────────────────────────────────┤
 //!                                                                             │
 //! batches of Arrow ◀── bounded channel ◀── the query threads ◀────────────────┘
 //! ```
@@ -19,6 +20,7 @@ pub mod flux;
 pub mod influxql;
 mod limits;
 mod ops;
+pub mod promql;
 mod scan;
 mod sql;
 mod system;

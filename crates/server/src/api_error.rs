@@ -191,6 +191,40 @@ impl ApiError {
         response
     }
 
+    /// A PromQL query that failed: what the data or the limits do not allow is Prometheus's `execution`.
+    pub(crate) fn promql(error: QueryError) -> Self {
+        match error {
+            QueryError::Execution(_) | QueryError::Memory { .. } => {
+                Self::new(Code::UnprocessableEntity, error.to_string())
+            }
+            error => error.into(),
+        }
+    }
+
+    /// The answer on an endpoint of Prometheus.
+    pub(crate) fn into_prometheus_response(self) -> Response {
+        let kind = match self.code {
+            Code::Internal => "internal",
+            Code::NotFound => "not_found",
+            Code::Unavailable => "unavailable",
+            Code::UnprocessableEntity => "execution",
+            Code::Unauthorized => "unauthorized",
+            Code::Forbidden => "forbidden",
+            _ => "bad_data",
+        };
+        let body = serde_json::json!({"status": "error", "errorType": kind, "error": self.message});
+        let unauthorised = self.code == Code::Unauthorized;
+        let mut response = self.into_response();
+        *response.body_mut() = body.to_string().into();
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        if unauthorised {
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Freshet\""));
+        }
+        response
+    }
+
     /// The message for the client.
     pub(crate) fn message(&self) -> &str {
         &self.message
@@ -312,6 +346,7 @@ impl From<RequestError> for ApiError {
             | RequestError::MissingOrganisation
             | RequestError::OrganisationMismatch { .. }
             | RequestError::MissingBucket
+            | RequestError::MissingPrometheusBucket
             | RequestError::BucketMismatch { .. }
             | RequestError::Id(_)
             | RequestError::Precision

@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use tokio::time::Instant;
 
 use crate::budget::{ByteBudget, ByteReservation, CpuPool, WorkerDied};
-use crate::limits::{DECOMPRESS_STEP_BYTES, Limits, ZSTD_WINDOW_LOG};
+use crate::limits::{DECOMPRESS_STEP_BYTES, Limits, REMOTE_WRITE_BYTES, REMOTE_WRITE_DECODED_RATIO, ZSTD_WINDOW_LOG};
 
 /// Why a body could not be had. `api_error` gives each its status.
 #[derive(Debug, thiserror::Error)]
@@ -176,6 +176,19 @@ impl BodyReader {
         Ok(ReceivedBody { bytes: bytes.into(), wire_bytes, _reservation: output })
     }
 
+    /// The body of a remote write or read of Prometheus: one block of Snappy. Beside its own length the reservation has
+    /// what it may take when it is decoded.
+    pub(crate) async fn read_snappy_body(&self, body: Body) -> Result<ReceivedBody, BodyError> {
+        let mut reservation = self.budget.reservation();
+        let limit = REMOTE_WRITE_BYTES.min(self.decompressed_limit / REMOTE_WRITE_DECODED_RATIO);
+        let wire = self.receive(body, self.wire_limit.min(limit), &mut reservation).await?;
+        let wire_bytes = wire.len();
+        let mut output = self.budget.reservation();
+        let work = move || unsnap(&wire, limit, &mut output).map(|bytes| (bytes, output));
+        let (bytes, output) = self.cpu.run(work).await??;
+        Ok(ReceivedBody { bytes: bytes.into(), wire_bytes, _reservation: output })
+    }
+
     /// The body of a JSON or form request, which may be compressed like any other.
     pub(crate) async fn read_small_body(&self, body: Body, headers: &HeaderMap) -> Result<ReceivedBody, BodyError> {
         let reader = Self { wire_limit: self.json_limit, decompressed_limit: self.json_limit, ..self.clone() };
@@ -228,6 +241,19 @@ impl BodyReader {
         }
         Ok(first.unwrap_or_else(|| collected.bytes.into()))
     }
+}
+
+/// Decompresses a block of Snappy, whose head says how long it is.
+fn unsnap(wire: &[u8], limit_bytes: u64, reservation: &mut ByteReservation) -> Result<Vec<u8>, BodyError> {
+    let corrupt = |_| BodyError::Decompress(DecompressError::Corrupt("snappy"));
+    let length = snap::raw::decompress_len(wire).map_err(corrupt)? as u64;
+    if length > limit_bytes {
+        return Err(BodyError::TooLarge { limit_bytes, decompressed: true });
+    }
+    if !reservation.grow(length * (1 + REMOTE_WRITE_DECODED_RATIO)) {
+        return Err(BodyError::Busy);
+    }
+    snap::raw::Decoder::new().decompress_vec(wire).map_err(corrupt)
 }
 
 /// How much room to make for a body whose length may be known. A client can claim a length and never send it, so a

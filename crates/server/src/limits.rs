@@ -11,6 +11,23 @@ pub(crate) const CHUNK_ROWS: usize = 10_000;
 /// Pieces of a backup that wait for a slow receiver: some of about 64 KiB keep the disk and the network both busy.
 pub(crate) const BACKUP_PIECES: usize = 4;
 
+/// Bytes of a remote write of Prometheus after decompression. Its senders pack some hundred kilobytes; what is decoded
+/// takes up to eight times as much, all of which counts against the budget of bodies.
+pub(crate) const REMOTE_WRITE_BYTES: u64 = 32 * MIB;
+
+/// What a decoded message of Prometheus may take in memory for each of its bytes: labels of a few letters.
+pub(crate) const REMOTE_WRITE_DECODED_RATIO: u64 = 8;
+
+/// Bytes of line protocol that a remote write becomes at a time: one sync of the disk for each, whatever the labels
+/// are that every sample repeats.
+pub(crate) const REMOTE_WRITE_TEXT_BYTES: usize = 4 << 20;
+
+/// Queries of one remote read: Prometheus sends one, others some.
+pub(crate) const REMOTE_READ_QUERIES: usize = 64;
+
+/// Samples of one answer to a remote read, which is made in memory at some 20 bytes each.
+pub(crate) const REMOTE_READ_SAMPLES: usize = 5_000_000;
+
 /// The limits of one server. [`Limits::for_memory`] fits those that cost memory to the memory there is.
 #[derive(Debug, Clone)]
 pub struct Limits {

@@ -31,6 +31,9 @@ pub(crate) enum RequestError {
         /// The value of `orgID`.
         id: String,
     },
+    /// A request of Prometheus that names no bucket in any way.
+    #[error("the request names no bucket: give bucket or db, or ask below /prometheus/{{bucket}}")]
+    MissingPrometheusBucket,
     /// Neither `bucket` nor `bucketID` (http/delete_handler.go).
     #[error("Please provide either bucketID or bucket")]
     MissingBucket,
@@ -89,6 +92,17 @@ impl Parameters {
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         let pair = self.0.iter().find(|(candidate, _)| candidate == key);
         pair.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// All values of `key`, those that are empty left out.
+    pub(crate) fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(known, value)| known == key && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    /// These parameters, and behind them others.
+    pub(crate) fn followed_by(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
     }
 
     /// The value of `key` as an identifier.

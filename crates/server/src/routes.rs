@@ -20,6 +20,7 @@ mod me;
 mod metrics;
 mod orgs;
 mod password;
+mod prometheus;
 mod query_sql;
 mod setup;
 mod signin;
@@ -64,6 +65,7 @@ pub fn app(state: AppState) -> Router {
     let routes = protected_routes()
         .route_layer(from_fn_with_state(state.clone(), authenticate))
         .merge(open_routes())
+        .merge(prometheus::routes())
         .fallback(path_not_found)
         .layer(
             ServiceBuilder::new()

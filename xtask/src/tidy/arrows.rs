@@ -13,9 +13,9 @@ const ARROWS: [(&str, &[&str]); 6] = [
         "freshet",
         &["catalog", "client", "flux", "influxql", "jobs", "line_protocol", "query", "server", "storage", "tsm"],
     ),
-    ("server", &["catalog", "jobs", "query", "storage"]),
+    ("server", &["catalog", "jobs", "promql", "query", "storage"]),
     ("jobs", &["catalog", "query", "storage"]),
-    ("query", &["flux", "influxql", "storage"]),
+    ("query", &["flux", "influxql", "promql", "storage"]),
     ("storage", &["catalog", "line_protocol"]),
     ("bench", &["client", "line_protocol"]),
 ];

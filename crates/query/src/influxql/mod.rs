@@ -202,7 +202,7 @@ pub struct InfluxqlRequest {
 
 /// Memory out of the pool of all queries, which is given back when this is dropped.
 #[derive(Debug)]
-pub struct HeldMemory(MemoryReservation);
+pub struct HeldMemory(pub(crate) MemoryReservation);
 
 impl HeldMemory {
     /// How much it is.

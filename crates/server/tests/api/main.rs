@@ -9,6 +9,7 @@ mod influxql_1;
 mod metrics;
 mod paging;
 mod permissions;
+mod prometheus;
 mod recorded;
 mod requests;
 mod serving;

@@ -26,7 +26,7 @@ use crate::state::AppState;
 use catalog::{Organisation, Principal};
 
 /// Whoever is asking, and the organisation that is meant.
-async fn caller(
+pub(super) async fn caller(
     state: &AppState,
     parts: &http::request::Parts,
     parameters: &Parameters,

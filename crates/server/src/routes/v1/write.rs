@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use catalog::{Action, Bucket, CatalogError, NewBucket, OrganisationId, Permission, Principal, ResourceType};
+use catalog::{
+    Action, Bucket, CatalogError, NewBucket, Organisation, OrganisationId, Permission, Principal, ResourceType,
+};
 use http::StatusCode;
 use storage::Precision;
 
@@ -45,20 +47,29 @@ async fn target(state: &AppState, parts: &http::request::Parts) -> ApiResult<Tar
     let precision = precision(parameters.get("precision"))?;
     let encoding = ContentEncoding::from_headers(&parts.headers)?;
     let policy = parameters.get("rp");
-    let bucket = match dbrp::find(state, &organisation, Some(database), policy) {
-        Ok(bucket) => bucket,
-        Err(DbrpError::NoDatabase) => return Err(ApiError::invalid("missing db")),
-        Err(DbrpError::Database(_) | DbrpError::Policy(_)) if state.auto_create_buckets() => {
-            create_bucket(state, &principal, organisation.id, database, policy).await?
-        }
-        Err(DbrpError::Database(_) | DbrpError::Policy(_)) => {
-            return Err(ApiError::not_found("no dbrp mapping found"));
-        }
-    };
+    let bucket = database_bucket(state, &principal, &organisation, database, policy).await?;
     if !principal.allows(&Permission::on_bucket(Action::Write, bucket.id, organisation.id)) {
         return Err(ApiError::new(Code::Forbidden, FORBIDDEN));
     }
     Ok(Target { organisation: Arc::clone(&organisation), bucket, precision, encoding })
+}
+
+/// The bucket of a database that is written to; where there is none it may be made.
+pub(in crate::routes) async fn database_bucket(
+    state: &AppState,
+    principal: &Principal,
+    organisation: &Organisation,
+    database: &str,
+    policy: Option<&str>,
+) -> ApiResult<Arc<Bucket>> {
+    match dbrp::find(state, organisation, Some(database), policy) {
+        Ok(bucket) => Ok(bucket),
+        Err(DbrpError::NoDatabase) => Err(ApiError::invalid("missing db")),
+        Err(DbrpError::Database(_) | DbrpError::Policy(_)) if state.auto_create_buckets() => {
+            create_bucket(state, principal, organisation.id, database, policy).await
+        }
+        Err(DbrpError::Database(_) | DbrpError::Policy(_)) => Err(ApiError::not_found("no dbrp mapping found")),
+    }
 }
 
 /// The bucket of a database that is written to for the first time. Whoever may make buckets makes it by this.
