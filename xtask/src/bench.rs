@@ -15,7 +15,7 @@ pub(crate) struct Options {
     /// The benchmark (`ingest`, `query`, `engine`, `line-protocol`, `generate`) and its options; `ingest --help` lists
     /// them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
-    arguments: Vec<String>,
+    pub(crate) arguments: Vec<String>,
 }
 
 /// `cargo xtask oracle …`: the same program, whose benchmark `oracle` compares answers.

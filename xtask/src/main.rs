@@ -8,6 +8,7 @@ mod ci;
 mod command;
 mod error;
 mod faults;
+mod promql_oracle;
 mod test;
 mod tidy;
 mod tools;
@@ -40,7 +41,7 @@ enum Task {
     Tidy,
     /// Runs the benchmark program: `cargo xtask bench ingest --help` lists what it can do.
     Bench(bench::Options),
-    /// Asks random queries of this server and of another one: `cargo xtask oracle influxql`.
+    /// Asks random queries of this server and of another one: `cargo xtask oracle influxql`, `oracle promql`.
     Oracle(bench::Options),
 }
 
@@ -66,6 +67,7 @@ fn run(task: Task) -> Result<(), TaskError> {
         Task::Faults(options) => faults::run(&workspace, &options),
         Task::Tidy => tidy::run(&workspace),
         Task::Bench(options) => bench::run(&workspace, &options),
+        Task::Oracle(options) if promql_oracle::is_meant(&options) => promql_oracle::run(&workspace, options),
         Task::Oracle(options) => bench::oracle(&workspace, options),
     }
 }

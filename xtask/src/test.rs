@@ -11,6 +11,7 @@
 //! - `FRESHET_TEST_GO_CLIENT`: the program of `tests/clients/go`;
 //! - `FRESHET_TEST_INFLUX`: the shell of InfluxDB 1.6;
 //! - `FRESHET_TEST_INFLUXD`: its server;
+//! - `FRESHET_TEST_PROMETHEUS`: the server of Prometheus;
 //! - `FRESHET_TEST_CLIENTS=skip`: with `--no-clients`, in place of all those above.
 
 use std::env;
@@ -97,8 +98,18 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Totals, Ta
     if options.no_clients {
         command.env("FRESHET_TEST_CLIENTS", "skip");
     } else {
-        let ClientTools { python, node_dir, strace, versitygw, postgres_dir, go_client, influx_shell, influxd } =
-            tools::provide(workspace)?;
+        let ClientTools {
+            python,
+            node_dir,
+            strace,
+            versitygw,
+            postgres_dir,
+            go_client,
+            influx_shell,
+            influxd,
+            prometheus,
+        } = tools::provide(workspace)?;
+        command.env("FRESHET_TEST_PROMETHEUS", prometheus);
         command.env("FRESHET_TEST_GO_CLIENT", go_client).env("FRESHET_TEST_INFLUX", influx_shell);
         command.env("FRESHET_TEST_INFLUXD", influxd);
         command.env("FRESHET_TEST_PYTHON", python).env("FRESHET_TEST_STRACE", strace);

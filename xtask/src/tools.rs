@@ -1,5 +1,5 @@
 //! Provides the programs that the client tests need: a Python environment, npm packages, a Go program, Debian's shell
-//! of InfluxDB 1.6, `strace`, an S3 server, PostgreSQL.
+//! and server of InfluxDB 1.6 and Prometheus, `strace`, an S3 server, PostgreSQL.
 //!
 //! Versions are pinned by `tests/clients/python/requirements.txt`, `tests/clients/js/package-lock.json`,
 //! `tests/clients/go/go.sum` and here; the shell is that of Debian's release. Each
@@ -43,6 +43,8 @@ pub(crate) struct ClientTools {
     pub(crate) influx_shell: PathBuf,
     /// The server of InfluxDB 1.6.
     pub(crate) influxd: PathBuf,
+    /// The server of Prometheus.
+    pub(crate) prometheus: PathBuf,
 }
 
 /// Installs what is missing; fast when nothing is.
@@ -61,7 +63,13 @@ pub(crate) fn provide(workspace: &Workspace) -> Result<ClientTools, TaskError> {
         go_client: go_client(workspace, &tools_dir)?,
         influx_shell: debian_program(&tools_dir, "influxdb-client", "usr/bin/influx")?,
         influxd: debian_program(&tools_dir, "influxdb", "usr/bin/influxd")?,
+        prometheus: debian_program(&tools_dir, "prometheus", "usr/bin/prometheus")?,
     })
+}
+
+/// The server of Prometheus alone.
+pub(crate) fn prometheus(workspace: &Workspace) -> Result<PathBuf, TaskError> {
+    debian_program(&workspace.tools_dir()?, "prometheus", "usr/bin/prometheus")
 }
 
 fn python(workspace: &Workspace, tools_dir: &Path) -> Result<PathBuf, TaskError> {

@@ -8,6 +8,7 @@ mod http;
 mod influxdb;
 mod object_store;
 mod postgres;
+mod prometheus;
 mod server;
 mod tools;
 mod wait;
@@ -18,6 +19,7 @@ pub use object_store::S3Server;
 pub use postgres::{
     PostgresCluster, TEST_CATALOG, again_on_postgres, postgres, postgres_sql, postgres_url, schema_url,
 };
+pub use prometheus::Prometheus;
 pub use server::{Server, ServerBuilder};
 pub use tools::{go_client, influx_shell, node, python, run, strace, versitygw};
 pub use wait::{DEADLINE, until, within};

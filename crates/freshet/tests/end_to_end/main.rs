@@ -20,6 +20,8 @@ mod migration;
 mod object_store;
 mod options;
 mod postgres;
+mod prometheus;
+mod prometheus_queries;
 mod rules;
 
 use std::path::{Path, PathBuf};
