@@ -196,16 +196,23 @@ impl Lexer<'_> {
         let unknown = |lexer: &Self| lexer.error(at, "unknown escape sequence");
         let Some(c) = self.rest().chars().next() else { return Err(unknown(self)) };
         self.at += c.len_utf8();
+        let byte = match c {
+            'a' => Some(7),
+            'b' => Some(8),
+            'f' => Some(12),
+            'n' => Some(b'\n'),
+            'r' => Some(b'\r'),
+            't' => Some(b'\t'),
+            'v' => Some(11),
+            '\\' => Some(b'\\'),
+            _ if c == quote => Some(c as u8),
+            _ => None,
+        };
+        if let Some(byte) = byte {
+            value.push(byte);
+            return Ok(());
+        }
         let (digits, radix) = match c {
-            'a' => return Ok(value.push(7)),
-            'b' => return Ok(value.push(8)),
-            'f' => return Ok(value.push(12)),
-            'n' => return Ok(value.push(b'\n')),
-            'r' => return Ok(value.push(b'\r')),
-            't' => return Ok(value.push(b'\t')),
-            'v' => return Ok(value.push(11)),
-            '\\' => return Ok(value.push(b'\\')),
-            _ if c == quote => return Ok(value.push(c as u8)),
             'x' => (2, 16),
             'u' => (4, 16),
             'U' => (8, 16),

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! The order of an instant answer counts behind `ordered`. A `load` adds to those before it; `clear` ends them.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::path::Path;
 
@@ -217,6 +217,20 @@ fn golden_files() {
         cases += run(&std::fs::read_to_string(&path).unwrap());
     }
     assert!(cases >= 150, "{cases} cases");
+}
+
+#[test]
+fn the_deepest_trees_fit_on_a_stack() {
+    let data = [SampleSeries { labels: Labels::new([("__name__", "m")]), times: vec![0], values: vec![1.0] }];
+    let chain = vec!["m"; 399].join("+");
+    let nested = format!("{}m{}", "abs(-(".repeat(32), "))".repeat(32));
+    let subqueries = format!("{}m{}", "max_over_time(".repeat(95), "[1m:1s])".repeat(95));
+    for (text, expected) in [(chain, Some(399.0)), (nested, Some(1.0)), (subqueries, Some(1.0))] {
+        let query = Query::instant(&text, 0, Limits::default()).unwrap();
+        let answer = query.evaluate(&select(&data, &query), &|| false).unwrap();
+        let Answer::Vector(_, samples) = answer else { panic!("{answer:?}") };
+        assert_eq!(samples.first().map(|(_, value)| *value), expected);
+    }
 }
 
 #[test]

@@ -74,6 +74,7 @@ impl Evaluator<'_> {
         let mut chosen: Vec<Vec<f64>> = series.iter().map(|_| vec![ABSENT; steps.count]).collect();
         let mut order = Vec::new();
         for group in groups {
+            #[expect(clippy::needless_range_loop, reason = "a step is a column of two tables")]
             for step in 0..steps.count {
                 let wanted = count_of(parameter.get(step).copied().unwrap_or(f64::NAN))?;
                 let member = |member: &usize| (series[*member].values[step], *member);
@@ -86,7 +87,9 @@ impl Evaluator<'_> {
                     left.is_nan().cmp(&right.is_nan()).then(order)
                 });
                 present.truncate(wanted);
-                present.iter().for_each(|(value, member)| chosen[*member][step] = *value);
+                for (value, member) in &present {
+                    chosen[*member][step] = *value;
+                }
                 // At one time the answer is in the order of the values.
                 if steps.count == 1 {
                     order.extend(present.into_iter().map(|(_, member)| member));

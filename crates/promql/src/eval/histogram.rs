@@ -13,6 +13,12 @@ const BOUND: &str = "le";
 /// What buckets may differ by without being wrong: the sums of floats do (Prometheus, `smallDeltaTolerance`).
 const TOLERANCE: f64 = 1e-12;
 
+/// A histogram: its labels, and the bounds of its buckets with their counts at each step.
+struct Histogram {
+    labels: Labels,
+    buckets: Vec<(f64, Vec<f64>)>,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     bound: f64,
@@ -25,23 +31,23 @@ impl Evaluator<'_> {
         let series = self.vector(argument(arguments, 1)?, steps)?;
         self.work(series.len() * steps.count)?;
         let mut places: HashMap<Labels, usize> = HashMap::new();
-        let mut histograms: Vec<(Labels, Vec<(f64, Vec<f64>)>)> = Vec::new();
+        let mut histograms: Vec<Histogram> = Vec::new();
         for series in series {
             let Ok(bound) = parse_bound(series.labels.get(BOUND)) else { continue };
             let mut labels = series.labels.without_name();
             labels.set(BOUND, "");
             let place = *places.entry(labels.clone()).or_insert_with(|| {
-                histograms.push((labels, Vec::new()));
+                histograms.push(Histogram { labels, buckets: Vec::new() });
                 histograms.len() - 1
             });
-            histograms[place].1.push((bound, series.values));
+            histograms[place].buckets.push((bound, series.values));
         }
         let quantile_of = |buckets: &[(f64, Vec<f64>)], step: usize| {
             let present = buckets.iter().map(|(bound, counts)| Bucket { bound: *bound, count: counts[step] });
             let mut present: Vec<Bucket> = present.filter(|bucket| is_present(bucket.count)).collect();
             if present.is_empty() { ABSENT } else { bucket_quantile(quantiles[step], &mut present) }
         };
-        let answer = |(labels, buckets): (Labels, Vec<(f64, Vec<f64>)>)| Series {
+        let answer = |Histogram { labels, buckets }: Histogram| Series {
             labels,
             values: (0..steps.count).map(|step| quantile_of(&buckets, step)).collect(),
         };
