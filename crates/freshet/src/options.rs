@@ -113,6 +113,18 @@ pub(crate) struct ServeOptions {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, env = "FRESHET_HTTP_BIND", value_name = "ADDRESS", default_value = "127.0.0.1:8086")]
     pub(crate) http_bind: SocketAddr,
+    /// Address and port of line protocol in datagrams (UDP), which has neither credentials nor answers; none by default
+    #[arg(long, env = "FRESHET_UDP_BIND_ADDRESS", value_name = "ADDRESS", requires = "udp_bucket")]
+    pub(crate) udp_bind_address: Option<SocketAddr>,
+    /// Name or id of the bucket that datagrams are written into
+    #[arg(long, env = "FRESHET_UDP_BUCKET", value_name = "NAME")]
+    pub(crate) udp_bucket: Option<String>,
+    /// Name of that bucket's organisation; the first one by default
+    #[arg(long, env = "FRESHET_UDP_ORG", value_name = "NAME")]
+    pub(crate) udp_org: Option<String>,
+    /// Unit of the times in datagrams: ns, us, ms or s
+    #[arg(long, env = "FRESHET_UDP_PRECISION", value_name = "UNIT", default_value = "ns")]
+    pub(crate) udp_precision: Precision,
     /// How requests name their organisation
     #[arg(long, env = "FRESHET_MODE", value_name = "MODE", value_enum, default_value_t = Mode::Oss)]
     pub(crate) mode: Mode,

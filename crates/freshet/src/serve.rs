@@ -7,11 +7,11 @@ use std::process;
 use std::sync::Arc;
 
 use ::query::{QueryEngine, QueryOptions};
-use ::server::{AppState, Limits, ServeConfig, ServeError, ServerOptions, TlsFiles};
+use ::server::{AppState, Limits, ServeConfig, ServeError, ServerOptions, TlsFiles, UdpConfig};
 use catalog::database::{Location, PostgresDatabase};
 use catalog::{Catalog, Clock, SystemClock};
-use storage::{Engine, EngineOptions, FlushFailure, OpenError, RetentionSource, SchemaLimits, StoreAddress};
-use tokio::net::TcpListener;
+use storage::{Engine, EngineOptions, FlushFailure, OpenError, Precision, RetentionSource, SchemaLimits, StoreAddress};
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -78,6 +78,7 @@ pub(crate) async fn run(options: Box<ServeOptions>) -> Result<(), ServeCommandEr
     let bind_error = |source| ServeCommandError::Bind { address, source };
     let listener = TcpListener::bind(address).await.map_err(bind_error)?;
     let address = listener.local_addr().map_err(bind_error)?;
+    let datagrams = bind_datagrams(&options).await?;
 
     // The engine's lock guards the whole directory, so it comes first.
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -123,13 +124,43 @@ pub(crate) async fn run(options: Box<ServeOptions>) -> Result<(), ServeCommandEr
         "the server starts"
     );
     announce(address, tls.is_some());
+    let datagrams = datagrams.map(|config| {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let stopped = async move {
+            // Dropped or sent to, it means the same.
+            let _ = stopped.await;
+        };
+        (stop, tokio::spawn(::server::receive_datagrams(config, state.clone(), stopped)))
+    });
     let served = ::server::serve(ServeConfig { listener, tls }, state, stop).await;
+    if let Some((stop, task)) = datagrams {
+        drop(stop);
+        if let Err(error) = task.await {
+            tracing::error!(%error, "the receiver of datagrams failed");
+        }
+    }
     let flushed = engine.close().await;
     catalog.close().await;
     served?;
     flushed?;
     tracing::info!("the server has stopped");
     Ok(())
+}
+
+/// The socket for datagrams, if they are wanted.
+async fn bind_datagrams(options: &ServeOptions) -> Result<Option<UdpConfig>, ServeCommandError> {
+    let Some((address, bucket)) = options.udp_bind_address.zip(options.udp_bucket.clone()) else { return Ok(None) };
+    let bind_error = |source| ServeCommandError::Bind { address, source };
+    let socket = UdpSocket::bind(address).await.map_err(bind_error)?;
+    let local = socket.local_addr().map_err(bind_error)?;
+    tracing::info!(address = %local, bucket, "listening for datagrams");
+    let precision = match options.udp_precision {
+        freshet_client::Precision::Nanoseconds => Precision::Nanosecond,
+        freshet_client::Precision::Microseconds => Precision::Microsecond,
+        freshet_client::Precision::Milliseconds => Precision::Millisecond,
+        freshet_client::Precision::Seconds => Precision::Second,
+    };
+    Ok(Some(UdpConfig { socket, organisation: options.udp_org.clone(), bucket, precision }))
 }
 
 /// The directory as an absolute path: outside readers find the files by it.

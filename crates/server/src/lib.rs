@@ -37,6 +37,7 @@ mod tar;
 mod throttle;
 mod times;
 mod tls;
+mod udp;
 mod uninterrupted;
 
 pub use limits::Limits;
@@ -44,3 +45,4 @@ pub use routes::app;
 pub use serve::{ServeConfig, ServeError, serve};
 pub use state::{AppState, Mode, ServerOptions};
 pub use tls::{TlsError, TlsFiles};
+pub use udp::{UdpConfig, receive_datagrams};

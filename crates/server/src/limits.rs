@@ -22,6 +22,15 @@ pub(crate) const REMOTE_WRITE_DECODED_RATIO: u64 = 8;
 /// are that every sample repeats.
 pub(crate) const REMOTE_WRITE_TEXT_BYTES: usize = 4 << 20;
 
+/// Bytes of a datagram: the most that UDP can carry.
+pub(crate) const DATAGRAM_BYTES: usize = 65_535;
+
+/// Bytes of datagrams that are written together: one sync of the disk for each batch.
+pub(crate) const UDP_BATCH_BYTES: usize = 1 << 20;
+
+/// How long a datagram waits for others: InfluxDB's `batch-timeout`.
+pub(crate) const UDP_BATCH_TIME: Duration = Duration::from_secs(1);
+
 /// Queries of one remote read: Prometheus sends one, others some.
 pub(crate) const REMOTE_READ_QUERIES: usize = 64;
 

@@ -23,6 +23,7 @@ mod postgres;
 mod prometheus;
 mod prometheus_queries;
 mod rules;
+mod udp;
 
 use std::path::{Path, PathBuf};
 
