@@ -96,22 +96,8 @@ pub(crate) async fn run(options: Box<ServeOptions>) -> Result<(), ServeCommandEr
     let catalog = Catalog::open_at(&resources, Arc::clone(&clock)).await?;
     retention.set(catalog.clone());
     let query = open_query_engine(&options, &data_dir, budget)?;
+    let server_options = server_options(&options, budget, clock);
     initial_setup::run(&catalog, options.init).await?;
-
-    let server_options = ServerOptions {
-        mode: match options.mode {
-            Mode::Oss => ::server::Mode::Oss,
-            Mode::Cloud => ::server::Mode::Cloud,
-        },
-        limits: Limits {
-            body_stall: options.body_stall,
-            drain: options.drain,
-            ..Limits::for_memory(budget.total_bytes)
-        },
-        clock,
-        auto_create_buckets: options.auto_create_buckets,
-        commit: option_env!("FRESHET_COMMIT").unwrap_or("unknown").to_owned(),
-    };
     let state = AppState::new(catalog.clone(), engine.clone(), query, server_options);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -124,20 +110,10 @@ pub(crate) async fn run(options: Box<ServeOptions>) -> Result<(), ServeCommandEr
         "the server starts"
     );
     announce(address, tls.is_some());
-    let datagrams = datagrams.map(|config| {
-        let (stop, stopped) = oneshot::channel::<()>();
-        let stopped = async move {
-            // Dropped or sent to, it means the same.
-            let _ = stopped.await;
-        };
-        (stop, tokio::spawn(::server::receive_datagrams(config, state.clone(), stopped)))
-    });
+    let datagrams = datagrams.map(|config| Datagrams::start(config, state.clone()));
     let served = ::server::serve(ServeConfig { listener, tls }, state, stop).await;
-    if let Some((stop, task)) = datagrams {
-        drop(stop);
-        if let Err(error) = task.await {
-            tracing::error!(%error, "the receiver of datagrams failed");
-        }
+    if let Some(datagrams) = datagrams {
+        datagrams.end().await;
     }
     let flushed = engine.close().await;
     catalog.close().await;
@@ -145,6 +121,48 @@ pub(crate) async fn run(options: Box<ServeOptions>) -> Result<(), ServeCommandEr
     flushed?;
     tracing::info!("the server has stopped");
     Ok(())
+}
+
+fn server_options(options: &ServeOptions, budget: MemoryBudget, clock: Arc<dyn Clock>) -> ServerOptions {
+    ServerOptions {
+        mode: match options.mode {
+            Mode::Oss => ::server::Mode::Oss,
+            Mode::Cloud => ::server::Mode::Cloud,
+        },
+        limits: Limits {
+            body_stall: options.body_stall,
+            drain: options.drain,
+            ..Limits::for_memory(budget.total_bytes)
+        },
+        clock,
+        auto_create_buckets: options.auto_create_buckets,
+        commit: option_env!("FRESHET_COMMIT").unwrap_or("unknown").to_owned(),
+    }
+}
+
+/// The receiver of datagrams.
+struct Datagrams {
+    stop: oneshot::Sender<()>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Datagrams {
+    fn start(config: UdpConfig, state: AppState) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let stopped = async move {
+            // Dropped or sent to, it means the same.
+            let _ = stopped.await;
+        };
+        Self { stop, task: tokio::spawn(::server::receive_datagrams(config, state, stopped)) }
+    }
+
+    /// Waits until what has come is written.
+    async fn end(self) {
+        drop(self.stop);
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the receiver of datagrams failed");
+        }
+    }
 }
 
 /// The socket for datagrams, if they are wanted.
