@@ -11,13 +11,14 @@ mod reference;
 
 fuzz_target!(|input: &[u8]| {
     let Some((choice, body)) = input.split_first() else { return };
-    let precision = match choice % 6 {
+    let precision = match choice % 7 {
         0 => Precision::Nanosecond,
         1 => Precision::Microsecond,
         2 => Precision::Millisecond,
         3 => Precision::Second,
         4 => Precision::Minute,
-        _ => Precision::Hour,
+        5 => Precision::Hour,
+        _ => Precision::Auto,
     };
     let limits = if choice & 0x80 == 0 {
         Limits::default()

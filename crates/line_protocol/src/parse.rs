@@ -84,8 +84,8 @@ struct Parser<'a> {
     cells_max: usize,
     /// Cells that all tables together have.
     cells: usize,
-    /// Nanoseconds in a unit of time.
-    scale_ns: i64,
+    /// The unit of timestamps.
+    precision: Precision,
     /// Time of lines without timestamp.
     default_time_ns: i64,
     /// For all maps.
@@ -115,7 +115,7 @@ impl<'a> Parser<'a> {
             limits: options.limits,
             cells_max: options.limits.cells.max(body.len()),
             cells: 0,
-            scale_ns: options.precision.scale_ns(),
+            precision: options.precision,
             default_time_ns: options.precision.truncate(options.default_time_ns),
             hasher: RandomState::default(),
             series: HashTable::with_capacity(body.len() / BODY_BYTES_PER_SERIES),

@@ -16,12 +16,16 @@ pub enum Precision {
     Minute,
     /// Hours.
     Hour,
+    /// Whatever fits each timestamp, as InfluxDB 3 guesses it: below 5·10⁹ seconds, below 5·10¹² milliseconds, below
+    /// 5·10¹⁵ microseconds, otherwise nanoseconds. All but nanoseconds mean times before the year 2128.
+    Auto,
 }
 
 impl Precision {
-    /// Nanoseconds in one unit.
+    /// Nanoseconds in the unit of this timestamp.
     #[must_use]
-    pub const fn scale_ns(self) -> i64 {
+    #[inline(always)]
+    pub const fn scale_ns(self, timestamp: i64) -> i64 {
         match self {
             Self::Nanosecond => 1,
             Self::Microsecond => 1_000,
@@ -29,6 +33,12 @@ impl Precision {
             Self::Second => 1_000_000_000,
             Self::Minute => 60 * 1_000_000_000,
             Self::Hour => 3_600 * 1_000_000_000,
+            Self::Auto => match timestamp.unsigned_abs() {
+                0..5_000_000_000 => 1_000_000_000,
+                5_000_000_000..5_000_000_000_000 => 1_000_000,
+                5_000_000_000_000..5_000_000_000_000_000 => 1_000,
+                _ => 1,
+            },
         }
     }
 
@@ -36,7 +46,7 @@ impl Precision {
     /// 64 bits.
     #[must_use]
     pub const fn truncate(self, time_ns: i64) -> i64 {
-        match time_ns.checked_sub(time_ns.rem_euclid(self.scale_ns())) {
+        match time_ns.checked_sub(time_ns.rem_euclid(self.scale_ns(i64::MAX))) {
             Some(truncated) => truncated,
             None => time_ns,
         }
@@ -62,5 +72,6 @@ mod tests {
         check(Precision::Second, -1_000_000_000, -1_000_000_000);
         check(Precision::Second, i64::MIN, i64::MIN);
         check(Precision::Second, i64::MAX, 9_223_372_036_000_000_000);
+        check(Precision::Auto, 1_234_567_891, 1_234_567_891);
     }
 }

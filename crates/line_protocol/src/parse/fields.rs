@@ -110,7 +110,9 @@ impl Parser<'_> {
         let Some((time, used)) = number::decimal(rest) else {
             return Err(self.time_fault(start));
         };
-        let Some(time_ns) = time.checked_mul(self.scale_ns).filter(|time_ns| TIMES_NS.contains(time_ns)) else {
+        let Some(time_ns) =
+            time.checked_mul(self.precision.scale_ns(time)).filter(|time_ns| TIMES_NS.contains(time_ns))
+        else {
             return Err(self.time_fault(start));
         };
         let mut end = start + used;
@@ -138,7 +140,7 @@ impl Parser<'_> {
         let cause = match number::decimal(digits.as_bytes()) {
             None if digits == "-" => Cause::TimestampWithoutDigits,
             None => Cause::TimestampOutOfRange(number::quoted_digits(digits)),
-            Some((time, _)) => match time.checked_mul(self.scale_ns) {
+            Some((time, _)) => match time.checked_mul(self.precision.scale_ns(time)) {
                 Some(time_ns) if TIMES_NS.contains(&time_ns) => {
                     let text = end + bytes.iter().skip(end).take_while(|&&byte| byte == b' ').count();
                     return Fault::new(text, Cause::InvalidPoint);

@@ -377,7 +377,7 @@ fn parse_time(text: &str, options: &ParseOptions) -> Result<i64, Cause> {
         return Err(Cause::BadTimestamp);
     }
     let time: i64 = token.parse().map_err(|_| Cause::TimestampOutOfRange(token.chars().take(128).collect()))?;
-    let time_ns = i128::from(time) * i128::from(options.precision.scale_ns());
+    let time_ns = i128::from(time) * i128::from(options.precision.scale_ns(time));
     if time_ns.abs() > 9_223_372_036_854_775_806 {
         return Err(Cause::TimeOutOfRange);
     }
