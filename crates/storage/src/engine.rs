@@ -13,6 +13,7 @@ mod backup;
 mod commit_faults;
 mod compaction_metrics;
 mod compactor;
+mod create_table;
 mod delete;
 mod flusher;
 mod history;
@@ -42,6 +43,7 @@ pub use self::commit_faults::{CommitFault, CommitFaults, NoCommitFaults};
 pub use self::compaction_metrics::CompactionMetrics;
 use self::compactor::Compactor;
 pub use self::compactor::{CompactFailure, CompactReport};
+pub use self::create_table::{CreateTableError, TableDefinition};
 pub use self::delete::DeleteRequest;
 use self::flusher::Selection;
 pub use self::flusher::{FlushFailure, FlushReport};
@@ -51,7 +53,7 @@ pub use self::metrics::{EngineMetrics, EngineStatus, Health};
 use self::registrar::Registrar;
 use self::state::{Shared, State, TableState};
 use self::tombstones::tombstones_of;
-pub use self::write::{WriteOutcome, WriteRequest};
+pub use self::write::{Acceptance, WriteOutcome, WriteRequest};
 use crate::buffer::PreparedRows;
 use crate::delete::{DeleteFilter, Tombstone};
 use crate::disk::{Disk, RealDisk};
@@ -272,6 +274,8 @@ struct Inner {
     workers: Semaphore,
     waiting_writes: Semaphore,
     flush_lock: Mutex<flusher::Unanswered>,
+    /// Held while a table is made by itself.
+    creations: Mutex<()>,
     /// The delete up to which the delete file of each data file is up to date; held during a round.
     materialised: Mutex<HashMap<FileId, Sequence>>,
     flush_wanted: Arc<Notify>,
@@ -340,6 +344,7 @@ impl Engine {
             workers: Semaphore::new(options.workers.max(1)),
             waiting_writes: Semaphore::new(limits::BUFFER_WAITING_WRITES),
             flush_lock: Mutex::default(),
+            creations: Mutex::default(),
             materialised: Mutex::default(),
             flush_wanted,
             flush_progress: Notify::new(),
@@ -363,7 +368,32 @@ impl Engine {
     /// # Errors
     /// [`WriteError`]; then none of the points is stored, except that after [`WriteError::Poisoned`] they may be.
     pub async fn write(&self, request: WriteRequest) -> Result<WriteOutcome, WriteError> {
-        self.inner.write(request).await
+        self.inner.write(request, Acceptance::default()).await
+    }
+
+    /// Writes points like [`Self::write`], with another answer to lines that are bad.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn write_accepting(
+        &self,
+        request: WriteRequest,
+        acceptance: Acceptance,
+    ) -> Result<WriteOutcome, WriteError> {
+        self.inner.write(request, acceptance).await
+    }
+
+    /// Makes a measurement without rows. Where two make it at once, one is told that it exists.
+    ///
+    /// # Errors
+    /// [`CreateTableError`]; then nothing was made.
+    pub async fn create_table(
+        &self,
+        bucket: Arc<BucketInfo>,
+        definition: TableDefinition,
+    ) -> Result<(), CreateTableError> {
+        let _one_at_a_time = self.inner.creations.lock().await;
+        self.inner.create_table(bucket, definition).await
     }
 
     /// Deletes rows or values of a bucket. `Ok` means that the fact is durable and that no later snapshot has them;

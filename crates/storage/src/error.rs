@@ -14,6 +14,9 @@ pub enum WriteError {
     /// Lines that do not parse; nothing of the batch is stored.
     #[error("{0}")]
     Parse(ParseErrors),
+    /// Points that cannot be stored, in a write that asked for all or nothing. Nothing of it is stored.
+    #[error("{0}")]
+    Refused(PartialWrite),
     /// A limit of deletes.
     #[error(transparent)]
     Limit(#[from] LimitError),
@@ -141,6 +144,36 @@ pub enum DropReason {
     },
 }
 
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FieldTypeConflict { field, measurement, given, existing } => write!(
+                f,
+                "field type conflict: input field \"{field}\" on measurement \"{measurement}\" is type {given}, \
+                 already exists as type {existing}"
+            ),
+            Self::TooManyColumns { measurement, column, limit } => write!(
+                f,
+                "max-columns-per-measurement limit exceeded: measurement \"{measurement}\" has no room for \
+                 \"{column}\" beside {limit} tags and fields"
+            ),
+            Self::TooManyTables { measurement, limit } => write!(
+                f,
+                "max-measurements-per-bucket limit exceeded: the bucket has no room for \"{measurement}\" beside \
+                 {limit} measurements"
+            ),
+            Self::TooOld { bound, time_ns, .. } => {
+                write!(
+                    f,
+                    "the point at {} is outside retention policy of duration {}",
+                    rfc3339(*time_ns),
+                    go_duration(bound.duration_ns)
+                )
+            }
+        }
+    }
+}
+
 /// The points of a batch that were not stored. Displays as InfluxDB's `partial write: … dropped=N`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PartialWrite {
@@ -148,6 +181,20 @@ pub struct PartialWrite {
     pub dropped: usize,
     too_old: Option<TooOld>,
     reasons: Vec<String>,
+    lines: Vec<RejectedLine>,
+    /// Whether a limit of the schema was among the reasons.
+    pub over_limit: bool,
+}
+
+/// A line of a body whose point was not stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedLine {
+    /// Its number, from 1; a line break inside a string does not count.
+    pub line: u32,
+    /// How it begins. Of a line that parses, its point; empty where that is not known any more.
+    pub text: String,
+    /// Why.
+    pub cause: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,9 +218,25 @@ impl PartialWrite {
         Self { dropped, ..Self::default() }
     }
 
+    /// The rejected lines, the first ones in order of their numbers.
+    #[must_use]
+    pub fn lines(&self) -> &[RejectedLine] {
+        &self.lines
+    }
+
+    /// Names a line whose point is counted by itself.
+    pub fn reject(&mut self, line: RejectedLine) {
+        if self.lines.len() < limits::REJECTED_LINES {
+            let place = self.lines.partition_point(|known| known.line <= line.line);
+            self.lines.insert(place, line);
+        }
+    }
+
     /// Adds what another part of the write dropped.
     pub fn merge(&mut self, other: Self) {
         self.dropped += other.dropped;
+        self.over_limit |= other.over_limit;
+        other.lines.into_iter().for_each(|line| self.reject(line));
         for reason in other.reasons {
             self.note(reason);
         }
@@ -183,20 +246,10 @@ impl PartialWrite {
     /// Counts a dropped point.
     pub fn add(&mut self, reason: DropReason) {
         self.dropped += 1;
+        self.over_limit |= matches!(reason, DropReason::TooManyColumns { .. } | DropReason::TooManyTables { .. });
         match reason {
             DropReason::TooOld { bound, point, time_ns } => self.add_too_old(bound, point, time_ns),
-            DropReason::FieldTypeConflict { field, measurement, given, existing } => self.note(format!(
-                "field type conflict: input field \"{field}\" on measurement \"{measurement}\" is type {given}, \
-                 already exists as type {existing}"
-            )),
-            DropReason::TooManyColumns { measurement, column, limit } => self.note(format!(
-                "max-columns-per-measurement limit exceeded: measurement \"{measurement}\" has no room for \
-                 \"{column}\" beside {limit} tags and fields"
-            )),
-            DropReason::TooManyTables { measurement, limit } => self.note(format!(
-                "max-measurements-per-bucket limit exceeded: the bucket has no room for \"{measurement}\" beside \
-                 {limit} measurements"
-            )),
+            other => self.note(other.to_string()),
         }
     }
 

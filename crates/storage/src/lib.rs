@@ -31,12 +31,12 @@ pub mod wal;
 
 pub use delete::{DeleteFilter, DeleteSubject, DeleteTerm};
 pub use engine::{
-    Backup, BackupError, BucketError, CommitFault, CommitFaults, CompactFailure, CompactReport, CompactionMetrics,
-    DeleteFilesError, DeleteFilesReport, DeleteRequest, Engine, EngineMetrics, EngineOptions, EngineStatus,
-    FlushFailure, FlushReport, Health, KeepForever, NoCommitFaults, OpenError, RetentionSource, SnapshotError,
-    SnapshotHistory, WriteOutcome, WriteRequest,
+    Acceptance, Backup, BackupError, BucketError, CommitFault, CommitFaults, CompactFailure, CompactReport,
+    CompactionMetrics, CreateTableError, DeleteFilesError, DeleteFilesReport, DeleteRequest, Engine, EngineMetrics,
+    EngineOptions, EngineStatus, FlushFailure, FlushReport, Health, KeepForever, NoCommitFaults, OpenError,
+    RetentionSource, SnapshotError, SnapshotHistory, TableDefinition, WriteOutcome, WriteRequest,
 };
-pub use error::{LimitError, ParseErrors, PartialWrite, WriteError};
+pub use error::{LimitError, ParseErrors, PartialWrite, RejectedLine, WriteError};
 pub use ids::{ColumnId, FileId, Sequence, TableId};
 pub use lake::{NotKept, ParseSelectorError, SnapshotInfo, SnapshotSelector};
 pub use line_protocol::text as line_text;

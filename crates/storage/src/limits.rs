@@ -42,6 +42,12 @@ pub const CHUNK_ROWS_MAX: usize = 65_536;
 /// Body bytes up to which a write is parsed where it stands: handing it to another thread costs more.
 pub const INLINE_PARSE_BYTES: usize = 16 << 10;
 
+/// Lines that the answer to a partial write of InfluxDB 3 names one by one: as many as the parser reports.
+pub const REJECTED_LINES: usize = 1_000;
+
+/// Bytes of such a line that are kept: clients show its start.
+pub const REJECTED_LINE_BYTES: usize = 128;
+
 /// Reasons that one partial-write message spells out; the count covers all.
 pub const DROP_REASONS: usize = 5;
 

@@ -12,7 +12,7 @@ use catalog::BucketId;
 use line_protocol::{Batch, FieldColumn, FieldKind, FieldValues, StringColumn, TableBatch};
 use parking_lot::RwLock;
 
-use crate::error::{DropReason, PartialWrite, RetentionBound};
+use crate::error::{DropReason, PartialWrite, RejectedLine, RetentionBound};
 use crate::ids::{ColumnId, TableId};
 use crate::lake::{NewColumn, NewTable};
 use crate::limits;
@@ -227,8 +227,9 @@ pub(crate) fn plan(registry: &Registry, bucket: BucketId, batch: &Batch, rules: 
         let entry = registry.measurement(bucket, &table.measurement);
         let limit = rules.limits.tables_per_bucket;
         if entry.is_none() && registry.table_count(bucket) + new_tables >= limit {
-            for _ in &table.times {
-                plan.dropped.add(DropReason::TooManyTables { measurement: table.measurement.clone(), limit });
+            for row in 0..table.times.len() {
+                let reason = DropReason::TooManyTables { measurement: table.measurement.clone(), limit };
+                drop_row(&mut plan.dropped, table, row, reason);
             }
             plan.kept.push(KeptRows::None);
             continue;
@@ -275,7 +276,7 @@ fn keep_rows(
     for (row, keep) in kept.iter_mut().enumerate() {
         if let Err(reason) = judge.admit(row) {
             *keep = false;
-            dropped.add(reason);
+            drop_row(dropped, table, row, reason);
         }
     }
     if kept.contains(&true) { KeptRows::Some(kept) } else { KeptRows::None }
@@ -411,6 +412,43 @@ fn has_kept_value(field: &FieldColumn, kept: &KeptRows, rows: usize) -> bool {
 }
 
 /// The series of a row in line protocol, for a message.
+/// Counts a point that is not stored, and names its line.
+fn drop_row(dropped: &mut PartialWrite, table: &TableBatch, row: usize, reason: DropReason) {
+    if dropped.lines().len() < limits::REJECTED_LINES {
+        let line = table.lines.get(row).copied().unwrap_or_default();
+        dropped.reject(RejectedLine { line, text: point_text(table, row), cause: reason.to_string() });
+    }
+    dropped.add(reason);
+}
+
+/// How a point begins in line protocol, without quotes and escapes.
+fn point_text(table: &TableBatch, row: usize) -> String {
+    let mut text = series_text(table, row);
+    let mut separator = ' ';
+    for field in table.fields.iter().filter(|field| field.is_valid(row)) {
+        if text.len() >= limits::REJECTED_LINE_BYTES {
+            break;
+        }
+        text.push(separator);
+        text.push_str(&field.name);
+        text.push('=');
+        match &field.values {
+            FieldValues::Float(values) => text.extend(values.get(row).map(f64::to_string)),
+            FieldValues::Integer(values) => text.extend(values.get(row).map(|value| format!("{value}i"))),
+            FieldValues::Unsigned(values) => text.extend(values.get(row).map(|value| format!("{value}u"))),
+            FieldValues::Boolean(values) => text.extend(values.get(row).map(bool::to_string)),
+            FieldValues::String(values) => {
+                let value = values.value(row);
+                text.push_str(value.get(..value.floor_char_boundary(limits::REJECTED_LINE_BYTES)).unwrap_or_default());
+            }
+        }
+        separator = ',';
+    }
+    text.extend(table.times.get(row).map(|time| format!(" {time}")));
+    text.truncate(text.floor_char_boundary(limits::REJECTED_LINE_BYTES));
+    text
+}
+
 fn series_text(table: &TableBatch, row: usize) -> String {
     let mut text = table.measurement.clone();
     let series = table.row_series.get(row).copied().unwrap_or_default();

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use storage::{
-    Engine, EngineOptions, Health, OpenError, Precision, SchemaLimits, WriteError, WriteOutcome, WriteRequest,
+    Acceptance, ColumnKind, CreateTableError, Engine, EngineOptions, FieldKind, Health, OpenError, Precision,
+    SchemaLimits, TableDefinition, WriteError, WriteOutcome, WriteRequest,
 };
 
 use support::{Database, NOW_NS, bucket, rows};
@@ -69,6 +70,55 @@ async fn a_type_conflict_drops_the_point_and_keeps_the_others() {
     let names: Vec<_> = table.schema().fields().iter().map(|field| field.name().clone()).collect();
     assert_eq!(names, ["time", "a", "b", "c"], "a field that only a dropped point had is not registered");
     assert_eq!(database.rows("m").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_write_says_what_a_bad_line_means_for_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).await;
+    let write = async |lines: &str, acceptance: Acceptance| {
+        let request = WriteRequest {
+            bucket: Arc::clone(&database.bucket),
+            retention: None,
+            body: lines.to_owned().into(),
+            precision: Precision::Nanosecond,
+        };
+        database.engine.write_accepting(request, acceptance).await
+    };
+    let lines = "m,t=a f=1 1\nbad\nm,t=b f=2i 2\n\nm,t=c f=3 3";
+    assert!(matches!(write(lines, Acceptance::WellFormed).await, Err(WriteError::Parse(_))));
+    assert!(matches!(write(lines, Acceptance::Whole).await, Err(WriteError::Parse(_))));
+    assert!(database.table("m").await.is_none());
+    let outcome = write(lines, Acceptance::Partial).await.unwrap();
+    assert_eq!(outcome.accepted, 2);
+    let dropped = outcome.dropped.unwrap();
+    let named: Vec<_> = dropped.lines().iter().map(|line| (line.line, line.text.as_str())).collect();
+    assert_eq!(named, [(2, "bad"), (3, "m,t=b f=2i 2")]);
+    assert_eq!((dropped.dropped, dropped.over_limit), (2, false));
+    assert_eq!(database.rows("m").await, ["f=1 t=a @1", "f=3 t=c @3"]);
+    let refused = write("new g=1 1\nm f=1i 4", Acceptance::Whole).await;
+    let Err(WriteError::Refused(refused)) = refused else { panic!("{refused:?}") };
+    assert_eq!(refused.lines()[0].line, 2);
+    assert!(database.table("new").await.is_none(), "what is refused registers nothing");
+    assert_eq!(write("m f=4 4", Acceptance::Whole).await.unwrap().accepted, 1);
+}
+
+#[tokio::test]
+async fn a_table_is_made_before_its_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let columns = vec![("t".to_owned(), ColumnKind::Tag), ("f".to_owned(), ColumnKind::Field(FieldKind::Integer))];
+    let definition = TableDefinition { measurement: "m".to_owned(), columns };
+    {
+        let database = Database::open(folder.path()).await;
+        let bucket = || Arc::clone(&database.bucket);
+        database.engine.create_table(bucket(), definition.clone()).await.unwrap();
+        let again = database.engine.create_table(bucket(), definition).await;
+        assert!(matches!(again, Err(CreateTableError::Exists)), "{again:?}");
+    }
+    let database = Database::open(folder.path()).await;
+    let outcome = database.try_write("m,t=a f=1i 1\nm f=1.5 2").await.unwrap();
+    assert_eq!((outcome.accepted, outcome.dropped.unwrap().dropped), (1, 1));
+    assert_eq!(database.rows("m").await, ["f=1 t=a @1"]);
 }
 
 #[tokio::test]

@@ -13,7 +13,8 @@ use line_protocol::{Batch, ParseOptions, Precision};
 use super::registrar::{Failure, RegistrarError};
 use super::{Durable, Inner};
 use crate::buffer::PreparedRows;
-use crate::error::{ParseErrors, PartialWrite, RetentionBound, WriteError};
+use crate::error::{ParseErrors, PartialWrite, RejectedLine, RetentionBound, WriteError};
+use crate::lake::NewTable;
 use crate::limits;
 use crate::schema::{self, PointRules, WritePlan};
 use crate::table::BucketInfo;
@@ -30,6 +31,19 @@ pub struct WriteRequest {
     pub body: Bytes,
     /// The unit of its timestamps.
     pub precision: Precision,
+}
+
+/// What becomes of the rest of a body where a line of it is bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Acceptance {
+    /// A line that does not parse refuses the whole body; points that parse and cannot be stored are dropped one by
+    /// one. As InfluxDB 2.
+    #[default]
+    WellFormed,
+    /// Whatever can be stored is.
+    Partial,
+    /// Everything or nothing.
+    Whole,
 }
 
 /// What became of a write that was accepted.
@@ -61,21 +75,32 @@ enum Step {
 }
 
 impl Inner {
-    pub(super) async fn write(self: &Arc<Self>, request: WriteRequest) -> Result<WriteOutcome, WriteError> {
+    pub(super) async fn write(
+        self: &Arc<Self>,
+        request: WriteRequest,
+        acceptance: Acceptance,
+    ) -> Result<WriteOutcome, WriteError> {
         self.check_accepting()?;
         self.wait_for_room().await?;
         let bytes = request.body.len();
-        let result = self.write_admitted(request).await;
+        let result = self.write_admitted(request, acceptance).await;
         self.counters.write(bytes, &result);
         result
     }
 
-    async fn write_admitted(self: &Arc<Self>, request: WriteRequest) -> Result<WriteOutcome, WriteError> {
+    async fn write_admitted(
+        self: &Arc<Self>,
+        request: WriteRequest,
+        acceptance: Acceptance,
+    ) -> Result<WriteOutcome, WriteError> {
         let bucket = Arc::clone(&request.bucket);
         let retention = request.retention;
         let size_bytes = request.body.len();
         let inner = Arc::clone(self);
-        let first = move || inner.parse(&request).and_then(|batch| inner.plan(batch, &request.bucket, retention));
+        let first = move || {
+            let batch = inner.parse(&request, acceptance)?;
+            inner.plan(batch, &request.bucket, retention, acceptance)
+        };
         let mut step = self.on_worker(size_bytes, first).await?;
         // Two rounds decide everything: the first may find missing columns, and after they are registered the second
         // finds none. A third is needed only if the bucket is dropped and written to again meanwhile.
@@ -90,7 +115,8 @@ impl Inner {
                     let Planned { batch, plan } = *planned;
                     self.register(&bucket, plan).await?;
                     let (inner, bucket) = (Arc::clone(self), Arc::clone(&bucket));
-                    step = self.on_worker(size_bytes, move || inner.plan(batch, &bucket, retention)).await?;
+                    step =
+                        self.on_worker(size_bytes, move || inner.plan(batch, &bucket, retention, acceptance)).await?;
                 }
             }
         }
@@ -110,7 +136,7 @@ impl Inner {
         tokio::task::spawn_blocking(work).await.map_err(|error| WriteError::Internal(error.to_string()))?
     }
 
-    fn parse(&self, request: &WriteRequest) -> Result<Batch, WriteError> {
+    fn parse(&self, request: &WriteRequest, acceptance: Acceptance) -> Result<Batch, WriteError> {
         let options = ParseOptions {
             precision: request.precision,
             default_time_ns: self.options.clock.now_ns(),
@@ -119,12 +145,19 @@ impl Inner {
         let batch = line_protocol::parse(&request.body, &options);
         match batch.error_count {
             0 => Ok(batch),
+            _ if acceptance == Acceptance::Partial => Ok(batch),
             count => Err(WriteError::Parse(ParseErrors { lines: batch.errors, count })),
         }
     }
 
     /// Decides which points are kept; encodes them if every column that they use is registered.
-    fn plan(&self, batch: Batch, bucket: &BucketInfo, retention: Option<Duration>) -> Result<Step, WriteError> {
+    fn plan(
+        &self,
+        batch: Batch,
+        bucket: &BucketInfo,
+        retention: Option<Duration>,
+        acceptance: Acceptance,
+    ) -> Result<Step, WriteError> {
         let bound = retention.map(|retention| self.retention_bound(retention));
         let registry = &self.shared.registry;
         if registry.is_dropped(bucket.bucket) {
@@ -132,6 +165,13 @@ impl Inner {
         }
         let rules = PointRules { retention: bound, limits: self.options.schema_limits };
         let plan = schema::plan(registry, bucket.bucket, &batch, rules);
+        if acceptance == Acceptance::Whole {
+            let mut dropped = BatchCounts::of(&batch).dropped;
+            dropped.merge(plan.dropped.clone());
+            if !dropped.is_empty() {
+                return Err(WriteError::Refused(dropped));
+            }
+        }
         if plan.kept_count == 0 {
             return Ok(Step::Nothing(outcome(&batch, plan)));
         }
@@ -158,7 +198,16 @@ impl Inner {
     }
 
     async fn register(&self, bucket: &Arc<BucketInfo>, plan: WritePlan) -> Result<(), WriteError> {
-        self.registrar.register(Arc::clone(bucket), plan.missing).await.map_err(|error| match error {
+        self.register_tables(bucket, plan.missing).await
+    }
+
+    /// Registers tables and columns, with their bucket.
+    pub(super) async fn register_tables(
+        &self,
+        bucket: &Arc<BucketInfo>,
+        tables: Vec<NewTable>,
+    ) -> Result<(), WriteError> {
+        self.registrar.register(Arc::clone(bucket), tables).await.map_err(|error| match error {
             RegistrarError::Overloaded => WriteError::Overloaded {
                 what: "too many writes wait for new columns",
                 retry_after_s: limits::RETRY_AFTER_S,
@@ -206,9 +255,16 @@ struct BatchCounts {
 
 impl BatchCounts {
     fn of(batch: &Batch) -> Self {
-        let mut dropped = PartialWrite::of(batch.dropped_count);
+        let mut dropped = PartialWrite::of(batch.dropped_count + batch.error_count);
+        for error in &batch.errors {
+            dropped.note(error.to_string());
+            let (text, cause) = (error.text.clone(), error.cause.to_string());
+            dropped.reject(RejectedLine { line: error.line, text, cause });
+        }
         for point in &batch.dropped {
-            dropped.note(point.reason.to_string());
+            let cause = point.reason.to_string();
+            dropped.note(cause.clone());
+            dropped.reject(RejectedLine { line: point.line, text: String::new(), cause });
         }
         for field in &batch.stripped {
             dropped.note(field.to_string());
