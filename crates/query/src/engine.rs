@@ -28,7 +28,7 @@ use crate::flux::{self, FluxError, FluxPart, FluxRequest};
 use crate::influxql::{self, HeldMemory, InfluxqlRequest, RemovalRequest, Series};
 use crate::limits;
 use crate::promql;
-use crate::sql::{self, SqlRequest};
+use crate::sql::{self, SqlDescription, SqlRequest};
 
 /// What a [`QueryEngine`] may use.
 #[derive(Debug, Clone)]
@@ -146,6 +146,32 @@ impl QueryEngine {
             (Ok(schema), first) => Ok(QueryResult { schema, first: first.and_then(Result::ok), batches }),
             (Err(_), _) => Err(QueryError::Internal("the query ended without a word".to_owned())),
         }
+    }
+
+    /// Plans a SQL query and says what it would answer and what it needs. Nothing is read.
+    ///
+    /// # Errors
+    /// As [`Self::sql`], as far as planning finds out.
+    pub async fn describe_sql(
+        &self,
+        snapshot: Snapshot,
+        mut request: SqlRequest,
+    ) -> Result<SqlDescription, QueryError> {
+        let base = self.base.clone();
+        self.on_query_threads(move |_, limit| async move {
+            let state = session(base, snapshot, &mut request);
+            let refuse = |error| QueryError::from_datafusion(&error, limit);
+            let logical = sql::plan(&state, &request, limit).await?;
+            let parameters = sql::parameters(&logical).map_err(refuse)?;
+            // A plan that lacks values cannot be run, but says what its rows are like.
+            let schema = if parameters.fields().is_empty() {
+                state.create_physical_plan(&logical).await.map_err(refuse)?.schema()
+            } else {
+                Arc::clone(logical.schema().inner())
+            };
+            Ok(SqlDescription { schema, parameters })
+        })
+        .await
     }
 
     /// Runs one InfluxQL statement over the snapshots that it brings, on the query threads. The query ends when the
@@ -358,10 +384,7 @@ impl Job {
         let _running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| closed())?;
         let limit = self.memory_limit_bytes;
         let refuse = |error| QueryError::from_datafusion(&error, limit);
-        let catalogs = catalog_list(self.snapshot, self.request.history.take());
-        let mut state = SessionStateBuilder::new_from_existing(self.base).with_catalog_list(catalogs).build();
-        // `now()` is one moment for the whole query: this one.
-        state.mark_start_execution();
+        let state = session(self.base, self.snapshot, &mut self.request);
         let logical = sql::plan(&state, &self.request, limit).await?;
         let physical = state.create_physical_plan(&logical).await.map_err(refuse)?;
         let mut batches = execute_stream(physical, state.task_ctx()).map_err(refuse)?;
@@ -376,6 +399,15 @@ impl Job {
         }
         Ok(())
     }
+}
+
+/// The session of one query over a snapshot.
+fn session(base: SessionState, snapshot: Snapshot, request: &mut SqlRequest) -> SessionState {
+    let catalogs = catalog_list(snapshot, request.history.take());
+    let mut state = SessionStateBuilder::new_from_existing(base).with_catalog_list(catalogs).build();
+    // `now()` is one moment for the whole query: this one.
+    state.mark_start_execution();
+    state
 }
 
 /// The rows of a query: a stream of Arrow batches, all of [`QueryResult::schema`]. Dropping it ends the query.

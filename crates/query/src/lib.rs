@@ -29,4 +29,4 @@ mod table;
 pub use engine::{FluxResult, QueryEngine, QueryMetrics, QueryOptions, QueryResult};
 pub use error::{EngineError, QueryError};
 pub use export::ExportedRows;
-pub use sql::SqlRequest;
+pub use sql::{SqlDescription, SqlRequest};

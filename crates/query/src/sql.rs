@@ -1,7 +1,10 @@
 //! SQL: one statement that reads, with parameters, to a logical plan.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::ParamValues;
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
@@ -19,8 +22,20 @@ pub struct SqlRequest {
     pub query: String,
     /// Values by name: strings, numbers, booleans and null.
     pub params: serde_json::Map<String, serde_json::Value>,
+    /// Values as one row of Arrow: a column stands for the parameter of its name, where that is no number, otherwise for
+    /// that of its place (`$1` is the first).
+    pub arguments: Option<RecordBatch>,
     /// What `system.snapshots` lists; without it there is no such table.
     pub history: Option<storage::SnapshotHistory>,
+}
+
+/// What is known of a query before it runs.
+#[derive(Debug, Clone)]
+pub struct SqlDescription {
+    /// The schema of its rows.
+    pub schema: SchemaRef,
+    /// A field for each parameter that has no value yet, in order; the type is `Null` where any will do.
+    pub parameters: SchemaRef,
 }
 
 /// The logical plan of a request, with its parameters filled in. Statements that change something are refused.
@@ -36,15 +51,49 @@ pub(crate) async fn plan(
     let plan = state.create_logical_plan(&request.query).await.map_err(refuse)?;
     let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     read_only.verify_plan(&plan).map_err(|error| QueryError::ReadOnly(error.strip_backtrace()))?;
-    if request.params.is_empty() {
+    let values = values(request, &plan)?;
+    if values.is_empty() {
         return Ok(plan);
     }
-    let params = request
-        .params
-        .iter()
-        .map(|(name, value)| Ok((name.clone(), scalar(name, value)?)))
-        .collect::<Result<HashMap<String, ScalarValue>, QueryError>>()?;
-    plan.with_param_values(ParamValues::from(params)).map_err(refuse)
+    plan.with_param_values(ParamValues::from(values)).map_err(refuse)
+}
+
+/// The values of all parameters by name, without the `$`.
+fn values(request: &SqlRequest, plan: &LogicalPlan) -> Result<HashMap<String, ScalarValue>, QueryError> {
+    let mut values = HashMap::new();
+    for (name, value) in &request.params {
+        values.insert(name.clone(), scalar(name, value)?);
+    }
+    let Some(arguments) = &request.arguments else { return Ok(values) };
+    if arguments.num_rows() != 1 {
+        return Err(QueryError::Plan(format!("the parameters have {} rows, not one", arguments.num_rows())));
+    }
+    let known = plan.get_parameter_names().map_err(|error| QueryError::Plan(error.strip_backtrace()))?;
+    for (index, (field, array)) in arguments.schema().fields().iter().zip(arguments.columns()).enumerate() {
+        let name = field.name().trim_start_matches('$');
+        // Drivers call columns by numbers of their own, so that a number says nothing about a place.
+        let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+        let is_known = !is_number && known.iter().any(|known| known.trim_start_matches('$') == name);
+        let name = if is_known { name.to_owned() } else { (index + 1).to_string() };
+        let value = ScalarValue::try_from_array(array, 0);
+        let cause = "its type cannot be used in a query";
+        values.insert(name.clone(), value.map_err(|_| QueryError::Parameter { name, cause })?);
+    }
+    Ok(values)
+}
+
+/// A field for each parameter of the plan: `$1` before `$2` before `$10` before names.
+pub(crate) fn parameters(plan: &LogicalPlan) -> Result<SchemaRef, DataFusionError> {
+    let types: BTreeMap<(usize, String), DataType> = plan
+        .get_parameter_types()?
+        .into_iter()
+        .map(|(name, known)| {
+            let place = name.trim_start_matches('$').parse().unwrap_or(usize::MAX);
+            ((place, name), known.unwrap_or(DataType::Null))
+        })
+        .collect();
+    let fields = types.into_iter().map(|((_, name), known)| Field::new(name, known, true));
+    Ok(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
 }
 
 fn scalar(name: &str, value: &serde_json::Value) -> Result<ScalarValue, QueryError> {

@@ -68,7 +68,7 @@ impl Database {
     async fn try_sql_with(&self, query: &str, params: serde_json::Value) -> Result<Vec<RecordBatch>, QueryError> {
         let serde_json::Value::Object(params) = params else { panic!("parameters are an object") };
         let snapshot = self.engine.snapshot(self.bucket.bucket, None).await.unwrap();
-        let request = SqlRequest { query: query.to_owned(), params, history: None };
+        let request = SqlRequest { query: query.to_owned(), params, ..SqlRequest::default() };
         self.queries.sql(snapshot, request).await?.try_collect().await
     }
 

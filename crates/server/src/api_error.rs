@@ -11,15 +11,19 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use query::QueryError;
 use query::flux::{Code as FluxCode, FluxError};
 use serde::Serialize;
-use storage::{BackupError, BucketError, CompactFailure, FlushFailure, ParseSelectorError, SnapshotError, WriteError};
+use storage::{
+    BackupError, BucketError, CompactFailure, CreateTableError, FlushFailure, ParseSelectorError, SnapshotError,
+    WriteError,
+};
 
 use crate::auth::AuthError;
 use crate::body::BodyError;
 use crate::budget::WorkerDied;
 use crate::dbrp::DbrpError;
+use crate::flight::WireError;
 use crate::format::{EncodeError, FormatError};
 use crate::json::Json;
-use crate::limits::{BUSY_RETRY_AFTER_S, OUT_OF_SPACE_RETRY_AFTER_S, POISONED_RETRY_AFTER_S};
+use crate::limits::{BUSY_RETRY_AFTER_S, GRPC_MESSAGE_BYTES, OUT_OF_SPACE_RETRY_AFTER_S, POISONED_RETRY_AFTER_S};
 use crate::request::RequestError;
 use crate::routes::DeleteBodyError;
 
@@ -61,6 +65,8 @@ pub(crate) enum Code {
     UnsupportedMediaType,
     /// 408: the client stopped in the middle of its request.
     RequestTimeout,
+    /// 501: what InfluxDB does and this server does not.
+    NotImplemented,
 }
 
 impl Code {
@@ -80,6 +86,7 @@ impl Code {
             Self::RequestTooLarge => "request too large",
             Self::UnsupportedMediaType => "unsupported media type",
             Self::RequestTimeout => "request timeout",
+            Self::NotImplemented => "not implemented",
         }
     }
 
@@ -98,6 +105,23 @@ impl Code {
             Self::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
+        }
+    }
+
+    /// The code of gRPC.
+    fn grpc(self) -> tonic::Code {
+        match self {
+            Self::Internal => tonic::Code::Internal,
+            Self::Invalid | Self::UnprocessableEntity => tonic::Code::InvalidArgument,
+            Self::Conflict => tonic::Code::AlreadyExists,
+            Self::NotFound => tonic::Code::NotFound,
+            Self::Unavailable => tonic::Code::Unavailable,
+            Self::Forbidden => tonic::Code::PermissionDenied,
+            Self::TooManyRequests | Self::RequestTooLarge => tonic::Code::ResourceExhausted,
+            Self::Unauthorized => tonic::Code::Unauthenticated,
+            Self::MethodNotAllowed | Self::UnsupportedMediaType | Self::NotImplemented => tonic::Code::Unimplemented,
+            Self::RequestTimeout => tonic::Code::DeadlineExceeded,
         }
     }
 }
@@ -241,6 +265,33 @@ impl ApiError {
     }
 }
 
+/// An error on an endpoint of InfluxDB 3: `error` beside `code` and `message`, and 409 for what exists already.
+#[derive(Debug)]
+pub(crate) struct V3Error(ApiError);
+
+/// The result of the handlers of InfluxDB 3's endpoints.
+pub(crate) type V3Result<T> = Result<T, V3Error>;
+
+impl<E> From<E> for V3Error
+where
+    ApiError: From<E>,
+{
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for V3Error {
+    fn into_response(self) -> Response {
+        let is_conflict = self.0.code == Code::Conflict;
+        let mut response = self.0.into_v1_response();
+        if is_conflict {
+            *response.status_mut() = StatusCode::CONFLICT;
+        }
+        response
+    }
+}
+
 /// The error in one line, as InfluxDB 1.x sends it beside the body.
 const V1_ERROR: HeaderName = HeaderName::from_static("x-influxdb-error");
 
@@ -260,6 +311,19 @@ struct V1ErrorBody<'a> {
 struct ErrorBody<'a> {
     code: &'a str,
     message: &'a str,
+}
+
+/// The answer to a call of gRPC. The message travels in a header, so that it is cut where headers end to be read.
+impl From<ApiError> for tonic::Status {
+    fn from(error: ApiError) -> Self {
+        let code = error.code.grpc();
+        let mut message = error.logged_message();
+        if message.len() > GRPC_MESSAGE_BYTES {
+            message.truncate(message.floor_char_boundary(GRPC_MESSAGE_BYTES));
+            message.push('…');
+        }
+        Self::new(code, message)
+    }
 }
 
 impl IntoResponse for ApiError {
@@ -370,6 +434,12 @@ impl From<BodyError> for ApiError {
     }
 }
 
+impl From<WireError> for ApiError {
+    fn from(error: WireError) -> Self {
+        Self::invalid(error.to_string())
+    }
+}
+
 impl From<DeleteBodyError> for ApiError {
     fn from(error: DeleteBodyError) -> Self {
         Self::invalid(error.to_string())
@@ -408,7 +478,7 @@ impl From<WriteError> for ApiError {
         let text = error.to_string();
         match error {
             WriteError::Parse(_) => Self::invalid(text),
-            WriteError::Limit(_) => Self::new(Code::UnprocessableEntity, text),
+            WriteError::Limit(_) | WriteError::Refused(_) => Self::new(Code::UnprocessableEntity, text),
             WriteError::Overloaded { retry_after_s, .. } | WriteError::CatalogUnreachable { retry_after_s, .. } => {
                 Self::new(Code::Unavailable, text).retry_after_s(retry_after_s)
             }
@@ -418,6 +488,19 @@ impl From<WriteError> for ApiError {
             WriteError::BucketDropped => Self::not_found("bucket not found"),
             // The enum may grow; what is not known here is ours to look at, not the client's.
             WriteError::Catalog(_) | WriteError::Internal(_) | _ => Self::internal(error),
+        }
+    }
+}
+
+impl From<CreateTableError> for ApiError {
+    fn from(error: CreateTableError) -> Self {
+        match error {
+            CreateTableError::Exists => Self::new(Code::Conflict, "attempted to create a resource that already exists"),
+            CreateTableError::Invalid(_) => Self::invalid(error.to_string()),
+            CreateTableError::Limit(_) => Self::new(Code::UnprocessableEntity, error.to_string()),
+            CreateTableError::Write(error) => error.into(),
+            // The enum may grow.
+            error => Self::internal(error),
         }
     }
 }

@@ -10,7 +10,7 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use catalog::{AuthenticationError, Class, Credential, Principal, V1Authentication};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, header};
@@ -63,13 +63,13 @@ pub(crate) fn session_key(headers: &HeaderMap) -> Option<&str> {
     (!key.is_empty()).then_some(key)
 }
 
-/// Name and password of `Authorization: Basic …`.
+/// Name and password of `Authorization: Basic …`. Drivers in Go leave the padding out.
 pub(crate) fn basic_credentials(headers: &HeaderMap) -> Option<(String, String)> {
     let (scheme, encoded) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let decoded = String::from_utf8(STANDARD_NO_PAD.decode(encoded.trim().trim_end_matches('=')).ok()?).ok()?;
     let (name, password) = decoded.split_once(':')?;
     Some((name.to_owned(), password.to_owned()))
 }
@@ -228,6 +228,7 @@ mod tests {
         let pair = |name: &str, password: &str| Some((name.to_owned(), password.to_owned()));
         for (value, expected) in [
             ("Basic dTpwYXNzd29yZDE=", pair("u", "password1")),
+            ("Basic dTpwYXNzd29yZDE", pair("u", "password1")),
             ("basic dTpwOnE=", pair("u", "p:q")),
             ("Basic !!!", None),
             ("Basic dQ==", None),

@@ -189,6 +189,17 @@ impl BodyReader {
         Ok(ReceivedBody { bytes: bytes.into(), wire_bytes, _reservation: output })
     }
 
+    /// Room for a message of gRPC that is on its way in.
+    pub(crate) fn room_for(&self, bytes: u64) -> Result<ByteReservation, BodyError> {
+        let mut reservation = self.budget.reservation();
+        if reservation.grow(bytes) { Ok(reservation) } else { Err(BodyError::Busy) }
+    }
+
+    /// The longest silence within a body.
+    pub(crate) fn stall(&self) -> Duration {
+        self.stall
+    }
+
     /// The body of a JSON or form request, which may be compressed like any other.
     pub(crate) async fn read_small_body(&self, body: Body, headers: &HeaderMap) -> Result<ReceivedBody, BodyError> {
         let reader = Self { wire_limit: self.json_limit, decompressed_limit: self.json_limit, ..self.clone() };

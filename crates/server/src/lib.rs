@@ -1,4 +1,4 @@
-//! The HTTP server of Freshet: the v2 API, SQL by the v3 API, health and metrics.
+//! The HTTP server of Freshet: the APIs of InfluxDB 1, 2 and 3, Flight SQL, health and metrics.
 //!
 //! ```text
 //! serve ── connection (TLS, HTTP/1.1, HTTP/2) ── app(state): Router
@@ -18,6 +18,7 @@ mod budget;
 mod cors;
 mod dbrp;
 mod extract;
+mod flight;
 mod flux_host;
 mod format;
 mod json;

@@ -37,6 +37,20 @@ pub(crate) const REMOTE_READ_QUERIES: usize = 64;
 /// Samples of one answer to a remote read, which is made in memory at some 20 bytes each.
 pub(crate) const REMOTE_READ_SAMPLES: usize = 5_000_000;
 
+/// Bytes of a message that a client of Flight sends: as many as clients of gRPC accept by default. A query may have 1 MiB,
+/// and its parameters come beside it.
+pub(crate) const FLIGHT_REQUEST_BYTES: usize = 4 << 20;
+
+/// Bytes of the parameters of a prepared statement, which travel with each of its calls.
+pub(crate) const FLIGHT_PARAMETER_BYTES: usize = 1 << 20;
+
+/// Bytes of rows in one message to a client of Flight, about: half of what clients of gRPC accept by default.
+pub(crate) const FLIGHT_MESSAGE_BYTES: usize = 2 << 20;
+
+/// Bytes of the text of an error over gRPC. It stands in a header, and clients refuse heads beyond 8 KiB, where a byte
+/// may take three.
+pub(crate) const GRPC_MESSAGE_BYTES: usize = 2 << 10;
+
 /// The limits of one server. [`Limits::for_memory`] fits those that cost memory to the memory there is.
 #[derive(Debug, Clone)]
 pub struct Limits {

@@ -21,12 +21,12 @@ mod metrics;
 mod orgs;
 mod password;
 mod prometheus;
-mod query_sql;
 mod setup;
 mod signin;
 mod stats;
 mod users;
 pub(crate) mod v1;
+pub(crate) mod v3;
 mod write;
 
 use std::sync::Arc;
@@ -40,6 +40,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub(crate) use self::deletes::DeleteBodyError;
 
 use crate::auth::authenticate;
+use crate::flight;
 use crate::middleware::{answer_panic, observe, path_not_found, strip_trailing_slashes, with_body_for_405};
 use crate::state::AppState;
 
@@ -64,6 +65,7 @@ impl AppState {
 pub fn app(state: AppState) -> Router {
     let routes = protected_routes()
         .route_layer(from_fn_with_state(state.clone(), authenticate))
+        .merge(v3::protected_routes().route_layer(from_fn_with_state(state.clone(), v3::authenticate)))
         .merge(open_routes())
         .merge(prometheus::routes())
         .fallback(path_not_found)
@@ -80,7 +82,7 @@ pub fn app(state: AppState) -> Router {
 }
 
 /// Routes without a principal: what a client needs before it has one, what orchestrators and scrapers ask without one,
-/// and those that look at credentials themselves (signin, passwords, write, the endpoints of 1.x).
+/// and those that look at credentials themselves (signin, passwords, write, the endpoints of 1.x, Flight).
 fn open_routes() -> Router<AppState> {
     Router::new()
         .route("/health", get(health::health))
@@ -97,6 +99,7 @@ fn open_routes() -> Router<AppState> {
         .route("/api/v2/write", post(write::write))
         .route("/write", post(v1::write::write))
         .route("/query", get(v1::query::query).post(v1::query::query))
+        .route("/arrow.flight.protocol.FlightService/{method}", post(flight::call))
 }
 
 /// Routes behind authentication.
@@ -134,8 +137,6 @@ fn protected_routes() -> Router<AppState> {
         .route("/api/v2/query/analyze", post(flux::tools::analyze))
         .route("/api/v2/query/suggestions", get(flux::tools::suggestions))
         .route("/api/v2/query/suggestions/{name}", get(flux::tools::suggestion))
-        .route("/api/v3/query_sql", get(query_sql::by_address).post(query_sql::by_body))
-        .route("/api/v3/query_influxql", get(v1::tables::by_address).post(v1::tables::by_body))
         .route("/api/freshet/v1/flush", post(flush::flush))
         .route("/api/freshet/v1/compact", post(compact::compact))
         .route("/api/freshet/v1/backup", post(backup::backup))

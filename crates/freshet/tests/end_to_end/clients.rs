@@ -123,6 +123,35 @@ async fn python_client_of_influxdb_1() {
 }
 
 #[tokio::test]
+async fn python_clients_of_flight_sql() {
+    let Some(python) = python() else { return };
+    let mut server = server().start().await;
+    run_python("flight.py", &python, &server).await;
+    server.stop().await;
+}
+
+/// The same over TLS, where gRPC chooses HTTP/2 by ALPN.
+#[tokio::test]
+async fn python_clients_of_flight_sql_over_tls() {
+    let Some(python) = python() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let identity = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let (certificate, key) = (directory.path().join("cert.pem"), directory.path().join("key.pem"));
+    std::fs::write(&certificate, identity.cert.pem()).unwrap();
+    std::fs::write(&key, identity.signing_key.serialize_pem()).unwrap();
+    let mut server = server()
+        .arg("--tls-cert")
+        .arg(&certificate)
+        .arg("--tls-key")
+        .arg(&key)
+        .root_certificate_pem(identity.cert.pem())
+        .start()
+        .await;
+    run_python("flight.py", &python, &server).await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn javascript_client_of_influxdb_1() {
     let Some(node_dir) = node() else { return };
     let mut server = server().start().await;

@@ -14,7 +14,7 @@ use http::{HeaderValue, header};
 use query::ExportedRows;
 use storage::TableSnapshot;
 
-use super::query_sql::selector;
+use super::v3::query::selector;
 use crate::api_error::{ApiError, ApiResult, Code};
 use crate::auth::Authenticated;
 use crate::budget::CpuPool;

@@ -9,11 +9,10 @@ mod multipart;
 pub(super) mod query;
 mod removal;
 mod statements;
-pub(super) mod tables;
 mod users;
 pub(super) mod write;
 
-pub(crate) use self::statements::StatementResult;
+pub(crate) use self::statements::{Runner, StatementResult};
 
 use std::sync::Arc;
 
