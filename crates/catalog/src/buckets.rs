@@ -206,6 +206,7 @@ impl Catalog {
                 return Err(CatalogError::SystemBucketDeleted);
             }
             let mut changes = unmap(image, MappedResource::bucket(id));
+            changes.extend(crate::labels::removals(image, MappedResource::bucket(id)));
             changes.extend(crate::dbrp::removals(image, |dbrp| dbrp.bucket_id == id));
             changes.push(Change::RemoveBucket(id));
             changes.push(Change::PutDroppedBucket(id, bucket.organisation_id));

@@ -4,8 +4,10 @@
 use std::path::PathBuf;
 
 use crate::database::{DatabaseError, NulCharacterError};
+use crate::documents::{DOCUMENT_NAME_BYTES_MAX, DocumentKind};
 use crate::id::{ParseIdError, UserId};
 use crate::permission::Permission;
+use crate::secrets::{SECRET_NAME_BYTES_MAX, SECRET_VALUE_BYTES_MAX, SECRETS_PER_ORGANISATION_MAX};
 
 /// What kind of failure an error is, in the words of the v2 API's `code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -119,6 +121,9 @@ pub enum UnknownWordError {
     /// None of `none`, `read`, `write` and `all`.
     #[error("unknown privilege")]
     V1Privilege,
+    /// No kind of document.
+    #[error("unknown kind of document")]
+    DocumentKind,
     /// No kind of job.
     #[error("unknown kind of job")]
     JobKind,
@@ -274,6 +279,36 @@ pub enum CatalogError {
     #[error("job not found")]
     JobNotFound,
 
+    /// No document of the kind has the id.
+    #[error("{} not found", .0.singular())]
+    DocumentNotFound(DocumentKind),
+    /// Another document of the organisation has the name.
+    #[error("{} with name {name} already exists", kind.singular())]
+    DocumentExists {
+        /// The kind.
+        kind: DocumentKind,
+        /// The name.
+        name: String,
+    },
+    /// A document of the kind needs a name.
+    #[error("{} name is empty", .0.singular())]
+    DocumentNameEmpty(DocumentKind),
+    /// The name is over its limit.
+    #[error("{} name is too long, at most {DOCUMENT_NAME_BYTES_MAX} bytes", .0.singular())]
+    DocumentNameLong(DocumentKind),
+    /// The name of a secret has 1 to 256 bytes.
+    #[error("secret key must have 1 to {SECRET_NAME_BYTES_MAX} bytes")]
+    SecretName,
+    /// The value of a secret is over its limit.
+    #[error("secret value is too long, at most {SECRET_VALUE_BYTES_MAX} bytes")]
+    SecretValue,
+    /// The organisation has too many secrets.
+    #[error("an organization can have {SECRETS_PER_ORGANISATION_MAX} secrets at most")]
+    SecretsTooMany,
+    /// A secret cannot be encrypted or decrypted with the key of this server.
+    #[error("An internal error has occurred - check server logs")]
+    SecretKeyWrong,
+
     /// A list may have 1 to 100 entries a page.
     #[error("limit must be between 1 and 100")]
     LimitOutOfRange,
@@ -342,6 +377,7 @@ impl CatalogError {
             | Self::DbrpNotFound
             | Self::V1UserNotFound
             | Self::JobNotFound
+            | Self::DocumentNotFound(_)
             | Self::AuthorizationNotFound => Class::NotFound,
             Self::OrganisationExists { .. }
             | Self::BucketExists { .. }
@@ -351,6 +387,7 @@ impl CatalogError {
             | Self::DbrpExists
             | Self::V1UserExists
             | Self::ContinuousQueryExists
+            | Self::DocumentExists { .. }
             | Self::OnboardingCompleted => Class::Conflict,
             Self::OrganisationNameEmpty
             | Self::BucketNameEmpty
@@ -364,11 +401,16 @@ impl CatalogError {
             | Self::DbrpInvalid(_)
             | Self::V1UserNameEmpty
             | Self::V1PasswordLength
+            | Self::DocumentNameEmpty(_)
+            | Self::DocumentNameLong(_)
+            | Self::SecretName
+            | Self::SecretValue
             | Self::LimitOutOfRange
             | Self::NulCharacter
             | Self::UnknownWord(_)
             | Self::Id(_) => Class::Invalid,
-            Self::RetentionTooShort
+            Self::SecretsTooMany
+            | Self::RetentionTooShort
             | Self::ShardGroupLongerThanRetention
             | Self::ShardGroupNotUpdated
             | Self::OnboardingFieldsMissing(_) => Class::UnprocessableEntity,
@@ -378,6 +420,7 @@ impl CatalogError {
             Self::Closed | Self::Unreachable(_) => Class::Unavailable,
             Self::Randomness(_)
             | Self::PasswordHash(_)
+            | Self::SecretKeyWrong
             | Self::TaskStopped(_)
             | Self::Database(_)
             | Self::Damaged(_) => Class::Internal,

@@ -45,6 +45,11 @@ macro_rules! identifiers {
         pub struct $name(NonZeroU64);
 
         impl $name {
+            /// The smallest one.
+            pub const FIRST: Self = Self(NonZeroU64::MIN);
+            /// The largest one.
+            pub const LAST: Self = Self(NonZeroU64::MAX);
+
             /// The number.
             #[must_use]
             pub fn get(self) -> u64 {
@@ -111,6 +116,8 @@ identifiers! {
     V1UserId
     /// A mapping of a database and retention policy to a bucket.
     DbrpId
+    /// A document: a label, dashboard and the like.
+    DocumentId
     /// Something that is done again and again.
     JobId
 }

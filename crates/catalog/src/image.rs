@@ -4,14 +4,15 @@
 //! A [`Change`] has two halves, `sql::write` and [`Image::apply`]; both run in one critical section. The image is as
 //! large as the database and has no limit of its own. No rules here: who makes changes has checked them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::authorizations::Authorization;
 use crate::buckets::Bucket;
 use crate::continuous_queries::ContinuousQuery;
 use crate::dbrp::Dbrp;
-use crate::id::{AuthorizationId, BucketId, DbrpId, JobId, OrganisationId, UserId, V1UserId};
+use crate::documents::{Document, DocumentKind};
+use crate::id::{AuthorizationId, BucketId, DbrpId, DocumentId, JobId, OrganisationId, UserId, V1UserId};
 use crate::jobs::{Job, JobRun};
 use crate::mappings::{MappedResource, Role};
 use crate::organisations::Organisation;
@@ -58,6 +59,15 @@ pub(crate) enum Change {
     PutJobRun(Arc<JobRun>),
     /// The run of a job for a scheduled time.
     RemoveJobRun(JobId, i64),
+    PutDocument(Arc<Document>),
+    /// Its labels are removed before.
+    RemoveDocument(DocumentKind, DocumentId),
+    /// A resource gets a label.
+    PutLabelMapping(MappedResource, DocumentId),
+    RemoveLabelMapping(MappedResource, DocumentId),
+    /// A secret of an organisation by its name, encrypted.
+    PutSecret(OrganisationId, String, Arc<str>),
+    RemoveSecret(OrganisationId, String),
     /// The server was set up at this time.
     CompleteOnboarding(i64),
 }
@@ -87,6 +97,10 @@ pub(crate) struct Image {
     pub(crate) continuous_queries: BTreeMap<JobId, Arc<ContinuousQuery>>,
     pub(crate) jobs: BTreeMap<JobId, Arc<Job>>,
     pub(crate) job_runs: BTreeMap<JobId, BTreeMap<i64, Arc<JobRun>>>,
+    pub(crate) documents: BTreeMap<(DocumentKind, DocumentId), Arc<Document>>,
+    pub(crate) label_mappings: BTreeMap<MappedResource, BTreeSet<DocumentId>>,
+    /// Encrypted, by name.
+    pub(crate) secrets: BTreeMap<OrganisationId, BTreeMap<String, Arc<str>>>,
     pub(crate) onboarded_at_ns: Option<i64>,
 }
 
@@ -233,6 +247,40 @@ impl Image {
                     runs.remove(&due_ns);
                     if runs.is_empty() {
                         self.job_runs.remove(&id);
+                    }
+                }
+            }
+            change => self.apply_document(change),
+        }
+    }
+
+    fn apply_document(&mut self, change: Change) {
+        match change {
+            Change::PutDocument(document) => {
+                self.documents.insert((document.kind, document.id), document);
+            }
+            Change::RemoveDocument(kind, id) => {
+                self.documents.remove(&(kind, id));
+            }
+            Change::PutLabelMapping(resource, label) => {
+                self.label_mappings.entry(resource).or_default().insert(label);
+            }
+            Change::RemoveLabelMapping(resource, label) => {
+                if let Some(labels) = self.label_mappings.get_mut(&resource) {
+                    labels.remove(&label);
+                    if labels.is_empty() {
+                        self.label_mappings.remove(&resource);
+                    }
+                }
+            }
+            Change::PutSecret(organisation, name, ciphertext) => {
+                self.secrets.entry(organisation).or_default().insert(name, ciphertext);
+            }
+            Change::RemoveSecret(organisation, name) => {
+                if let Some(secrets) = self.secrets.get_mut(&organisation) {
+                    secrets.remove(&name);
+                    if secrets.is_empty() {
+                        self.secrets.remove(&organisation);
                     }
                 }
             }

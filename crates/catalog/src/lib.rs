@@ -1,5 +1,5 @@
-//! The resources of a Freshet server: organisations, buckets, users, sessions, tokens and permissions, kept in SQL and
-//! served from memory.
+//! The resources of a Freshet server: organisations, buckets, users, sessions, tokens, permissions, and documents such
+//! as dashboards, kept in SQL and served from memory.
 //!
 //! [`Catalog::open_at`] reads `<data-dir>/resources.sqlite` or a schema of PostgreSQL into an image; every look-up is
 //! answered from that image and never waits, every change is one SQL transaction and visible once it is committed.
@@ -16,10 +16,12 @@ mod catalog;
 mod continuous_queries;
 pub mod database;
 mod dbrp;
+mod documents;
 mod error;
 pub mod id;
 mod image;
 mod jobs;
+mod labels;
 mod mappings;
 mod onboarding;
 mod organisations;
@@ -27,6 +29,7 @@ mod page;
 mod password;
 mod permission;
 mod secret;
+mod secrets;
 mod sessions;
 mod sql;
 #[cfg(test)]
@@ -46,10 +49,13 @@ pub use buckets::{Bucket, BucketFilter, BucketType, BucketUpdate, NewBucket, RET
 pub use catalog::{Catalog, Counts};
 pub use continuous_queries::{ContinuousQuery, NewContinuousQuery};
 pub use dbrp::{DEFAULT_POLICY, Dbrp, DbrpError, DbrpUpdate, NewDbrp};
+pub use documents::{DOCUMENT_NAME_BYTES_MAX, Document, DocumentDraft, DocumentFilter, DocumentKind};
 pub use error::{
     AuthenticationError, CatalogError, Class, DamagedRowError, OpenError, PermissionDeniedError, UnknownWordError,
 };
-pub use id::{AuthorizationId, BucketId, DbrpId, IdGenerator, JobId, OrganisationId, ParseIdError, UserId, V1UserId};
+pub use id::{
+    AuthorizationId, BucketId, DbrpId, DocumentId, IdGenerator, JobId, OrganisationId, ParseIdError, UserId, V1UserId,
+};
 pub use jobs::{Job, JobKind, JobRun, Lease, NewJob, RUNS_KEPT};
 pub use mappings::{MappedResource, Role};
 pub use onboarding::{OnboardingRequest, OnboardingResult};
@@ -60,6 +66,9 @@ pub use permission::{
     Action, Permission, PermissionSet, Resource, ResourceType, all_access_permissions, operator_permissions,
 };
 pub use secret::Secret;
+pub use secrets::{
+    SECRET_NAME_BYTES_MAX, SECRET_VALUE_BYTES_MAX, SECRETS_PER_ORGANISATION_MAX, SecretKey, SecretKeyError,
+};
 pub use sessions::{NewSession, SESSION_LENGTH, SESSION_RENEWAL, SESSIONS_PER_USER_MAX, Session};
 pub use time::{Clock, ManualClock, SystemClock};
 pub use users::{User, UserFilter, UserStatus, UserUpdate};

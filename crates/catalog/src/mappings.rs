@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::catalog::Catalog;
+use crate::documents::DocumentKind;
 use crate::error::CatalogError;
-use crate::id::{BucketId, OrganisationId, UserId};
+use crate::id::{BucketId, DocumentId, OrganisationId, UserId};
 use crate::image::{Change, Image};
 use crate::permission::{
     Action, Permission, PermissionSet, ResourceType, operator_permissions, organisation_permissions,
@@ -145,12 +146,12 @@ fn permissions_of(image: &Image, resource: MappedResource, role: Role) -> Vec<Pe
             let bucket = BucketId::from_u64(resource.id).and_then(|id| image.buckets.get(&id));
             on_one(bucket.map(|bucket| bucket.organisation_id))
         }
-        _ => on_one(None),
+        _ => on_one(organisation_of(image, resource)),
     }
 }
 
-/// Only organisations and buckets are known here; other kinds are checked by whoever keeps them.
-fn check_exists(image: &Image, resource: MappedResource) -> Result<(), CatalogError> {
+/// Whether there is such a resource, of those that have owners, members or labels.
+pub(crate) fn check_exists(image: &Image, resource: MappedResource) -> Result<(), CatalogError> {
     match resource.resource_type {
         ResourceType::Orgs => {
             let known = OrganisationId::from_u64(resource.id).is_some_and(|id| image.organisations.contains_key(&id));
@@ -160,8 +161,22 @@ fn check_exists(image: &Image, resource: MappedResource) -> Result<(), CatalogEr
             let known = BucketId::from_u64(resource.id).is_some_and(|id| image.buckets.contains_key(&id));
             if known { Ok(()) } else { Err(CatalogError::BucketNotFound) }
         }
-        _ => Ok(()),
+        ResourceType::Instance => Ok(()),
+        other => {
+            let kind = DocumentKind::ALL.iter().copied().find(|kind| kind.resource_type() == other);
+            let id = DocumentId::from_u64(resource.id);
+            match kind.zip(id).filter(|key| image.documents.contains_key(key)) {
+                Some(_) => Ok(()),
+                None => Err(kind.map_or(CatalogError::MappingNotFound, CatalogError::DocumentNotFound)),
+            }
+        }
     }
+}
+
+/// The organisation of a document that owners and members refer to.
+fn organisation_of(image: &Image, resource: MappedResource) -> Option<OrganisationId> {
+    let kind = DocumentKind::ALL.iter().copied().find(|kind| kind.resource_type() == resource.resource_type)?;
+    Some(image.documents.get(&(kind, DocumentId::from_u64(resource.id)?))?.organisation_id)
 }
 
 #[cfg(test)]

@@ -168,9 +168,13 @@ impl Catalog {
             changes.extend(crate::v1_users::removals(image, |user| user.organisation_id == id));
             for &bucket in &buckets {
                 changes.extend(unmap(image, MappedResource::bucket(bucket)));
+                changes.extend(crate::labels::removals(image, MappedResource::bucket(bucket)));
                 changes.push(Change::RemoveBucket(bucket));
                 changes.push(Change::PutDroppedBucket(bucket, id));
             }
+            changes.extend(crate::documents::removals_in(image, id));
+            let secrets = image.secrets.get(&id).into_iter().flat_map(|secrets| secrets.keys());
+            changes.extend(secrets.map(|name| Change::RemoveSecret(id, name.clone())));
             let tokens = image.authorizations.values().filter(|token| token.organisation_id == id);
             changes.extend(tokens.map(|token| Change::RemoveAuthorization(token.id)));
             changes.push(Change::RemoveOrganisation(id));

@@ -164,7 +164,7 @@ pub(super) fn statement(change: &Change) -> Result<Statement, sqlx::Error> {
         Change::RemoveJobRun(id, due_ns) => {
             sql("DELETE FROM job_runs WHERE job_id = $1 AND due_ns = $2").bind(id.to_i64()).bind(*due_ns)
         }
-        other => return Err(sqlx::Error::Protocol(format!("a change without a statement: {other:?}"))),
+        other => return super::documents::statement(other),
     })
 }
 

@@ -30,6 +30,7 @@ pub(crate) async fn load(database: &Database) -> Result<(Image, u64), LoadError>
     load_authorizations(connection, &mut image).await?;
     load_mappings(connection, &mut image).await?;
     super::influxdb_1::load(connection, &mut image).await?;
+    super::documents::load(connection, &mut image).await?;
     let (last_id, onboarded_at_ns): (i64, Option<i64>) =
         statement("SELECT last_id, onboarded_at_ns FROM catalog_state WHERE id = 1").row(connection).await?;
     image.onboarded_at_ns = onboarded_at_ns;
