@@ -56,11 +56,14 @@ impl Catalog {
     /// Whoever has the token.
     ///
     /// # Errors
-    /// [`AuthenticationError`]: the token is unknown, its user inactive, or it is inactive itself.
+    /// [`AuthenticationError`]: the token is unknown or has ended, its user inactive, or it is inactive itself.
     pub fn authenticate_token(&self, token: &str) -> Result<Principal, AuthenticationError> {
         let digest = SecretDigest::of(token);
         let image = self.image();
         let found = image.authorization_by_token(&digest).ok_or(AuthenticationError::Unauthorized)?;
+        if found.expires_at_ns.is_some_and(|end| end <= self.now_ns()) {
+            return Err(AuthenticationError::Unauthorized);
+        }
         check_user(&image, found.user_id)?;
         if found.status == AuthorizationStatus::Inactive {
             return Err(AuthenticationError::TokenInactive);

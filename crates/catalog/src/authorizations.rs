@@ -42,6 +42,8 @@ pub struct Authorization {
     pub created_at_ns: i64,
     /// Nanoseconds since 1970.
     pub updated_at_ns: i64,
+    /// From when on it does not count any more, in nanoseconds since 1970; `None` if it does not end.
+    pub expires_at_ns: Option<i64>,
 }
 
 /// An authorization to create.
@@ -103,6 +105,20 @@ impl Catalog {
         new: NewAuthorization,
         granter: Option<&PermissionSet>,
     ) -> Result<CreatedAuthorization, CatalogError> {
+        self.create_expiring_authorization(new, granter, None).await
+    }
+
+    /// Creates an authorization that ends, like [`Self::create_authorization`]. From that time on its token is as one
+    /// that nobody knows; its record stays until it is deleted.
+    ///
+    /// # Errors
+    /// As [`Self::create_authorization`].
+    pub async fn create_expiring_authorization(
+        &self,
+        new: NewAuthorization,
+        granter: Option<&PermissionSet>,
+        expires_at_ns: Option<i64>,
+    ) -> Result<CreatedAuthorization, CatalogError> {
         let token = token_or_random(new.token.clone())?;
         let authorization = self
             .commit(|image| {
@@ -116,7 +132,8 @@ impl Catalog {
                 if let Some(permission) = new.permissions.iter().find(lacking) {
                     return Err(CatalogError::GrantNotAllowed(*permission));
                 }
-                let authorization = Arc::new(new_authorization(image, self.ids(), self.now_ns(), new, &token)?);
+                let authorization = new_authorization(image, self.ids(), self.now_ns(), new, &token)?;
+                let authorization = Arc::new(Authorization { expires_at_ns, ..authorization });
                 Ok((vec![Change::PutAuthorization(Arc::clone(&authorization))], authorization))
             })
             .await?;
@@ -222,6 +239,7 @@ pub(crate) fn new_authorization(
         permissions: PermissionSet::new(new.permissions),
         created_at_ns: now_ns,
         updated_at_ns: now_ns,
+        expires_at_ns: None,
     })
 }
 

@@ -207,6 +207,7 @@ impl Catalog {
             }
             let mut changes = unmap(image, MappedResource::bucket(id));
             changes.extend(crate::labels::removals(image, MappedResource::bucket(id)));
+            changes.extend(crate::caches::removals(image, id));
             changes.extend(crate::dbrp::removals(image, |dbrp| dbrp.bucket_id == id));
             changes.push(Change::RemoveBucket(id));
             changes.push(Change::PutDroppedBucket(id, bucket.organisation_id));

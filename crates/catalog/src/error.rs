@@ -121,6 +121,9 @@ pub enum UnknownWordError {
     /// None of `none`, `read`, `write` and `all`.
     #[error("unknown privilege")]
     V1Privilege,
+    /// No kind of cache.
+    #[error("unknown kind of cache")]
+    CacheKind,
     /// No kind of document.
     #[error("unknown kind of document")]
     DocumentKind,
@@ -339,6 +342,15 @@ pub enum CatalogError {
     /// A task of this crate was stopped from outside.
     #[error("An internal error has occurred - check server logs")]
     TaskStopped(#[source] tokio::task::JoinError),
+    /// The table has a cache of this kind and name.
+    #[error("the cache exists already")]
+    CacheExists,
+    /// There is no such cache.
+    #[error("cache not found")]
+    CacheNotFound,
+    /// The bucket has as many caches as it may.
+    #[error("the bucket has {} caches, which are as many as may be", crate::caches::CACHES_PER_BUCKET_MAX)]
+    TooManyCaches,
     /// A text that PostgreSQL cannot store.
     #[error("names and descriptions cannot have the character U+0000")]
     NulCharacter,
@@ -377,6 +389,7 @@ impl CatalogError {
             | Self::DbrpNotFound
             | Self::V1UserNotFound
             | Self::JobNotFound
+            | Self::CacheNotFound
             | Self::DocumentNotFound(_)
             | Self::AuthorizationNotFound => Class::NotFound,
             Self::OrganisationExists { .. }
@@ -385,6 +398,7 @@ impl CatalogError {
             | Self::MappingExists { .. }
             | Self::TokenExists
             | Self::DbrpExists
+            | Self::CacheExists
             | Self::V1UserExists
             | Self::ContinuousQueryExists
             | Self::DocumentExists { .. }
@@ -413,6 +427,7 @@ impl CatalogError {
             | Self::RetentionTooShort
             | Self::ShardGroupLongerThanRetention
             | Self::ShardGroupNotUpdated
+            | Self::TooManyCaches
             | Self::OnboardingFieldsMissing(_) => Class::UnprocessableEntity,
             Self::PasswordWrong => Class::Unauthorized,
             Self::UserInactive | Self::GrantNotAllowed(_) => Class::Forbidden,

@@ -118,6 +118,8 @@ identifiers! {
     DbrpId
     /// A document: a label, dashboard and the like.
     DocumentId
+    /// A cache of InfluxDB 3.
+    CacheId
     /// Something that is done again and again.
     JobId
 }

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use crate::authorizations::Authorization;
 use crate::buckets::Bucket;
+use crate::caches::Cache;
 use crate::continuous_queries::ContinuousQuery;
 use crate::dbrp::Dbrp;
 use crate::documents::{Document, DocumentKind};
-use crate::id::{AuthorizationId, BucketId, DbrpId, DocumentId, JobId, OrganisationId, UserId, V1UserId};
+use crate::id::{AuthorizationId, BucketId, CacheId, DbrpId, DocumentId, JobId, OrganisationId, UserId, V1UserId};
 use crate::jobs::{Job, JobRun};
 use crate::mappings::{MappedResource, Role};
 use crate::organisations::Organisation;
@@ -42,6 +43,8 @@ pub(crate) enum Change {
     RemoveAuthorization(AuthorizationId),
     PutMapping(UserId, MappedResource, Role),
     RemoveMapping(UserId, MappedResource),
+    PutCache(Arc<Cache>),
+    RemoveCache(CacheId),
     PutDbrp(Arc<Dbrp>),
     RemoveDbrp(DbrpId),
     PutV1User(Arc<V1User>),
@@ -89,6 +92,7 @@ pub(crate) struct Image {
     pub(crate) authorizations: BTreeMap<AuthorizationId, Arc<Authorization>>,
     pub(crate) tokens: HashMap<SecretDigest, AuthorizationId>,
     pub(crate) mappings: BTreeMap<UserId, BTreeMap<MappedResource, Role>>,
+    pub(crate) caches: BTreeMap<CacheId, Arc<Cache>>,
     pub(crate) dbrps: BTreeMap<DbrpId, Arc<Dbrp>>,
     pub(crate) v1_users: BTreeMap<V1UserId, Arc<V1User>>,
     pub(crate) v1_user_names: HashMap<String, V1UserId>,
@@ -183,6 +187,12 @@ impl Image {
                 self.mappings.entry(user_id).or_default().insert(resource, role);
             }
             Change::RemoveMapping(user_id, resource) => self.remove_mapping(user_id, resource),
+            Change::PutCache(cache) => {
+                self.caches.insert(cache.id, cache);
+            }
+            Change::RemoveCache(id) => {
+                self.caches.remove(&id);
+            }
             Change::CompleteOnboarding(at_ns) => self.onboarded_at_ns = Some(at_ns),
             change => self.apply_influxdb_1(change),
         }

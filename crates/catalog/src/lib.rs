@@ -12,6 +12,7 @@
 mod authentication;
 mod authorizations;
 mod buckets;
+mod caches;
 mod catalog;
 mod continuous_queries;
 pub mod database;
@@ -46,6 +47,7 @@ pub use authorizations::{
     NewAuthorization,
 };
 pub use buckets::{Bucket, BucketFilter, BucketType, BucketUpdate, NewBucket, RETENTION_MIN, SHARD_GROUP_DURATION_MIN};
+pub use caches::{CACHES_PER_BUCKET_MAX, Cache, CacheKind, NewCache};
 pub use catalog::{Catalog, Counts};
 pub use continuous_queries::{ContinuousQuery, NewContinuousQuery};
 pub use dbrp::{DEFAULT_POLICY, Dbrp, DbrpError, DbrpUpdate, NewDbrp};
@@ -54,7 +56,8 @@ pub use error::{
     AuthenticationError, CatalogError, Class, DamagedRowError, OpenError, PermissionDeniedError, UnknownWordError,
 };
 pub use id::{
-    AuthorizationId, BucketId, DbrpId, DocumentId, IdGenerator, JobId, OrganisationId, ParseIdError, UserId, V1UserId,
+    AuthorizationId, BucketId, CacheId, DbrpId, DocumentId, IdGenerator, JobId, OrganisationId, ParseIdError, UserId,
+    V1UserId,
 };
 pub use jobs::{Job, JobKind, JobRun, Lease, NewJob, RUNS_KEPT};
 pub use mappings::{MappedResource, Role};

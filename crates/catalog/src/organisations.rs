@@ -169,6 +169,7 @@ impl Catalog {
             for &bucket in &buckets {
                 changes.extend(unmap(image, MappedResource::bucket(bucket)));
                 changes.extend(crate::labels::removals(image, MappedResource::bucket(bucket)));
+                changes.extend(crate::caches::removals(image, bucket));
                 changes.push(Change::RemoveBucket(bucket));
                 changes.push(Change::PutDroppedBucket(bucket, id));
             }

@@ -80,3 +80,24 @@ fn messages_and_classes_are_those_of_influxdb() {
     check(AuthenticationError::UserInactive, Class::Forbidden, "User is inactive");
     check(AuthenticationError::TokenInactive, Class::Forbidden, "token is inactive");
 }
+
+#[tokio::test]
+async fn a_token_that_ends_does_not_count_from_then_on() {
+    let (mut fixture, setup) = Fixture::onboarded().await;
+    let new = crate::NewAuthorization {
+        organisation_id: setup.organisation.id,
+        user_id: setup.user.id,
+        description: String::new(),
+        status: AuthorizationStatus::Active,
+        permissions: setup.authorization.permissions.as_slice().to_vec(),
+        token: None,
+    };
+    let end = crate::testing::NOW_NS + 1_000_000_000;
+    let made = fixture.catalog.create_expiring_authorization(new, None, Some(end)).await.unwrap();
+    fixture.reopen().await;
+    fixture.clock.set_ns(end - 1);
+    assert!(fixture.catalog.authenticate_token(made.token.expose()).is_ok());
+    fixture.clock.set_ns(end);
+    let ended = fixture.catalog.authenticate_token(made.token.expose());
+    assert_eq!(ended.unwrap_err(), AuthenticationError::Unauthorized);
+}

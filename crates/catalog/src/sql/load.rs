@@ -31,6 +31,7 @@ pub(crate) async fn load(database: &Database) -> Result<(Image, u64), LoadError>
     load_mappings(connection, &mut image).await?;
     super::influxdb_1::load(connection, &mut image).await?;
     super::documents::load(connection, &mut image).await?;
+    super::caches::load(connection, &mut image).await?;
     let (last_id, onboarded_at_ns): (i64, Option<i64>) =
         statement("SELECT last_id, onboarded_at_ns FROM catalog_state WHERE id = 1").row(connection).await?;
     image.onboarded_at_ns = onboarded_at_ns;
@@ -128,10 +129,10 @@ async fn load_sessions(connection: &mut Transaction, image: &mut Image) -> Resul
 
 async fn load_authorizations(connection: &mut Transaction, image: &mut Image) -> Result<(), LoadError> {
     const TABLE: &str = "authorizations";
-    type Row = (i64, String, String, String, i64, i64, String, i64, i64);
+    type Row = (i64, String, String, String, i64, i64, String, i64, i64, Option<i64>);
     let rows: Vec<Row> = statement(
-        "SELECT id, digest, status, description, organisation_id, user_id, permissions, created_at_ns, updated_at_ns \
-         FROM authorizations",
+        "SELECT id, digest, status, description, organisation_id, user_id, permissions, created_at_ns, updated_at_ns, \
+         expires_at_ns FROM authorizations",
     )
     .rows(connection)
     .await?;
@@ -146,6 +147,7 @@ async fn load_authorizations(connection: &mut Transaction, image: &mut Image) ->
             permissions: sound(PermissionSet::from_stored(&row.6), TABLE, "permissions")?,
             created_at_ns: row.7,
             updated_at_ns: row.8,
+            expires_at_ns: row.9,
         };
         image.apply(Change::PutAuthorization(Arc::new(authorization)));
     }

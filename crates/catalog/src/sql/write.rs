@@ -55,6 +55,8 @@ fn statement(change: &Change) -> Result<Statement, sqlx::Error> {
                 .bind(resource.resource_type.as_str())
                 .bind(resource.id.cast_signed())
         }
+        Change::PutCache(cache) => super::caches::put(cache),
+        Change::RemoveCache(id) => super::caches::remove(*id),
         Change::CompleteOnboarding(at_ns) => {
             sql("UPDATE catalog_state SET onboarded_at_ns = $1 WHERE id = 1").bind(*at_ns)
         }
@@ -114,7 +116,7 @@ fn put_authorization(authorization: &Authorization) -> Result<Statement, sqlx::E
     let permissions = authorization.permissions.to_stored().map_err(|error| sqlx::Error::Encode(error.into()))?;
     let statement =
         sql("INSERT INTO authorizations (id, digest, status, description, organisation_id, user_id, permissions, \
-         created_at_ns, updated_at_ns) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+         created_at_ns, updated_at_ns, expires_at_ns) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
          ON CONFLICT (id) DO UPDATE SET status = excluded.status, description = excluded.description, \
          updated_at_ns = excluded.updated_at_ns")
         .bind(authorization.id.to_i64())
@@ -125,7 +127,8 @@ fn put_authorization(authorization: &Authorization) -> Result<Statement, sqlx::E
         .bind(authorization.user_id.to_i64())
         .bind(permissions)
         .bind(authorization.created_at_ns)
-        .bind(authorization.updated_at_ns);
+        .bind(authorization.updated_at_ns)
+        .bind(authorization.expires_at_ns);
     Ok(statement)
 }
 
