@@ -21,6 +21,7 @@ use storage::{DeleteFilter, Snapshot};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use crate::caches;
 use crate::catalog::{CATALOG, SCHEMA, catalog_list};
 use crate::error::{EngineError, QueryError};
 use crate::flux::runtime::Runtime as FluxRuntime;
@@ -403,8 +404,12 @@ impl Job {
 
 /// The session of one query over a snapshot.
 fn session(base: SessionState, snapshot: Snapshot, request: &mut SqlRequest) -> SessionState {
+    let caches = caches::functions(&snapshot, std::mem::take(&mut request.caches));
     let catalogs = catalog_list(snapshot, request.history.take());
     let mut state = SessionStateBuilder::new_from_existing(base).with_catalog_list(catalogs).build();
+    for (name, function) in caches {
+        state.register_udtf(name, Arc::new(function));
+    }
     // `now()` is one moment for the whole query: this one.
     state.mark_start_execution();
     state

@@ -12,6 +12,7 @@
 //! A query reads one [`storage::Snapshot`] and nothing else, on threads of its own, within a memory pool, a time limit
 //! and a bounded number of neighbours. This crate never writes files and never knows HTTP.
 
+mod caches;
 mod catalog;
 mod engine;
 mod error;
@@ -26,6 +27,7 @@ mod sql;
 mod system;
 mod table;
 
+pub use caches::{CacheDefinition, CacheKind, Caches};
 pub use engine::{FluxResult, QueryEngine, QueryMetrics, QueryOptions, QueryResult};
 pub use error::{EngineError, QueryError};
 pub use export::ExportedRows;

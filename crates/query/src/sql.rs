@@ -12,6 +12,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::scalar::ScalarValue;
 
+use crate::caches::Caches;
 use crate::error::QueryError;
 use crate::limits;
 
@@ -22,11 +23,13 @@ pub struct SqlRequest {
     pub query: String,
     /// Values by name: strings, numbers, booleans and null.
     pub params: serde_json::Map<String, serde_json::Value>,
-    /// Values as one row of Arrow: a column stands for the parameter of its name, where that is no number, otherwise for
-    /// that of its place (`$1` is the first).
+    /// Values as one row of Arrow: a column stands for the parameter of its name, where that is no number, otherwise
+    /// for that of its place (`$1` is the first).
     pub arguments: Option<RecordBatch>,
     /// What `system.snapshots` lists; without it there is no such table.
     pub history: Option<storage::SnapshotHistory>,
+    /// What `last_cache` and `distinct_cache` know.
+    pub caches: Caches,
 }
 
 /// What is known of a query before it runs.

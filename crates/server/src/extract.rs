@@ -7,7 +7,7 @@ use catalog::ParseIdError;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use crate::api_error::{ApiError, ApiResult};
+use crate::api_error::{ApiError, ApiResult, V3Error};
 use crate::json;
 use crate::request::Parameters;
 use crate::state::AppState;
@@ -31,6 +31,19 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
         let (parts, body) = request.into_parts();
         let body = state.bodies().read_small_body(body, &parts.headers).await?;
         Ok(Self(json::parse(&body.bytes)?))
+    }
+}
+
+/// A [`JsonBody`] on an endpoint of InfluxDB 3, whose errors have another shape.
+#[derive(Debug)]
+pub(crate) struct V3Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<AppState> for V3Body<T> {
+    type Rejection = V3Error;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, V3Error> {
+        let JsonBody(body) = JsonBody::from_request(request, state).await?;
+        Ok(Self(body))
     }
 }
 

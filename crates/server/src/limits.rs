@@ -37,9 +37,9 @@ pub(crate) const REMOTE_READ_QUERIES: usize = 64;
 /// Samples of one answer to a remote read, which is made in memory at some 20 bytes each.
 pub(crate) const REMOTE_READ_SAMPLES: usize = 5_000_000;
 
-/// Bytes of a message that a client of Flight sends: as many as clients of gRPC accept by default. A query may have 1 MiB,
-/// and its parameters come beside it.
-pub(crate) const FLIGHT_REQUEST_BYTES: usize = 4 << 20;
+/// Bytes of a message that a client of Flight sends: a query may have 1 MiB, its parameters come beside it, and
+/// what is around them is small.
+pub(crate) const FLIGHT_REQUEST_BYTES: usize = 3 << 20;
 
 /// Bytes of the parameters of a prepared statement, which travel with each of its calls.
 pub(crate) const FLIGHT_PARAMETER_BYTES: usize = 1 << 20;
@@ -50,6 +50,18 @@ pub(crate) const FLIGHT_MESSAGE_BYTES: usize = 2 << 20;
 /// Bytes of the text of an error over gRPC. It stands in a header, and clients refuse heads beyond 8 KiB, where a byte
 /// may take three.
 pub(crate) const GRPC_MESSAGE_BYTES: usize = 2 << 10;
+
+/// Columns that a cache of InfluxDB 3 may name, of each sort.
+pub(crate) const CACHE_COLUMNS: usize = 64;
+
+/// Rows of a last cache for each key, as in InfluxDB 3.
+pub(crate) const CACHE_ROWS: u64 = 10;
+
+/// Rows of a distinct cache, and how many it has where the request does not say: InfluxDB's default.
+pub(crate) const DISTINCT_CACHE_ROWS: u64 = 100_000;
+
+/// Seconds that a row of a cache may be old: 100 years.
+pub(crate) const CACHE_AGE_S: u64 = 100 * 366 * 86_400;
 
 /// The limits of one server. [`Limits::for_memory`] fits those that cost memory to the memory there is.
 #[derive(Debug, Clone)]

@@ -68,6 +68,7 @@ pub fn app(state: AppState) -> Router {
         .merge(v3::protected_routes().route_layer(from_fn_with_state(state.clone(), v3::authenticate)))
         .merge(open_routes())
         .merge(prometheus::routes())
+        .merge(v3::open_routes())
         .fallback(path_not_found)
         .layer(
             ServiceBuilder::new()

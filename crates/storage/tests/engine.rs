@@ -95,7 +95,7 @@ async fn a_write_says_what_a_bad_line_means_for_the_others() {
     let named: Vec<_> = dropped.lines().iter().map(|line| (line.line, line.text.as_str())).collect();
     assert_eq!(named, [(2, "bad"), (3, "m,t=b f=2i 2")]);
     assert_eq!((dropped.dropped, dropped.over_limit), (2, false));
-    assert_eq!(database.rows("m").await, ["f=1 t=a @1", "f=3 t=c @3"]);
+    assert_eq!(database.rows("m").await, ["f=1.0 t=a @1", "f=3.0 t=c @3"]);
     let refused = write("new g=1 1\nm f=1i 4", Acceptance::Whole).await;
     let Err(WriteError::Refused(refused)) = refused else { panic!("{refused:?}") };
     assert_eq!(refused.lines()[0].line, 2);

@@ -1,4 +1,4 @@
-"""Flight SQL clients against a Freshet server: `influxdb3-python` (reading), `adbc-driver-flightsql` and plain `pyarrow`.
+"""Flight SQL clients against a Freshet server: `influxdb3-python` (reading), `adbc-driver-flightsql`, plain `pyarrow`.
 Each check is a function; the last line says how many passed.
 """
 

@@ -123,6 +123,22 @@ async fn python_client_of_influxdb_1() {
 }
 
 #[tokio::test]
+async fn python_client_of_influxdb_3() {
+    let Some(python) = python() else { return };
+    let mut server = server().start().await;
+    run_python("influx3.py", &python, &server).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn javascript_client_of_influxdb_3() {
+    let Some(node_dir) = node() else { return };
+    let mut server = server().start().await;
+    run_javascript("influx3.cjs", &node_dir, &server).await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn python_clients_of_flight_sql() {
     let Some(python) = python() else { return };
     let mut server = server().start().await;

@@ -1,4 +1,4 @@
-//! What a client asks for: the commands of Flight SQL in their `Any`, and the JSON tickets of the clients of InfluxDB 3.
+//! What a client asks for: the commands of Flight SQL in their `Any`, and the JSON tickets of InfluxDB 3's clients.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};

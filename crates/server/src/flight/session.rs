@@ -99,11 +99,7 @@ impl Session {
     /// What a query would answer, without running it.
     pub(super) async fn describe(&self, query: &Query) -> ApiResult<SqlDescription> {
         let database = self.database(query.database.as_deref())?;
-        let bucket = self.caller.readable(&self.state, &database)?;
-        let snapshot = self.caller.snapshot(&self.state, &bucket, None).await?;
-        let history = Some(self.state.engine().history());
-        let request = SqlRequest { history, ..sql_request(query)? };
-        Ok(self.state.query().describe_sql(snapshot, request).await?)
+        self.caller.describe(&self.state, &database, sql_request(query)?).await
     }
 
     /// The rows of a query.
@@ -143,6 +139,6 @@ fn sql_request(query: &Query) -> ApiResult<SqlRequest> {
         query: query.text.clone(),
         params: query.params.clone(),
         arguments: arguments::read(&query.arguments)?,
-        history: None,
+        ..SqlRequest::default()
     })
 }

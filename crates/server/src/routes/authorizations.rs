@@ -168,7 +168,11 @@ fn resource_name(state: &AppState, resource: &Resource) -> Option<String> {
 /// Whether the principal may do this to an authorization: it needs the right on authorizations of the organisation,
 /// and on the user behind it. Everybody has the latter on themselves, so that the holder of an all-access token can
 /// manage the tokens of its own user, which InfluxDB's rules do not let it.
-fn check(who: &Principal, action: Action, authorization: &Authorization) -> Result<(), catalog::PermissionDeniedError> {
+pub(super) fn check(
+    who: &Principal,
+    action: Action,
+    authorization: &Authorization,
+) -> Result<(), catalog::PermissionDeniedError> {
     let (id, organisation) = (authorization.id.get(), authorization.organisation_id);
     who.require(Permission::on_one(action, ResourceType::Authorizations, id, Some(organisation)))?;
     check_user(who, action, authorization.user_id)

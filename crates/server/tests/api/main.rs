@@ -1,6 +1,7 @@
 //! The server over its router and over sockets, with a real catalog, storage and query engine behind it.
 
 mod failures;
+mod flight;
 mod flux;
 mod flux_requests;
 mod golden;
@@ -11,6 +12,8 @@ mod paging;
 mod permissions;
 mod prometheus;
 mod recorded;
+mod recorded_3;
 mod requests;
 mod serving;
 mod support;
+mod v3;

@@ -384,7 +384,7 @@ async fn another_organisation_is_out_of_reach() {
 }
 
 /// The routes and methods in the text of the table of routes.
-fn routes_in(text: &str) -> BTreeSet<(String, String)> {
+pub(crate) fn routes_in(text: &str) -> BTreeSet<(String, String)> {
     let mut routes = BTreeSet::new();
     for route in text.split(".route(").skip(1) {
         let path = route.split('"').nth(1).unwrap();

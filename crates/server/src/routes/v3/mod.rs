@@ -1,13 +1,18 @@
 //! The endpoints of InfluxDB 3 (wire-api section 4). A database is the bucket of its name, in the organisation of the
 //! token unless `org` or `orgID` names another.
 
+mod caches;
+mod databases;
 pub(crate) mod query;
+mod tables;
+mod tokens;
+mod write;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use catalog::Principal;
 use http::{Method, StatusCode};
 
@@ -22,8 +27,28 @@ use crate::state::AppState;
 /// Routes behind [`authenticate`].
 pub(super) fn protected_routes() -> Router<AppState> {
     Router::new()
+        .route("/api/v3/write_lp", post(write::write))
         .route("/api/v3/query_sql", get(query::sql).post(query::sql))
         .route("/api/v3/query_influxql", get(query::influxql).post(query::influxql))
+        .route(
+            "/api/v3/configure/database",
+            get(databases::list).post(databases::create).put(databases::update).delete(databases::remove),
+        )
+        .route(
+            "/api/v3/configure/database/retention_period",
+            post(databases::set_retention).delete(databases::clear_retention),
+        )
+        .route("/api/v3/configure/table", post(tables::create).delete(tables::remove))
+        .route("/api/v3/configure/last_cache", post(caches::create_last).delete(caches::remove_last))
+        .route("/api/v3/configure/distinct_cache", post(caches::create_distinct).delete(caches::remove_distinct))
+        .route("/api/v3/configure/token", get(tokens::list).delete(tokens::remove))
+        .route("/api/v3/configure/token/named_admin", post(tokens::create))
+        .route("/api/v3/configure/token/admin/regenerate", post(tokens::regenerate))
+}
+
+/// The first token of all can be had without one.
+pub(super) fn open_routes() -> Router<AppState> {
+    Router::new().route("/api/v3/configure/token/admin", post(tokens::create_first))
 }
 
 /// Stands before the routes of InfluxDB 3: `Bearer`, `Token`, or Basic with a token as the password.

@@ -8,11 +8,12 @@ use axum::response::Response;
 use catalog::{Action, Bucket, Organisation, Permission, Principal};
 use http::{HeaderMap, Method, StatusCode, header};
 use query::influxql::{bind, parse};
-use query::{QueryResult, SqlRequest};
+use query::{QueryResult, SqlDescription, SqlRequest};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use storage::{Snapshot, SnapshotSelector};
 
+use super::caches::caches_of;
 use super::caller;
 use crate::api_error::{ApiError, ApiResult, Code, V3Result};
 use crate::auth::Authenticated;
@@ -32,7 +33,7 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// The bucket of a database, if the caller may read it.
-    pub(crate) fn readable(&self, state: &AppState, database: &str) -> ApiResult<Arc<Bucket>> {
+    fn readable(&self, state: &AppState, database: &str) -> ApiResult<Arc<Bucket>> {
         let bucket = scope::bucket(state, &self.organisation, database)
             .map_err(|_| ApiError::not_found(format!("database not found: {database}")))?;
         if !self.principal.allows(&Permission::on_bucket(Action::Read, bucket.id, self.organisation.id)) {
@@ -42,12 +43,7 @@ impl Caller {
     }
 
     /// What a bucket holds now, or held.
-    pub(crate) async fn snapshot(
-        &self,
-        state: &AppState,
-        bucket: &Bucket,
-        at: Option<SnapshotSelector>,
-    ) -> ApiResult<Snapshot> {
+    async fn snapshot(&self, state: &AppState, bucket: &Bucket, at: Option<SnapshotSelector>) -> ApiResult<Snapshot> {
         let retention = (!bucket.retention.is_zero()).then_some(bucket.retention);
         Ok(match at {
             Some(at) => state.engine().snapshot_at(bucket.id, retention, at).await?,
@@ -65,8 +61,23 @@ impl Caller {
     ) -> ApiResult<QueryResult> {
         let bucket = self.readable(state, database)?;
         let snapshot = self.snapshot(state, &bucket, at).await?;
-        let request = SqlRequest { history: Some(state.engine().history()), ..request };
+        let (history, caches) = (Some(state.engine().history()), caches_of(state, &bucket));
+        let request = SqlRequest { history, caches, ..request };
         Ok(state.query().sql(snapshot, request).await?)
+    }
+
+    /// What a SQL query would answer, without running it.
+    pub(crate) async fn describe(
+        &self,
+        state: &AppState,
+        database: &str,
+        request: SqlRequest,
+    ) -> ApiResult<SqlDescription> {
+        let bucket = self.readable(state, database)?;
+        let snapshot = self.snapshot(state, &bucket, None).await?;
+        let (history, caches) = (Some(state.engine().history()), caches_of(state, &bucket));
+        let request = SqlRequest { history, caches, ..request };
+        Ok(state.query().describe_sql(snapshot, request).await?)
     }
 
     /// The answer to one InfluxQL statement.
