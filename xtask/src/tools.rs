@@ -2,7 +2,7 @@
 //! and server of InfluxDB 1.6 and Prometheus, `strace`, an S3 server, PostgreSQL.
 //!
 //! Versions are pinned by `tests/clients/python/requirements.txt`, `tests/clients/js/package-lock.json`,
-//! `tests/clients/go/go.sum` and here; the shell is that of Debian's release. Each
+//! `tests/clients/go/go.sum`, `tests/clients/rust/Cargo.lock` and here; the shell is that of Debian's release. Each
 //! set goes to a folder named by a hash of these files, below the build folder, so that checkouts share it and a
 //! changed pin makes a new one. A folder counts only once its mark is written: an interrupted installation is redone.
 
@@ -23,6 +23,9 @@ const VERSITYGW: &str = "github.com/versity/versitygw/cmd/versitygw@v1.8.0";
 
 const NODE_FILES: [&str; 2] = ["tests/clients/js/package.json", "tests/clients/js/package-lock.json"];
 
+const RUST_FILES: [&str; 3] =
+    ["tests/clients/rust/Cargo.toml", "tests/clients/rust/Cargo.lock", "tests/clients/rust/src/main.rs"];
+
 const GO_FILES: [&str; 3] = ["tests/clients/go/go.mod", "tests/clients/go/go.sum", "tests/clients/go/main.go"];
 
 /// Paths of what was provided.
@@ -39,6 +42,8 @@ pub(crate) struct ClientTools {
     pub(crate) postgres_dir: PathBuf,
     /// The program of `tests/clients/go`.
     pub(crate) go_client: PathBuf,
+    /// The program of `tests/clients/rust`.
+    pub(crate) rust_client: PathBuf,
     /// The shell of InfluxDB 1.6.
     pub(crate) influx_shell: PathBuf,
     /// The server of InfluxDB 1.6.
@@ -61,6 +66,7 @@ pub(crate) fn provide(workspace: &Workspace) -> Result<ClientTools, TaskError> {
         versitygw: versitygw(&tools_dir)?,
         postgres_dir: postgres()?,
         go_client: go_client(workspace, &tools_dir)?,
+        rust_client: rust_client(workspace, &tools_dir)?,
         influx_shell: debian_program(&tools_dir, "influxdb-client", "usr/bin/influx")?,
         influxd: debian_program(&tools_dir, "influxdb", "usr/bin/influxd")?,
         prometheus: debian_program(&tools_dir, "prometheus", "usr/bin/prometheus")?,
@@ -142,6 +148,27 @@ fn go_client(workspace: &Workspace, tools_dir: &Path) -> Result<PathBuf, TaskErr
         let mut build = Command::new(&go);
         build.args(["build", "-mod=readonly", "-o"]).arg(&program).arg(".").current_dir(&folder);
         command::run(build.env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0"))
+    })?;
+    Ok(program)
+}
+
+/// A workspace of its own with a build folder of its own: it needs other features than the server.
+fn rust_client(workspace: &Workspace, tools_dir: &Path) -> Result<PathBuf, TaskError> {
+    let cargo = require("cargo", "the test of the Rust client needs it", "install Rust")?;
+    let files = RUST_FILES.map(|path| workspace.root.join(path));
+    let contents =
+        files.iter().map(|path| fs::read(path).map_err(TaskError::at(path))).collect::<Result<Vec<_>, _>>()?;
+    let key = hash(&contents.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let folder = tools_dir.join(format!("rust-{key:016x}"));
+    let program = folder.join("flight_sql");
+    install_once(&folder, || {
+        let target = folder.join("target");
+        let mut build = Command::new(&cargo);
+        build.args(["build", "--locked", "--quiet", "--manifest-path"]).arg(workspace.root.join(RUST_FILES[0]));
+        command::run(build.arg("--target-dir").arg(&target))?;
+        fs::copy(target.join("debug").join("flight_sql"), &program).map_err(TaskError::at(&program))?;
+        // Hundreds of megabytes that nobody needs any more.
+        fs::remove_dir_all(&target).map_err(TaskError::at(&target))
     })?;
     Ok(program)
 }

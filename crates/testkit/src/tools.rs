@@ -53,6 +53,15 @@ pub fn go_client() -> Option<PathBuf> {
     provided("FRESHET_TEST_GO_CLIENT", "the program of tests/clients/go")
 }
 
+/// The program of `tests/clients/rust`, built; none as for [`python`].
+///
+/// # Panics
+/// Without `cargo xtask test`.
+#[must_use]
+pub fn rust_client() -> Option<PathBuf> {
+    provided("FRESHET_TEST_RUST_CLIENT", "the program of tests/clients/rust")
+}
+
 /// The shell of InfluxDB 1.6, from Debian's package `influxdb-client`; none as for [`python`].
 ///
 /// # Panics

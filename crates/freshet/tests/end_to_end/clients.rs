@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use freshet_client::{Client, FluxQuery, Point, PostWriteRequest, Precision, SqlQuery};
 use serde_json::json;
-use testkit::{Server, go_client, influx_shell, node, python, run};
+use testkit::{Server, go_client, influx_shell, node, python, run, rust_client};
 use tokio::process::Command;
 
 use crate::{checkout, server};
@@ -143,6 +143,18 @@ async fn python_clients_of_flight_sql() {
     let Some(python) = python() else { return };
     let mut server = server().start().await;
     run_python("flight.py", &python, &server).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn rust_client_of_flight_sql() {
+    let Some(program) = rust_client() else { return };
+    let mut server = server().start().await;
+    server.write("cpu,host=a usage=1 1\ncpu,host=b usage=2 2\ncpu,host=c usage=3 3").await;
+    let mut command = Command::new(program);
+    tell(&mut command, &server);
+    let printed = run(command, server.data_dir()).await;
+    assert!(printed.contains("4 passed"), "{printed}");
     server.stop().await;
 }
 
