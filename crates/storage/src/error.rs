@@ -16,7 +16,7 @@ pub enum WriteError {
     Parse(ParseErrors),
     /// Points that cannot be stored, in a write that asked for all or nothing. Nothing of it is stored.
     #[error("{0}")]
-    Refused(PartialWrite),
+    Refused(Box<PartialWrite>),
     /// A limit of deletes.
     #[error(transparent)]
     Limit(#[from] LimitError),

@@ -169,7 +169,7 @@ impl Inner {
             let mut dropped = BatchCounts::of(&batch).dropped;
             dropped.merge(plan.dropped.clone());
             if !dropped.is_empty() {
-                return Err(WriteError::Refused(dropped));
+                return Err(WriteError::Refused(Box::new(dropped)));
             }
         }
         if plan.kept_count == 0 {
