@@ -87,6 +87,7 @@ pub fn app(state: AppState) -> Router {
 fn open_routes() -> Router<AppState> {
     Router::new()
         .route("/health", get(health::health))
+        .route("/api/v1/health", get(health::health_of_influxdb_3))
         .route("/ready", get(health::ready))
         .route("/ping", get(health::ping))
         .route("/metrics", get(metrics::metrics))

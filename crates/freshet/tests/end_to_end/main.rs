@@ -13,6 +13,7 @@ mod disk_order;
 mod doctor;
 mod ducklake;
 mod history;
+mod influxdb_3;
 mod kill9;
 mod limits;
 mod manage;

@@ -43,6 +43,14 @@ pub(super) async fn health(State(state): State<AppState>) -> Response {
     (status_code, Json(body)).into_response()
 }
 
+/// `GET /api/v1/health`, as InfluxDB 3 answers it: `OK`, or 503 with what is wrong.
+pub(super) async fn health_of_influxdb_3(State(state): State<AppState>) -> Response {
+    match failing_checks(&state).into_iter().next() {
+        None => "OK".into_response(),
+        Some(check) => (StatusCode::SERVICE_UNAVAILABLE, check.message).into_response(),
+    }
+}
+
 fn failing_checks(state: &AppState) -> Vec<Check> {
     let fail = |name, message: String| Check { name, status: "fail", message };
     let status = state.engine().status();

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::time::Duration;
+
 use arrow::array::RecordBatch;
 use arrow::ipc::reader::StreamReader;
 use arrow::util::pretty::pretty_format_batches;
@@ -281,6 +283,28 @@ async fn a_handshake_says_how_to_go_on() {
     assert_eq!((refused.status, refused.authorization), (UNAUTHENTICATED, None));
     let token = call(&server, "Handshake", &[BEARER], &[]).await;
     assert_eq!(token.authorization, Some(format!("Bearer {TOKEN}")));
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_reads_ends() {
+    let server = server().await;
+    let endless = json!({"database": "b", "sql_query": "SELECT * FROM generate_series(1, 100000000000)"});
+    let mut open = Vec::new();
+    // As many as may run at the same time.
+    for _ in 0..4 {
+        let message = ticket(endless.clone());
+        let frame = [&[0][..], &(message.len() as u32).to_be_bytes(), &message].concat();
+        let request = Request::builder().method("POST").uri("/arrow.flight.protocol.FlightService/DoGet");
+        let request = request.header("content-type", "application/grpc").header(BEARER.0, BEARER.1);
+        let mut body = server.response(request.body(Body::from(frame)).unwrap()).await.into_body();
+        assert!(body.frame().await.unwrap().unwrap().is_data());
+        open.push(body);
+    }
+    let next = ask(&server, json!({"database": "b", "sql_query": "SELECT 1 AS one"}));
+    let mut next = std::pin::pin!(next);
+    assert!(tokio::time::timeout(Duration::from_millis(20), &mut next).await.is_err(), "there is no place for it");
+    drop(open);
+    assert_eq!(rows(&tokio::time::timeout(Duration::from_secs(60), next).await.unwrap()), ["1"]);
 }
 
 #[tokio::test]

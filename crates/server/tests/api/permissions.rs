@@ -441,6 +441,7 @@ async fn open_routes_answer_without_a_token() {
     let server = TestServer::start(&[]).await;
     for (method, path, status) in [
         ("GET", "/health", 200),
+        ("GET", "/api/v1/health", 200),
         ("GET", "/ready", 200),
         ("GET", "/ping", 204),
         ("HEAD", "/ping", 204),
