@@ -2,13 +2,14 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::{Answer, Server};
+use testkit::Server;
 
 use crate::server;
 
-async fn configure(server: &Server, what: &str, body: Value) -> Answer {
+/// The body of the answer, which must have this status.
+async fn configure(server: &Server, what: &str, body: Value, status: u16) -> String {
     let request = server.request(Method::POST, &format!("/api/v3/configure/{what}")).json(&body);
-    server.send(request).await
+    server.send(request).await.expect(status).body
 }
 
 #[tokio::test]
@@ -19,14 +20,15 @@ async fn caches_tables_and_tokens_are_there_after_a_crash() {
     server.write("cpu,host=a usage=1\ncpu,host=b usage=2").await;
     server.flush().await;
     server.write("cpu,host=a usage=3").await;
-    configure(&server, "last_cache", json!({"db": database, "table": "cpu", "name": "last"})).await.expect(201);
+    configure(&server, "last_cache", json!({"db": database, "table": "cpu", "name": "last"}), 201).await;
     let distinct = json!({"db": database, "table": "cpu", "name": "hosts", "columns": ["host"]});
-    configure(&server, "distinct_cache", distinct).await.expect(201);
+    configure(&server, "distinct_cache", distinct, 201).await;
     let fields = json!([{"name": "f", "type": "int64"}]);
     let table = json!({"db": database, "table": "made", "tags": ["t"], "fields": fields});
-    configure(&server, "table", table.clone()).await.expect(200);
-    let token = configure(&server, "token/named_admin", json!({"token_name": "ci", "expiry_secs": 3600})).await;
-    let token = token.expect(201).json()["token"].as_str().unwrap().to_owned();
+    configure(&server, "table", table.clone(), 200).await;
+    let token = json!({"token_name": "ci", "expiry_secs": 3600});
+    let made: Value = serde_json::from_str(&configure(&server, "token/named_admin", token, 201).await).unwrap();
+    let token = made["token"].as_str().unwrap().to_owned();
     let last = "SELECT host, usage FROM last_cache('cpu', 'last') ORDER BY host";
     let hosts = "SELECT host FROM distinct_cache('cpu', 'hosts') ORDER BY host";
     let expected =
@@ -36,7 +38,7 @@ async fn caches_tables_and_tokens_are_there_after_a_crash() {
         server.kill9().await;
         server.restart().await;
     }
-    configure(&server, "table", table).await.expect(409);
+    configure(&server, "table", table, 409).await;
     let path = format!("/api/v3/query_sql?db={}&q=SELECT+1+AS+one", server.bucket());
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let request = client.get(format!("{}{path}", server.url())).bearer_auth(token);
