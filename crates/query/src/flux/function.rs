@@ -149,6 +149,10 @@ impl Call<'_> {
     pub fn required<T: FromValue>(&self, name: &str) -> Result<T> {
         match self.optional(name)? {
             Some(value) => Ok(value),
+            None if self.has(name) => {
+                let wanted = T::KIND;
+                Err(FluxError::invalid(format!("keyword argument \"{name}\" should be of kind {wanted}, but got null")))
+            }
             None => Err(FluxError::invalid(format!("missing required keyword argument \"{name}\""))),
         }
     }
@@ -256,7 +260,7 @@ pub struct Time(
 from_value!(Time, "time", Value::Time(value) => Time(value));
 
 impl FromValue for Vec<Text> {
-    const KIND: &'static str = "array";
+    const KIND: &'static str = "array of strings";
 
     fn from_value(value: Value) -> Option<Self> {
         let Value::Array(values) = value else { return None };
@@ -265,7 +269,7 @@ impl FromValue for Vec<Text> {
 }
 
 impl FromValue for Vec<f64> {
-    const KIND: &'static str = "array";
+    const KIND: &'static str = "array of floats";
 
     fn from_value(value: Value) -> Option<Self> {
         let Value::Array(values) = value else { return None };

@@ -20,7 +20,6 @@ mod continuous;
 mod direct;
 mod direct_filter;
 mod execute;
-mod forecast;
 mod groups;
 mod indicators;
 mod merge;

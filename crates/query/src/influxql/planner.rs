@@ -10,7 +10,6 @@ use super::Databases;
 use super::aggregate::Function;
 use super::check::check;
 use super::columns::Slot;
-use super::forecast::Forecast;
 use super::indicators::Indicator;
 use super::node::Node;
 use super::plan::{CallPlan, PagePlan, Plan, PlannedSource, Projection};
@@ -19,6 +18,7 @@ use super::schema::SourceSchema;
 use super::time_range::{Moment, TimeRange, is_time, split};
 use super::transform::Transform;
 use super::value::{Kind, MATH_FUNCTIONS, Value};
+use crate::ops::forecast::Forecast;
 use crate::ops::window::Windows;
 
 /// What a statement gets from the one that it stands in.

@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use influxql::Operator;
 
 use super::aggregate::Point;
-use super::forecast::Forecast;
 use super::indicators::Indicator;
 use super::value::{Kind, Value, binary};
+use crate::ops::forecast::Forecast;
 use crate::ops::window::Windows;
 
 /// A function of points in order.
@@ -128,7 +128,8 @@ fn holt_winters(
     let mut points: Vec<(i64, f64)> = numbers(points).collect();
     points.sort_by_key(|(time, _)| *time);
     let point = |(time, value)| Point { time, value: Value::Float(value), auxiliary: Vec::new() };
-    let mut results: Vec<Point> = forecast.run(&points)?.into_iter().map(point).collect();
+    let foretold = forecast.run(&points)?.into_iter().filter(|(_, value)| !value.is_nan());
+    let mut results: Vec<Point> = foretold.map(point).collect();
     if descending {
         results.reverse();
     }

@@ -3,6 +3,7 @@
 
 pub(crate) mod budget;
 pub(crate) mod fill;
+pub(crate) mod forecast;
 pub(crate) mod partial;
 pub(crate) mod window;
 pub(crate) mod window_aggregate;

@@ -17,7 +17,7 @@ use super::super::value::{Record, Text, Value};
 use super::super::vector::{ColumnType, Vector, VectorBuilder};
 use super::Functions;
 use super::filter::row_parameter;
-use super::source::bucket;
+use super::source::{bucket, refuse_host};
 use crate::limits;
 
 pub(super) const FUNCTIONS: Functions =
@@ -43,13 +43,6 @@ enum Fields {
     Function(Function),
     /// All columns that are nothing else.
     Wide,
-}
-
-fn refuse_host(call: &Call<'_>) -> Result<()> {
-    if call.has("host") {
-        return Err(FluxError::invalid("writing to another host is not supported"));
-    }
-    Ok(())
 }
 
 fn to(call: &mut Call<'_>) -> Result<Value> {

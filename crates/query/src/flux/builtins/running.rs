@@ -23,12 +23,12 @@ fn columns(call: &Call<'_>) -> Result<Vec<Text>> {
 }
 
 /// The argument `timeColumn`.
-fn time_column(call: &Call<'_>) -> Result<Text> {
+pub(super) fn time_column(call: &Call<'_>) -> Result<Text> {
     call.or("timeColumn", Arc::from("_time"))
 }
 
 /// A unit of time in nanoseconds, one second if none is given.
-fn unit(call: &Call<'_>, name: &str) -> Result<i64> {
+pub(super) fn unit(call: &Call<'_>, name: &str) -> Result<i64> {
     let unit: Duration = call.or(name, Duration::from_nanoseconds(1_000_000_000))?;
     if unit.months != 0 || unit.nanoseconds <= 0 {
         return Err(FluxError::invalid(format!("{name} must be a positive duration without months, but is {unit}")));

@@ -31,11 +31,19 @@ pub(super) fn bucket(call: &Call<'_>) -> Result<BucketReference> {
     }
 }
 
-fn from(call: &mut Call<'_>) -> Result<Value> {
+/// Scripts reach this server only.
+pub(super) fn refuse_host(call: &Call<'_>) -> Result<()> {
     if call.has("host") {
-        let message = "from with a host would read another server, which is not supported";
-        return Err(FluxError::invalid(message));
+        let name = &call.place.name;
+        return Err(FluxError::invalid(format!(
+            "{name} with a host would reach another server, which is not supported"
+        )));
     }
+    Ok(())
+}
+
+fn from(call: &mut Call<'_>) -> Result<Value> {
+    refuse_host(call)?;
     let read = Arc::new(Read { bucket: bucket(call)? });
     // Read without bounds is refused before anything is read.
     let run: Run = Box::new(|_, _| Ok(Box::new(std::iter::empty())));
@@ -91,6 +99,7 @@ fn cut(table: &Table, bounds: (i64, i64)) -> Result<Table> {
 }
 
 fn buckets(call: &mut Call<'_>) -> Result<Value> {
+    refuse_host(call)?;
     Ok(call.source(|runtime| {
         let rows = runtime.handle.block_on(runtime.host.buckets())?;
         let text = |label: &str, value: fn(&BucketRow) -> &str| {

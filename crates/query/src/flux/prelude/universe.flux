@@ -179,6 +179,15 @@ builtin difference : (
     ) => stream[B]
 builtin elapsed : (<-tables: stream[A], ?unit: duration, ?timeColumn: string, ?columnName: string) => stream[B]
 builtin exponentialMovingAverage : (<-tables: stream[A], n: int) => stream[A]
+builtin holtWinters : (
+        <-tables: stream[A],
+        n: int,
+        interval: duration,
+        ?withFit: bool,
+        ?column: string,
+        ?timeColumn: string,
+        ?seasonality: int,
+    ) => stream[B]
 builtin integral : (
         <-tables: stream[A],
         ?unit: duration,

@@ -1,4 +1,5 @@
-//! `holt_winters`: fits a damped trend, and a season if there is one, to the results of windows and goes on with them.
+//! `holt_winters` of InfluxQL and `holtWinters` of Flux: fits a damped trend, and a season if there is one, to the
+//! results of windows and goes on with them.
 //!
 //! Level, trend and season follow the multiplicative Holt-Winters recurrence with damping. Its factors and its start
 //! are searched with the simplex of Nelder and Mead from 16 places, so that the squared errors of one step are the
@@ -8,15 +9,15 @@ use crate::limits;
 
 /// The arguments of `holt_winters`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Forecast {
+pub(crate) struct Forecast {
     /// How many values are foretold.
-    pub(super) values: usize,
+    pub(crate) values: usize,
     /// The windows of a season; below 2 there is none.
-    pub(super) season: usize,
+    pub(crate) season: usize,
     /// Whether the fitted values are shown as well.
-    pub(super) with_fit: bool,
+    pub(crate) with_fit: bool,
     /// The length of a window in nanoseconds.
-    pub(super) every: i64,
+    pub(crate) every: i64,
 }
 
 /// The smallest of a sum of squares that is worth to go on for.
@@ -30,11 +31,12 @@ const GUESS_WEIGHT: f64 = 0.5;
 const SEASONS_AT: usize = 6;
 
 impl Forecast {
-    /// The foretold values, from points in order of time.
+    /// The foretold values, from points in order of time: one for each window, be it NaN. A point that is NaN stands
+    /// for a window without a value; the first is a number.
     ///
     /// # Errors
     /// There is more to fit than one query may.
-    pub(super) fn run(&self, points: &[(i64, f64)]) -> Result<Vec<(i64, f64)>, String> {
+    pub(crate) fn run(&self, points: &[(i64, f64)]) -> Result<Vec<(i64, f64)>, String> {
         let season = if self.season < 2 { 0 } else { self.season };
         let (Some(first), Some(last)) = (points.first(), points.last()) else { return Ok(Vec::new()) };
         let windows = (self.rounded(last.0) / self.every).saturating_sub(self.rounded(first.0) / self.every);
@@ -58,7 +60,7 @@ impl Forecast {
         let (skipped, start) = if self.with_fit { (0, first.0) } else { (observed.len(), last.0 + self.every) };
         let at =
             |place: usize| start.saturating_add(self.every.saturating_mul(i64::try_from(place).unwrap_or(i64::MAX)));
-        let values = all.into_iter().skip(skipped).enumerate().filter(|(_, value)| !value.is_nan());
+        let values = all.into_iter().skip(skipped).enumerate();
         Ok(values.map(|(place, value)| (at(place), value)).collect())
     }
 
