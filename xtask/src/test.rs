@@ -8,7 +8,7 @@
 //! - `FRESHET_TEST_STRACE`: the path of `strace`;
 //! - `FRESHET_TEST_VERSITYGW`: the path of the S3 server `versitygw`;
 //! - `FRESHET_TEST_POSTGRES`: the folder of PostgreSQL's programs;
-//! - `FRESHET_TEST_GO_CLIENT`: the program of `tests/clients/go`;
+//! - `FRESHET_TEST_GO_DIR`: the folder of the programs of `tests/clients/go`;
 //! - `FRESHET_TEST_RUST_CLIENT`: the program of `tests/clients/rust`;
 //! - `FRESHET_TEST_INFLUX`: the shell of InfluxDB 1.6;
 //! - `FRESHET_TEST_INFLUXD`: its server;
@@ -105,14 +105,14 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Totals, Ta
             strace,
             versitygw,
             postgres_dir,
-            go_client,
+            go_dir,
             rust_client,
             influx_shell,
             influxd,
             prometheus,
         } = tools::provide(workspace)?;
         command.env("FRESHET_TEST_PROMETHEUS", prometheus).env("FRESHET_TEST_RUST_CLIENT", rust_client);
-        command.env("FRESHET_TEST_GO_CLIENT", go_client).env("FRESHET_TEST_INFLUX", influx_shell);
+        command.env("FRESHET_TEST_GO_DIR", go_dir).env("FRESHET_TEST_INFLUX", influx_shell);
         command.env("FRESHET_TEST_INFLUXD", influxd);
         command.env("FRESHET_TEST_PYTHON", python).env("FRESHET_TEST_STRACE", strace);
         command.env("FRESHET_TEST_VERSITYGW", versitygw).env("FRESHET_TEST_POSTGRES", postgres_dir);

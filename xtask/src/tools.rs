@@ -26,7 +26,9 @@ const NODE_FILES: [&str; 2] = ["tests/clients/js/package.json", "tests/clients/j
 const RUST_FILES: [&str; 3] =
     ["tests/clients/rust/Cargo.toml", "tests/clients/rust/Cargo.lock", "tests/clients/rust/src/main.rs"];
 
-const GO_FILES: [&str; 3] = ["tests/clients/go/go.mod", "tests/clients/go/go.sum", "tests/clients/go/main.go"];
+/// Below [`GO_DIR`].
+const GO_FILES: [&str; 4] = ["go.mod", "go.sum", "main.go", "influxdb2/main.go"];
+const GO_DIR: &str = "tests/clients/go";
 
 /// Paths of what was provided.
 pub(crate) struct ClientTools {
@@ -40,8 +42,8 @@ pub(crate) struct ClientTools {
     pub(crate) versitygw: PathBuf,
     /// The folder of PostgreSQL's own programs, `initdb` among them.
     pub(crate) postgres_dir: PathBuf,
-    /// The program of `tests/clients/go`.
-    pub(crate) go_client: PathBuf,
+    /// The folder of the programs of `tests/clients/go`.
+    pub(crate) go_dir: PathBuf,
     /// The program of `tests/clients/rust`.
     pub(crate) rust_client: PathBuf,
     /// The shell of InfluxDB 1.6.
@@ -65,7 +67,7 @@ pub(crate) fn provide(workspace: &Workspace) -> Result<ClientTools, TaskError> {
         strace: strace()?,
         versitygw: versitygw(&tools_dir)?,
         postgres_dir: postgres()?,
-        go_client: go_client(workspace, &tools_dir)?,
+        go_dir: go_clients(workspace, &tools_dir)?,
         rust_client: rust_client(workspace, &tools_dir)?,
         influx_shell: debian_program(&tools_dir, "influxdb-client", "usr/bin/influx")?,
         influxd: debian_program(&tools_dir, "influxdb", "usr/bin/influxd")?,
@@ -128,28 +130,31 @@ fn versitygw(tools_dir: &Path) -> Result<PathBuf, TaskError> {
     Ok(folder.join("versitygw"))
 }
 
-fn go_client(workspace: &Workspace, tools_dir: &Path) -> Result<PathBuf, TaskError> {
-    let go = require("go", "the test of the Go client needs it", "install Go 1.20 or later")?;
+fn go_clients(workspace: &Workspace, tools_dir: &Path) -> Result<PathBuf, TaskError> {
+    let go = require("go", "the tests of the Go clients need it", "install Go 1.20 or later")?;
     let version = command::output(Command::new(&go).arg("version"))?;
-    let files = GO_FILES.map(|path| workspace.root.join(path));
+    let source = workspace.root.join(GO_DIR);
     let mut contents = vec![version.into_bytes()];
-    for file in &files {
-        contents.push(fs::read(file).map_err(TaskError::at(file))?);
+    for file in GO_FILES {
+        let path = source.join(file);
+        contents.push(fs::read(&path).map_err(TaskError::at(path))?);
     }
     let key = hash(&contents.iter().map(Vec::as_slice).collect::<Vec<_>>());
     let folder = tools_dir.join(format!("go-{key:016x}"));
-    let program = folder.join("influxdb1");
     install_once(&folder, || {
-        create_folder(&folder)?;
-        for file in &files {
-            let copy = folder.join(file.file_name().unwrap_or_default());
-            fs::copy(file, &copy).map_err(TaskError::at(copy))?;
+        create_folder(&folder.join("influxdb2"))?;
+        for file in GO_FILES {
+            let copy = folder.join(file);
+            fs::copy(source.join(file), &copy).map_err(TaskError::at(copy))?;
         }
-        let mut build = Command::new(&go);
-        build.args(["build", "-mod=readonly", "-o"]).arg(&program).arg(".").current_dir(&folder);
-        command::run(build.env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0"))
+        for (program, package) in [("influxdb1-client", "."), ("influxdb2-client", "./influxdb2")] {
+            let mut build = Command::new(&go);
+            build.args(["build", "-mod=readonly", "-o"]).arg(folder.join(program)).arg(package).current_dir(&folder);
+            command::run(build.env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0"))?;
+        }
+        Ok(())
     })?;
-    Ok(program)
+    Ok(folder)
 }
 
 /// A workspace of its own with a build folder of its own: it needs other features than the server.

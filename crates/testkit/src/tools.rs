@@ -44,13 +44,13 @@ pub fn versitygw() -> Option<PathBuf> {
     provided("FRESHET_TEST_VERSITYGW", "the S3 server versitygw")
 }
 
-/// The program of `tests/clients/go`, built; none as for [`python`].
+/// A program of `tests/clients/go` by its name, built; none as for [`python`].
 ///
 /// # Panics
 /// Without `cargo xtask test`.
 #[must_use]
-pub fn go_client() -> Option<PathBuf> {
-    provided("FRESHET_TEST_GO_CLIENT", "the program of tests/clients/go")
+pub fn go_client(name: &str) -> Option<PathBuf> {
+    Some(provided("FRESHET_TEST_GO_DIR", "the programs of tests/clients/go")?.join(name))
 }
 
 /// The program of `tests/clients/rust`, built; none as for [`python`].

@@ -4,7 +4,15 @@
 
 const assert = require('node:assert/strict')
 const {before, test} = require('node:test')
-const {InfluxDB, Point, flux, fluxDateTime, fluxDuration} = require('@influxdata/influxdb-client')
+const {
+  InfluxDB,
+  Point,
+  flux,
+  fluxDateTime,
+  fluxDuration,
+  fluxFloat,
+  fluxInteger,
+} = require('@influxdata/influxdb-client')
 const {QueryAPI} = require('@influxdata/influxdb-client-apis')
 const {url, token, org, bucket} = require('./support.cjs')
 
@@ -83,6 +91,51 @@ test('compressed requests and several results', async () => {
   assert.deepEqual(rows.map(row => [row.result, row._value]), [['n', 60], ['most', 29.5]])
 })
 
+test('values of every kind in a template', async () => {
+  const text = 'a "b" ${x} \\ ä'
+  const query = flux`import "array"
+    array.from(rows: [{s: ${text}, i: ${fluxInteger(5)}, f: ${fluxFloat(1.5)}, n: ${7}, yes: ${true},
+      m: "x1" =~ ${/x\d/}, t: ${new Date('2026-01-01T00:00:00Z')}, l: length(arr: ${['a', 'b']}),
+      d: string(v: ${fluxDuration('1h30m')})}])`
+  const [{s, i, f, n, yes, m, t, l, d}] = await api.collectRows(query)
+  assert.deepEqual([s, i, f, n, yes, m, t, l, d], [text, 5, 1.5, 7, true, true, '2026-01-01T00:00:00Z', 2, '1h30m'])
+})
+
+test('rows and lines for a consumer that stops early', async () => {
+  const query = flux`from(bucket: ${bucket}) |> range(start: ${start}, stop: ${stop})
+    |> filter(fn: (r) => r._field == "usage")`
+  const seen = []
+  await new Promise((resolve, reject) => {
+    api.queryRows(query, {
+      next(row, meta) {
+        seen.push(meta.get(row, '_value'))
+        return true
+      },
+      error: reject,
+      complete: resolve,
+    })
+  })
+  assert.equal(seen.length, 60)
+  let lines = 0
+  await new Promise((resolve, reject) => {
+    api.queryLines(query, {next: () => void lines++, error: reject, complete: resolve})
+  })
+  assert.ok(lines >= 60)
+  for await (const line of api.iterateLines(query)) {
+    assert.ok(line.startsWith('#'))
+    break
+  }
+})
+
+test('an error behind the first rows reaches the reader', async () => {
+  const query = `import "array"
+    data = array.from(rows: [{a: 1, g: "x"}, {a: 0, g: "y"}]) |> group(columns: ["g"])
+    data |> yield(name: "first")
+    data |> map(fn: (r) => ({b: 1 / r.a})) |> yield(name: "second")`
+  const text = await api.queryRaw(query)
+  assert.match(text, /,error,reference\r\n,[^\r]*cannot divide by zero/)
+})
+
 test('errors have the code and the message', async () => {
   const wrong = api.collectRows('from(bucket: "nothing there") |> range(start: -1h)')
   await assert.rejects(wrong, error => {
@@ -103,4 +156,8 @@ test('the generated API', async () => {
   const suggestions = await generated.getQuerySuggestions()
   assert.ok(suggestions.funcs.some(suggestion => suggestion.name === 'range'))
   assert.equal((await generated.getQuerySuggestionsName({name: 'limit'})).params.n, 'int')
+  const query = 'import "array"\narray.from(rows: [{a: params.n}])'
+  const body = {query, params: {n: 5}, type: 'flux', dialect: {annotations: ['datatype']}}
+  const answer = await generated.postQuery({org, body})
+  assert.equal(answer, '#datatype,string,long,long\r\n,result,table,a\r\n,_result,0,5\r\n\r\n')
 })

@@ -61,6 +61,18 @@ def rows_of_csv():
         assert raw.data.decode().splitlines()[0] == "#datatype,string,long,long", raw.data
 
 
+def data_frames():
+    with connect(enable_gzip=True) as client:
+        frame = client.query_api().query_data_frame(USAGE, data_frame_index=["_time"])
+        assert list(frame["_value"]) == [0.0, 1.0, 2.0, 3.0, 4.0, 0.5, 1.5, 2.5, 3.5, 4.5], frame
+        assert frame.index[0] == START and list(frame["host"].unique()) == ["h0", "h1"], frame
+        wide = RANGE + ' |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value") |> group()'
+        frame = client.query_api().query_data_frame(wide + ' |> sort(columns: ["_time"])')
+        assert list(frame["usage"]) == [n / 2 for n in range(10)] and list(frame["on"]) == [n > 5 for n in range(10)]
+        frames = list(client.query_api().query_data_frame_stream(RANGE + " |> last()"))
+        assert sum(len(frame) for frame in frames) == 4, frames
+
+
 def parameters():
     with connect() as client:
         script = """from(bucket: bucket) |> range(start: start, stop: start_of_next)
@@ -82,7 +94,7 @@ def errors():
             raise AssertionError("no refusal")
 
 
-CHECKS = [tables_of_records, records_one_after_another, rows_of_csv, parameters, errors]
+CHECKS = [tables_of_records, records_one_after_another, rows_of_csv, data_frames, parameters, errors]
 
 with connect() as connection:
     write(connection)

@@ -189,12 +189,23 @@ async fn javascript_client_of_influxdb_1() {
 
 #[tokio::test]
 async fn go_client_of_influxdb_1() {
-    let Some(program) = go_client() else { return };
+    let Some(program) = go_client("influxdb1-client") else { return };
     let mut server = server().start().await;
     let mut command = Command::new(program);
     tell(&mut command, &server);
     let printed = run(command, server.data_dir()).await;
     assert!(printed.contains("4 passed"), "{printed}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn go_client_of_influxdb_2() {
+    let Some(program) = go_client("influxdb2-client") else { return };
+    let mut server = server().start().await;
+    let mut command = Command::new(program);
+    tell(&mut command, &server);
+    let printed = run(command, server.data_dir()).await;
+    assert!(printed.contains("8 passed"), "{printed}");
     server.stop().await;
 }
 
