@@ -4,6 +4,7 @@
 //! options ── serve ── memory (shares), initial_setup ── storage · catalog · query ── server
 //!         ├─ write, query, delete, administration, manage ── connection ── freshet-client
 //!         ├─ config ── profiles
+//!         ├─ flux_test ── query
 //!         └─ config_docs, manual
 //! ```
 //!
@@ -19,6 +20,7 @@ mod data;
 mod data_directory;
 mod delete;
 mod doctor;
+mod flux_test;
 mod initial_setup;
 mod logging;
 mod manage;
@@ -37,7 +39,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::options::{Command, CommandLine};
+use crate::options::{Command, CommandLine, FluxCommand};
 
 /// Returns memory to the system sooner and fragments less than the system's allocator under many threads.
 #[global_allocator]
@@ -64,6 +66,8 @@ enum CommandError {
     Doctor(#[from] doctor::DoctorCommandError),
     #[error(transparent)]
     Data(#[from] data::DataCommandError),
+    #[error(transparent)]
+    FluxTest(#[from] flux_test::FluxTestError),
     #[error(transparent)]
     Administration(#[from] administration::AdministrationError),
     #[error(transparent)]
@@ -117,6 +121,7 @@ fn run(command: Command) -> Result<(), CommandError> {
             Command::Restore(options) => Ok(backup::restore(options).await?),
             Command::Doctor(options) => Ok(doctor::run(options).await?),
             Command::Data(command) => Ok(data::run(command.with_aliases(environment)?).await?),
+            Command::Flux(FluxCommand::Test(options)) => Ok(flux_test::run(options).await?),
             Command::Health(options) => Ok(administration::health(options.with_aliases(environment)?).await?),
             Command::Ping(options) => Ok(administration::ping(options.with_aliases(environment)?).await?),
             Command::Setup(options) => Ok(manage::setup(*options).await?),

@@ -21,7 +21,9 @@ use storage::StoreAddress;
 pub(crate) use alias::{ALIASES, Alias, AliasError, AliasKind, process_environment};
 pub(crate) use manage::*;
 pub(crate) use profile::{ConfigCommand, ConfigCreateOptions, ConfigOptions, ConfigSetOptions, ProfileFileOptions};
-pub(crate) use tools::{DataCommand, DataFormat, DoctorOptions, ExportOptions, ImportOptions, Repair};
+pub(crate) use tools::{
+    DataCommand, DataFormat, DoctorOptions, ExportOptions, FluxCommand, FluxTestOptions, ImportOptions, Repair,
+};
 pub(crate) use value::{ByteSize, MemoryLimit, parse_duration};
 
 /// The whole command line.
@@ -61,6 +63,9 @@ pub(crate) enum Command {
     /// Export and import points
     #[command(subcommand)]
     Data(DataCommand),
+    /// Work on Flux scripts
+    #[command(subcommand)]
+    Flux(FluxCommand),
     /// Set an empty server up: its first user, organisation, bucket and token; makes a profile of it
     Setup(Box<Managed<SetupOptions>>),
     /// Profiles of servers: show the active one, make another one active, add, change and remove them

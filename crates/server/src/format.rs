@@ -6,6 +6,7 @@
 
 pub(crate) mod annotated_csv;
 pub(crate) mod export;
+pub(crate) mod gzip;
 pub(crate) mod influx;
 mod message_pack;
 mod parquet;

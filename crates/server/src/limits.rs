@@ -8,6 +8,9 @@ const MIB: u64 = 1024 * KIB;
 /// Rows of a chunk of an InfluxQL answer where the request does not say: InfluxDB's.
 pub(crate) const CHUNK_ROWS: usize = 10_000;
 
+/// Compressed bytes of an answer that go out together: enough for a packet or two, little enough to hold.
+pub(crate) const GZIP_PIECE_BYTES: usize = 16 << 10;
+
 /// Pieces of a backup that wait for a slow receiver: some of about 64 KiB keep the disk and the network both busy.
 pub(crate) const BACKUP_PIECES: usize = 4;
 

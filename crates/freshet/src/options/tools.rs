@@ -147,6 +147,27 @@ pub(crate) struct ImportOptions {
     pub(crate) quiet: bool,
 }
 
+/// What `freshet flux` does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum FluxCommand {
+    /// Run the test cases of Flux files, without a server
+    Test(FluxTestOptions),
+}
+
+/// Options of `freshet flux test`.
+#[derive(Debug, Args)]
+pub(crate) struct FluxTestOptions {
+    /// Files with test cases; of directories, all files whose names end in _test.flux
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Only test cases whose names have this in them
+    #[arg(long, env = "FRESHET_NAME", value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Tags of test cases to run; one with `option testing.tags` is only run when all of its tags are among them
+    #[arg(long, env = "FRESHET_TAGS", value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) tags: Vec<String>,
+}
+
 /// Forms of points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DataFormat {

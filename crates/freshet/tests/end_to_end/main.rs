@@ -12,6 +12,7 @@ mod data;
 mod disk_order;
 mod doctor;
 mod ducklake;
+mod flux_test;
 mod history;
 mod influxdb_3;
 mod kill9;

@@ -26,6 +26,7 @@ pub mod runtime;
 mod source;
 pub mod stream;
 pub mod table;
+mod testcase;
 pub mod value;
 pub mod vector;
 pub mod window;
@@ -41,6 +42,7 @@ use self::interpret::Interpreter;
 use self::package::{Package, UNIVERSE, load};
 use self::runtime::{Runtime, lock};
 pub use self::table::{Column, GroupKey, Table};
+pub use self::testcase::{TestCase, test_cases};
 pub use self::value::{Text, Value, format_float};
 pub use self::vector::{ColumnType, Vector};
 

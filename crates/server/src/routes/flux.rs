@@ -20,6 +20,7 @@ use crate::api_error::{ApiError, ApiResult};
 use crate::auth::Authenticated;
 use crate::flux_host::ScriptHost;
 use crate::format::annotated_csv::{Annotation, Dialect, Encoder};
+use crate::format::gzip;
 use crate::metrics::TransferKind;
 use crate::request::Parameters;
 use crate::scope;
@@ -116,8 +117,13 @@ pub(super) async fn query(
         if wants_nothing(&parts.headers) {
             return run_to_end(result).await;
         }
-        let body = Body::from_stream(encoded(result, script.dialect));
-        Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], body).into_response())
+        let text = encoded(result, script.dialect);
+        let content_type = (header::CONTENT_TYPE, "text/csv; charset=utf-8");
+        if !gzip::is_wanted(&parts.headers) {
+            return Ok(([content_type], Body::from_stream(text)).into_response());
+        }
+        let head = [content_type, (header::CONTENT_ENCODING, "gzip"), (header::VARY, "Accept-Encoding")];
+        Ok((head, Body::from_stream(gzip::compressed(text))).into_response())
     };
     let answer: ApiResult<Response> = answer.await;
     let status = answer.as_ref().map_or_else(|error| error.code().status(), Response::status);

@@ -60,6 +60,93 @@ async fn bodies_and_dialects() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn every_part_of_a_dialect() {
+    let server = TestServer::start(&[]).await;
+    let query = format!("{HEAD}array.from(rows: [{{a: 1.5, t: 2026-01-01T00:00:00.5Z}}]) |> group(columns: [\"a\"])");
+    let ask = async |dialect: Value| run_json(&server, &json!({ "query": query, "dialect": dialect })).await;
+    let (head, row) = (",result,table,a,t\r\n", ",0,1.5,2026-01-01T00:00:00.5Z\r\n\r\n");
+    let types = "#datatype,string,long,double,dateTime:RFC3339\r\n";
+    let (group, default) = ("#group,false,false,true,false\r\n", "#default,_result,,,\r\n");
+    for (dialect, expected) in [
+        (json!(null), format!("{head},_result{row}")),
+        (json!({}), format!("{head},_result{row}")),
+        (json!({ "annotations": ["datatype", "group", "default"] }), format!("{types}{group}{default}{head},{row}")),
+        (json!({ "annotations": ["default", "datatype"] }), format!("{default}{types}{head},{row}")),
+        (json!({ "annotations": ["group"], "header": false }), format!("{group},_result{row}")),
+        (json!({ "header": true, "delimiter": "\t" }), format!("{head},_result{row}").replace(',', "\t")),
+        (json!({ "commentPrefix": "", "dateTimeFormat": "RFC3339Nano" }), format!("{head},_result{row}")),
+        (json!({ "commentPrefix": "//".split_at(1).0, "dateTimeFormat": "RFC3339" }), format!("{head},_result{row}")),
+    ] {
+        let answer = ask(dialect.clone()).await;
+        assert_eq!((answer.status, answer.text()), (200, expected), "{dialect}");
+    }
+    for (dialect, message) in [
+        (json!({ "delimiter": ",," }), "invalid dialect delimiter"),
+        (json!({ "delimiter": "\n" }), "invalid dialect delimiter"),
+        (json!({ "commentPrefix": "##" }), "invalid dialect comment prefix: must be length 0 or 1"),
+        (json!({ "dateTimeFormat": "unix" }), "unknown dialect date time format: unix"),
+        (json!({ "annotations": ["type"] }), "unknown dialect annotation type: type"),
+        (json!({ "header": 1 }), "failed to decode request body"),
+    ] {
+        let answer = ask(dialect.clone()).await;
+        assert_eq!(answer.status, 400, "{dialect}");
+        assert!(answer.json()["message"].as_str().unwrap().contains(message), "{dialect}: {}", answer.text());
+    }
+    // An error behind the first table is written in the dialect too.
+    let script = format!(
+        "{HEAD}d = array.from(rows: [{{a: 0}}])\nd |> yield(name: \"x\")\nd |> map(fn: (r) => ({{b: 1 / r.a}}))"
+    );
+    let dialect = json!({ "delimiter": ";", "annotations": ["datatype", "group", "default"] });
+    let answer = run_json(&server, &json!({ "query": script, "dialect": dialect })).await;
+    let head = "\r\n#datatype;string;string\r\n#group;true;true\r\n#default;;\r\n;error;reference\r\n;";
+    assert!(answer.text().contains(head), "{}", answer.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_request() {
+    let server = TestServer::start(&[]).await;
+    for (body, message) in [
+        ("", "failed to decode request body"),
+        ("[]", "failed to decode request body"),
+        ("{\"query\": 1}", "failed to decode request body"),
+        ("{\"query\": \"1\", \"type\": \"influxql\"}", "unknown query type: influxql"),
+        ("{\"query\": \"1\", \"now\": \"yesterday\"}", "failed to decode request body"),
+        ("{\"query\": \"1\", \"extern\": {\"type\": \"Nothing\"}}", "failed to decode request body"),
+        ("{\"query\": \"1\", \"params\": []}", "failed to decode request body"),
+        ("{\"ast\": {\"files\": 1}}", "failed to decode request body"),
+        ("{\"query\": \"1 |> 2\"}", "compilation failed: error @1:"),
+        ("{\"query\": \"x = 1\"}", "this Flux script returns no streaming data"),
+        ("{\"query\": \"import \\\"nope\\\"\"}", "invalid import path nope"),
+        ("{\"query\": \"limit(m: 1)\"}", "found unexpected argument m"),
+        ("{\"query\": \"limit()\"}", "missing required argument n"),
+        ("{\"query\": \"1 + 1.5\"}", "expected int but found float"),
+        ("{\"query\": \"true + true\"}", "bool is not Addable"),
+        ("{\"query\": \"limit(n: \\\"1\\\")\"}", "expected int but found string (argument n)"),
+        ("{\"query\": \"range(start: -1h)\"}", "missing pipe argument"),
+        ("{\"query\": \"from(bucket: \\\"b\\\")\"}", "cannot submit unbounded read to \\\"b\\\""),
+        ("{\"query\": \"from(bucket: \\\"b\\\") |> range(start: 1h, stop: -1h)\"}", "cannot query an empty range"),
+    ] {
+        let answer = post(&server, &[], body).await;
+        assert_eq!(
+            (answer.status, answer.json()["code"].as_str()),
+            (400, Some("invalid")),
+            "{body}: {}",
+            answer.text()
+        );
+        assert!(answer.text().contains(message), "{body}: {}", answer.text());
+    }
+    let unknown = run(&server, "from(bucket: \"nope\") |> range(start: -1h)").await;
+    assert_eq!((unknown.status, unknown.json()["code"].as_str()), (404, Some("not found")));
+    for (address, status) in [("/api/v2/query", 400), ("/api/v2/query?org=nobody", 400), ("/api/v2/query?orgID=1", 400)]
+    {
+        let answer = server.call("POST", address, r#"{"query":"1"}"#).await;
+        assert_eq!(answer.status, status, "{address}: {}", answer.text());
+    }
+    let request = Request::builder().method("POST").uri("/api/v2/query?org=o").body(Body::from("{}")).unwrap();
+    assert_eq!(server.send(request).await.status, 401);
+}
+
 /// The tree of a script as JSON.
 async fn tree(server: &TestServer, text: &str) -> Value {
     let body = json!({ "query": text }).to_string();

@@ -3,6 +3,7 @@
 mod failures;
 mod flight;
 mod flux;
+mod flux_limits;
 mod flux_requests;
 mod golden;
 mod influxql;

@@ -63,6 +63,11 @@ pub(crate) struct Setup {
     pub(crate) wal_disk: Option<SimulatedDisk>,
     pub(crate) memory_limit_bytes: u64,
     pub(crate) auto_create_buckets: bool,
+    /// Memory of all queries.
+    pub(crate) query_memory_limit_bytes: usize,
+    /// Queries that may run, and that may wait.
+    pub(crate) queries: (usize, usize),
+    pub(crate) query_timeout: Duration,
 }
 
 impl Default for Setup {
@@ -75,6 +80,9 @@ impl Default for Setup {
             wal_disk: None,
             memory_limit_bytes: 256 * MIB,
             auto_create_buckets: false,
+            query_memory_limit_bytes: 64 << 20,
+            queries: (4, 4),
+            query_timeout: Duration::from_secs(60),
         }
     }
 }
@@ -115,13 +123,13 @@ impl TestServer {
         }
         let engine = Engine::open(engine_options).await.unwrap();
         let query = QueryEngine::new(QueryOptions {
-            memory_limit_bytes: 64 << 20,
+            memory_limit_bytes: setup.query_memory_limit_bytes,
             spill_dir: directory.path().join("spill"),
             spill_limit_bytes: 64 * MIB,
             threads: 2,
-            running: 4,
-            waiting: 4,
-            timeout: Duration::from_secs(60),
+            running: setup.queries.0,
+            waiting: setup.queries.1,
+            timeout: setup.query_timeout,
         });
         let server_options = ServerOptions {
             mode: setup.mode,
