@@ -198,3 +198,39 @@ async fn a_batch_of_ten_thousand_new_measurements() {
     check(&server).await;
     server.stop().await;
 }
+
+/// Over a real connection: before the first byte of the answer, and behind it.
+#[tokio::test]
+async fn a_script_ends_when_its_client_leaves() {
+    let mut server = server().start().await;
+    let slow = "import \"array\"\nimport \"strings\"\n\
+        a = strings.split(v: strings.repeat(v: \",\", i: 3000), t: \",\")\n\
+        slow = (n) => length(arr: array.map(arr: a, fn: (x) => length(arr: array.map(arr: a, fn: (x) => x + n))))\n\
+        one = array.from(rows: [{v: 1}])\n";
+    let path = format!("/api/v2/query?org={}", server.organisation());
+    let running = async |server: &Server, expected: f64| {
+        until("the number of queries", async || {
+            (metric(server, "freshet_queries_running").await == expected).then_some(())
+        })
+        .await;
+    };
+    for begins in ["", "one |> yield(name: \"a\")\n"] {
+        let script = format!("{slow}{begins}one |> map(fn: (r) => ({{v: slow(n: \"\")}}))");
+        let request = server.request(Method::POST, &path).header("content-type", "application/vnd.flux").body(script);
+        let (sender, mut begun) = tokio::sync::mpsc::channel(1);
+        let is_begun = !begins.is_empty();
+        let client = tokio::spawn(async move {
+            let mut answer = request.send().await.unwrap();
+            while let Some(piece) = answer.chunk().await.unwrap() {
+                sender.send(piece).await.unwrap();
+            }
+        });
+        if is_begun {
+            assert!(begun.recv().await.unwrap().starts_with(b",result,table,v"));
+        }
+        running(&server, 1.0).await;
+        client.abort();
+        running(&server, 0.0).await;
+    }
+    server.stop().await;
+}

@@ -6,7 +6,7 @@
 
 mod types;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use flux::Location;
@@ -33,7 +33,8 @@ pub(crate) fn check(programs: &[Program], names: &[&str]) -> Result<()> {
 /// What is wrong with the files of a script, and where.
 pub(crate) fn errors(programs: &[Program], names: &[&str]) -> Result<Vec<(Location, String)>> {
     let universe = package_types(UNIVERSE)?.unwrap_or_default();
-    let mut checker = Checker { scopes: vec![Scope::default()], universe, errors: Vec::new() };
+    let mut checker =
+        Checker { scopes: vec![Scope::default()], universe, literal_records: HashSet::new(), errors: Vec::new() };
     names.iter().for_each(|name| checker.define(&Text::from(*name), Type::Any));
     for program in programs {
         checker.imports(program)?;
@@ -68,6 +69,8 @@ struct Scope(HashMap<Text, Type>);
 struct Checker {
     scopes: Vec<Scope>,
     universe: Arc<HashMap<Text, Type>>,
+    /// Names of a file whose values are written out as records: no other properties can be there at run time.
+    literal_records: HashSet<Text>,
     errors: Vec<(Location, String)>,
 }
 
@@ -110,10 +113,12 @@ impl Checker {
                         self.error(*location, &format!("variable \"{name}\" reassigned"));
                     }
                     assigned.push(name);
+                    self.note_record(name, value);
                     self.define(name, kind);
                 }
                 Statement::Option { package: None, name, value, .. } => {
                     let kind = self.infer(value)?;
+                    self.note_record(name, value);
                     self.define(name, kind);
                 }
                 Statement::Option { package: Some(package), value, location, .. } => {
@@ -234,6 +239,22 @@ impl Checker {
         Ok(fields.map_or(Type::Any, Type::Record))
     }
 
+    fn note_record(&mut self, name: &Text, value: &Expr) {
+        let is_literal = matches!(value, Expr::Record(record) if record.with.is_none());
+        match self.scopes.len() {
+            1 if is_literal => self.literal_records.insert(Arc::clone(name)),
+            1 => self.literal_records.remove(name),
+            _ => false,
+        };
+    }
+
+    /// Whether it names a record that is written out in the file.
+    fn is_literal_record(&self, object: &Expr) -> bool {
+        let Expr::Name(name, _) = object else { return false };
+        let is_hidden = self.scopes.iter().skip(1).any(|scope| scope.0.contains_key(name));
+        self.literal_records.contains(name) && !is_hidden
+    }
+
     fn member(&mut self, object: &Expr, name: &Text, location: Location) -> Result<Type> {
         Ok(match self.infer(object)? {
             Type::Package(path) => match package_types(&path)?.unwrap_or_default().get(name) {
@@ -243,9 +264,15 @@ impl Checker {
                     Type::Any
                 }
             },
-            Type::Record(fields) => {
-                fields.into_iter().find(|(known, _)| known == name).map_or(Type::Any, |(_, kind)| kind)
-            }
+            Type::Record(fields) => match fields.into_iter().find(|(known, _)| known == name) {
+                Some((_, kind)) => kind,
+                None => {
+                    if self.is_literal_record(object) {
+                        self.error(location, &format!("record is missing label {name}"));
+                    }
+                    Type::Any
+                }
+            },
             _ => Type::Any,
         })
     }

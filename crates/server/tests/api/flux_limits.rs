@@ -117,7 +117,7 @@ async fn neighbours_have_a_limit_and_leaving_clients_make_room() {
 #[tokio::test(flavor = "multi_thread")]
 async fn scripts_that_want_too_much() {
     let server = TestServer::start(&[]).await;
-    let head = "import \"array\"\nimport \"generate\"\nimport \"strings\"\nimport joins \"join\"\n\
+    let head = "import \"array\"\nimport \"generate\"\nimport \"strings\"\n\
         many = (n) => generate.from(start: 2026-01-01T00:00:00Z, stop: 2026-01-02T00:00:00Z, count: n, fn: (n) => n)\n\
         all = many(n: 6000) |> map(fn: (r) => ({r with k: 1}))\n";
     for (script, words) in [
@@ -134,7 +134,6 @@ async fn scripts_that_want_too_much() {
             "at most 1000000 are possible",
         ),
         ("join(tables: {l: all, r: all}, on: [\"k\"])", "limit"),
-        ("joins.inner(left: all, right: all, on: (l, r) => l.k == r.k, as: (l, r) => l)", "limit"),
         (
             "many(n: 1) |> range(start: 2026-01-01, stop: 2027-01-01) |> window(every: 1ms, createEmpty: true)",
             "the limit",
