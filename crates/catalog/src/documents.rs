@@ -27,6 +27,10 @@ words! {
         Dashboard = "dashboards",
         /// Configurations of Telegraf.
         Telegraf = "telegrafs",
+        /// Targets that are scraped for metrics.
+        Scraper = "scrapers",
+        /// Notebooks of the user interface.
+        Notebook = "notebooks",
     }
 }
 
@@ -39,6 +43,8 @@ impl DocumentKind {
             Self::Variable => ResourceType::Variables,
             Self::Dashboard => ResourceType::Dashboards,
             Self::Telegraf => ResourceType::Telegrafs,
+            Self::Scraper => ResourceType::Scrapers,
+            Self::Notebook => ResourceType::Notebooks,
         }
     }
 
@@ -50,6 +56,8 @@ impl DocumentKind {
             Self::Variable => "variable",
             Self::Dashboard => "dashboard",
             Self::Telegraf => "telegraf configuration",
+            Self::Scraper => "scraper target",
+            Self::Notebook => "notebook",
         }
     }
 
@@ -60,7 +68,7 @@ impl DocumentKind {
 
     /// Whether one may be without a name.
     fn may_be_nameless(self) -> bool {
-        matches!(self, Self::Dashboard | Self::Telegraf)
+        matches!(self, Self::Dashboard | Self::Telegraf | Self::Scraper | Self::Notebook)
     }
 }
 
@@ -92,6 +100,10 @@ impl Document {
         MappedResource { resource_type: self.kind.resource_type(), id: self.id.get() }
     }
 }
+
+/// Bytes of a body. A request is smaller; what grows request by request, as a dashboard does, is bounded by this. All
+/// bodies are in memory.
+pub const DOCUMENT_BODY_BYTES_MAX: usize = 2 << 20;
 
 /// What a document is to hold.
 #[derive(Debug, Clone, Default)]
@@ -151,7 +163,7 @@ impl Catalog {
                 created_at_ns: now_ns,
                 updated_at_ns: now_ns,
             });
-            check_name(image, &document)?;
+            check(image, &document)?;
             let changes = vec![Change::PutDocument(Arc::clone(&document))];
             Ok((changes, document))
         })
@@ -177,6 +189,12 @@ impl Catalog {
         let image = self.image();
         let matching = documents_of(&image, kind).filter(|document| filter.matches(document) && visible(document));
         page.cut(matching.cloned(), |document| document.id.get())
+    }
+
+    /// How many documents of a kind there are.
+    #[must_use]
+    pub fn count_documents(&self, kind: DocumentKind) -> usize {
+        documents_of(&self.image(), kind).count()
     }
 
     /// Changes a document: `change` looks at it as it is and says what it is to hold.
@@ -206,7 +224,7 @@ impl Catalog {
                     updated_at_ns: self.now_ns(),
                     ..Document::clone(before)
                 });
-                check_name(image, &after)?;
+                check(image, &after)?;
                 let changes = vec![Change::PutDocument(Arc::clone(&after))];
                 Ok((changes, after))
             })
@@ -254,7 +272,7 @@ pub(crate) fn removals_in(image: &Image, organisation: OrganisationId) -> Vec<Ch
     others.into_iter().chain(labels).flat_map(|document| removals(image, document)).collect()
 }
 
-fn check_name(image: &Image, document: &Document) -> Result<(), CatalogError> {
+fn check(image: &Image, document: &Document) -> Result<(), CatalogError> {
     let kind = document.kind;
     let key = document.name.trim().to_lowercase();
     if key.is_empty() && !kind.may_be_nameless() {
@@ -262,6 +280,9 @@ fn check_name(image: &Image, document: &Document) -> Result<(), CatalogError> {
     }
     if document.name.len() > DOCUMENT_NAME_BYTES_MAX {
         return Err(CatalogError::DocumentNameLong(kind));
+    }
+    if document.body.len() > DOCUMENT_BODY_BYTES_MAX {
+        return Err(CatalogError::DocumentLong(kind));
     }
     let is_taken = |other: &&Arc<Document>| {
         other.id != document.id

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use crate::database::{DatabaseError, NulCharacterError};
-use crate::documents::{DOCUMENT_NAME_BYTES_MAX, DocumentKind};
+use crate::documents::{DOCUMENT_BODY_BYTES_MAX, DOCUMENT_NAME_BYTES_MAX, DocumentKind};
 use crate::id::{ParseIdError, UserId};
 use crate::permission::Permission;
 use crate::secrets::{SECRET_NAME_BYTES_MAX, SECRET_VALUE_BYTES_MAX, SECRETS_PER_ORGANISATION_MAX};
@@ -299,6 +299,9 @@ pub enum CatalogError {
     /// The name is over its limit.
     #[error("{} name is too long, at most {DOCUMENT_NAME_BYTES_MAX} bytes", .0.singular())]
     DocumentNameLong(DocumentKind),
+    /// The content is over its limit.
+    #[error("{} is too large, at most {DOCUMENT_BODY_BYTES_MAX} bytes", .0.singular())]
+    DocumentLong(DocumentKind),
     /// The name of a secret has 1 to 256 bytes.
     #[error("secret key must have 1 to {SECRET_NAME_BYTES_MAX} bytes")]
     SecretName,
@@ -417,6 +420,7 @@ impl CatalogError {
             | Self::V1PasswordLength
             | Self::DocumentNameEmpty(_)
             | Self::DocumentNameLong(_)
+            | Self::DocumentLong(_)
             | Self::SecretName
             | Self::SecretValue
             | Self::LimitOutOfRange

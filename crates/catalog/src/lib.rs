@@ -51,7 +51,9 @@ pub use caches::{CACHES_PER_BUCKET_MAX, Cache, CacheKind, NewCache};
 pub use catalog::{Catalog, Counts};
 pub use continuous_queries::{ContinuousQuery, NewContinuousQuery};
 pub use dbrp::{DEFAULT_POLICY, Dbrp, DbrpError, DbrpUpdate, NewDbrp};
-pub use documents::{DOCUMENT_NAME_BYTES_MAX, Document, DocumentDraft, DocumentFilter, DocumentKind};
+pub use documents::{
+    DOCUMENT_BODY_BYTES_MAX, DOCUMENT_NAME_BYTES_MAX, Document, DocumentDraft, DocumentFilter, DocumentKind,
+};
 pub use error::{
     AuthenticationError, CatalogError, Class, DamagedRowError, OpenError, PermissionDeniedError, UnknownWordError,
 };

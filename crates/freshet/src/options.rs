@@ -204,6 +204,10 @@ pub(crate) struct ServeOptions {
     /// Make the bucket of a database of 1.x when it is written to for the first time, if the writer may make buckets
     #[arg(long, env = "FRESHET_AUTO_CREATE_BUCKETS")]
     pub(crate) auto_create_buckets: bool,
+    /// Key that the secrets of organisations are encrypted with, 64 hexadecimal digits. Without it the file secret.key
+    /// in the data directory counts, which is made if there is none; a backup does not hold it
+    #[arg(long, env = "FRESHET_SECRET_KEY", value_name = "KEY", hide_env_values = true)]
+    pub(crate) secret_key: Option<String>,
     /// The longest silence within the body of a request, before it is answered 408
     #[arg(
         long, env = "FRESHET_BODY_STALL",

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ::query::{QueryEngine, QueryOptions};
 use ::server::{AppState, Limits, ServeConfig, ServeError, ServerOptions, TlsFiles, UdpConfig};
 use catalog::database::{Location, PostgresDatabase};
-use catalog::{Catalog, Clock, SystemClock};
+use catalog::{Catalog, Clock, SecretKey, SecretKeyError, SystemClock};
 use storage::{Engine, EngineOptions, FlushFailure, OpenError, Precision, RetentionSource, SchemaLimits, StoreAddress};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -50,6 +50,8 @@ pub(crate) enum ServeCommandError {
     #[error(transparent)]
     Catalog(#[from] catalog::OpenError),
     #[error(transparent)]
+    SecretKey(#[from] catalog::SecretKeyError),
+    #[error(transparent)]
     QueryEngine(#[from] ::query::EngineError),
     #[error(transparent)]
     InitialSetup(#[from] InitialSetupError),
@@ -62,7 +64,7 @@ pub(crate) enum ServeCommandError {
 }
 
 /// Runs the server to its end.
-pub(crate) async fn run(options: Box<ServeOptions>) -> Result<(), ServeCommandError> {
+pub(crate) async fn run(mut options: Box<ServeOptions>) -> Result<(), ServeCommandError> {
     logging::start(&options.log_level, options.log_format)?;
     // Before anything that takes time, so that a signal always leads to an orderly end.
     let stop = watch_signals()?;
@@ -96,8 +98,8 @@ pub(crate) async fn run(options: Box<ServeOptions>) -> Result<(), ServeCommandEr
     let catalog = Catalog::open_at(&resources, Arc::clone(&clock)).await?;
     retention.set(catalog.clone());
     let query = open_query_engine(&options, &data_dir, budget)?;
-    let server_options = server_options(&options, budget, clock);
-    initial_setup::run(&catalog, options.init).await?;
+    let server_options = server_options(&options, &data_dir, budget, clock)?;
+    initial_setup::run(&catalog, std::mem::take(&mut options.init)).await?;
     let state = AppState::new(catalog.clone(), engine.clone(), query, server_options);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -123,8 +125,13 @@ pub(crate) async fn run(options: Box<ServeOptions>) -> Result<(), ServeCommandEr
     Ok(())
 }
 
-fn server_options(options: &ServeOptions, budget: MemoryBudget, clock: Arc<dyn Clock>) -> ServerOptions {
-    ServerOptions {
+fn server_options(
+    options: &ServeOptions,
+    data_dir: &Path,
+    budget: MemoryBudget,
+    clock: Arc<dyn Clock>,
+) -> Result<ServerOptions, SecretKeyError> {
+    Ok(ServerOptions {
         mode: match options.mode {
             Mode::Oss => ::server::Mode::Oss,
             Mode::Cloud => ::server::Mode::Cloud,
@@ -136,8 +143,10 @@ fn server_options(options: &ServeOptions, budget: MemoryBudget, clock: Arc<dyn C
         },
         clock,
         auto_create_buckets: options.auto_create_buckets,
+        secret_key: secret_key(options, data_dir)?,
+        settings: settings(options, data_dir),
         commit: option_env!("FRESHET_COMMIT").unwrap_or("unknown").to_owned(),
-    }
+    })
 }
 
 /// The receiver of datagrams.
@@ -179,6 +188,30 @@ async fn bind_datagrams(options: &ServeOptions) -> Result<Option<UdpConfig>, Ser
         freshet_client::Precision::Seconds => Precision::Second,
     };
     Ok(Some(UdpConfig { socket, organisation: options.udp_org.clone(), bucket, precision }))
+}
+
+/// What the secrets of organisations are encrypted with: the option, otherwise the file beside the data.
+fn secret_key(options: &ServeOptions, data_dir: &Path) -> Result<SecretKey, SecretKeyError> {
+    match &options.secret_key {
+        Some(key) => SecretKey::from_hex(key),
+        None => SecretKey::open_file(&data_dir.join("secret.key")),
+    }
+}
+
+/// What operators may see of the options over HTTP. Addresses that may hold a password are not among them.
+fn settings(options: &ServeOptions, data_dir: &Path) -> Vec<(String, String)> {
+    let pairs: [(&str, String); 9] = [
+        ("data-dir", data_dir.display().to_string()),
+        ("http-bind", options.http_bind.to_string()),
+        ("mode", format!("{:?}", options.mode).to_lowercase()),
+        ("flush-age", format!("{:?}", options.flush_age)),
+        ("keep-snapshots", format!("{:?}", options.keep_snapshots)),
+        ("compactions", options.compactions.to_string()),
+        ("query-timeout", format!("{:?}", options.query_timeout)),
+        ("auto-create-buckets", options.auto_create_buckets.to_string()),
+        ("log-level", options.log_level.to_string()),
+    ];
+    pairs.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 /// The directory as an absolute path: outside readers find the files by it.

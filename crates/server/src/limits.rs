@@ -66,6 +66,9 @@ pub(crate) const DISTINCT_CACHE_ROWS: u64 = 100_000;
 /// Seconds that a row of a cache may be old: 100 years.
 pub(crate) const CACHE_AGE_S: u64 = 100 * 366 * 86_400;
 
+/// Cells of a dashboard: more than anybody can look at.
+pub(crate) const DASHBOARD_CELLS: usize = 500;
+
 /// The limits of one server. [`Limits::for_memory`] fits those that cost memory to the memory there is.
 #[derive(Debug, Clone)]
 pub struct Limits {

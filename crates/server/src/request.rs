@@ -110,6 +110,12 @@ impl Parameters {
         self.get(key).map(|text| text.parse().map_err(RequestError::Id)).transpose()
     }
 
+    /// All values of `key` as identifiers; for lists that may name several.
+    pub(crate) fn ids<Id: FromStr<Err = ParseIdError>>(&self, key: &str) -> Result<Vec<Id>, RequestError> {
+        let given = self.0.iter().filter(|(candidate, value)| candidate == key && !value.is_empty());
+        given.map(|(_, value)| value.parse().map_err(RequestError::Id)).collect()
+    }
+
     /// `precision` of a write: ns (the default), us, ms or s.
     pub(crate) fn precision(&self) -> Result<Precision, RequestError> {
         match self.get("precision") {

@@ -3,16 +3,19 @@
 //! A route is either in [`open_routes`], with the reason, or behind authentication. Every handler behind it names the
 //! permission that it needs before it looks at anything else.
 
+mod about;
 mod authorizations;
 mod backup;
 mod buckets;
 mod compact;
 mod dbrps;
 mod deletes;
+mod documents;
 mod export;
 mod flush;
 mod flux;
 mod health;
+mod labels;
 mod legacy;
 mod links;
 mod mappings;
@@ -21,6 +24,7 @@ mod metrics;
 mod orgs;
 mod password;
 mod prometheus;
+mod secrets;
 mod setup;
 mod signin;
 mod stats;
@@ -33,12 +37,21 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub(crate) use self::deletes::DeleteBodyError;
 
+use self::about::{Remotes, Replications};
+use self::documents::dashboards::{self, Dashboards};
+use self::documents::notebooks::Notebooks;
+use self::documents::scrapers::Scrapers;
+use self::documents::telegrafs::{self, Telegrafs};
+use self::documents::variables::Variables;
+use self::documents::{Documents, cells};
+use self::labels::Labels;
+use self::mappings::{Buckets, Mapped, Members, Orgs, Owners};
 use crate::auth::authenticate;
 use crate::flight;
 use crate::middleware::{answer_panic, observe, path_not_found, strip_trailing_slashes, with_body_for_405};
@@ -110,17 +123,8 @@ fn protected_routes() -> Router<AppState> {
         .route("/api/v2/me", get(me::me))
         .route("/api/v2/orgs", get(orgs::list).post(orgs::create))
         .route("/api/v2/orgs/{id}", get(orgs::find).patch(orgs::update).delete(orgs::remove))
-        .route("/api/v2/orgs/{id}/members", get(mappings::org_members).post(mappings::add_org_member))
-        .route("/api/v2/orgs/{id}/members/{user_id}", delete(mappings::remove_org_member))
-        .route("/api/v2/orgs/{id}/owners", get(mappings::org_owners).post(mappings::add_org_owner))
-        .route("/api/v2/orgs/{id}/owners/{user_id}", delete(mappings::remove_org_owner))
         .route("/api/v2/buckets", get(buckets::list).post(buckets::create))
         .route("/api/v2/buckets/{id}", get(buckets::find).patch(buckets::update).delete(buckets::remove))
-        .route("/api/v2/buckets/{id}/labels", get(buckets::labels))
-        .route("/api/v2/buckets/{id}/members", get(mappings::bucket_members).post(mappings::add_bucket_member))
-        .route("/api/v2/buckets/{id}/members/{user_id}", delete(mappings::remove_bucket_member))
-        .route("/api/v2/buckets/{id}/owners", get(mappings::bucket_owners).post(mappings::add_bucket_owner))
-        .route("/api/v2/buckets/{id}/owners/{user_id}", delete(mappings::remove_bucket_owner))
         .route("/api/v2/users", get(users::list).post(users::create))
         .route("/api/v2/users/{id}", get(users::find).patch(users::update).delete(users::remove))
         .route("/api/v2/authorizations", get(authorizations::list).post(authorizations::create))
@@ -143,4 +147,80 @@ fn protected_routes() -> Router<AppState> {
         .route("/api/freshet/v1/compact", post(compact::compact))
         .route("/api/freshet/v1/backup", post(backup::backup))
         .route("/api/freshet/v1/export", get(export::export))
+        .merge(people::<Orgs>("/api/v2/orgs"))
+        .merge(people::<Buckets>("/api/v2/buckets"))
+        .merge(labelled::<Buckets>("/api/v2/buckets"))
+        .merge(document_routes())
+        .merge(other_resource_routes())
+}
+
+/// Documents, with what can be on them.
+fn document_routes() -> Router<AppState> {
+    Router::new()
+        .route("/api/v2/labels", get(documents::list::<Labels>).post(documents::create::<Labels>))
+        .route("/api/v2/labels/{id}", one::<Labels>())
+        .route("/api/v2/variables", get(documents::list::<Variables>).post(documents::create::<Variables>))
+        .route("/api/v2/variables/{id}", one::<Variables>().put(documents::replace::<Variables>))
+        .merge(labelled::<Variables>("/api/v2/variables"))
+        .route("/api/v2/dashboards", get(documents::list::<Dashboards>).post(documents::create::<Dashboards>))
+        .route(
+            "/api/v2/dashboards/{id}",
+            get(dashboards::find).patch(documents::update::<Dashboards>).delete(documents::remove::<Dashboards>),
+        )
+        .route("/api/v2/dashboards/{id}/cells", post(cells::create).put(cells::replace))
+        .route("/api/v2/dashboards/{id}/cells/{cell_id}", patch(cells::update).delete(cells::remove))
+        .route("/api/v2/dashboards/{id}/cells/{cell_id}/view", get(cells::find_view).patch(cells::update_view))
+        .merge(people::<Dashboards>("/api/v2/dashboards"))
+        .merge(labelled::<Dashboards>("/api/v2/dashboards"))
+        .route("/api/v2/telegrafs", get(documents::list::<Telegrafs>).post(documents::create::<Telegrafs>))
+        .route(
+            "/api/v2/telegrafs/{id}",
+            get(telegrafs::find).put(documents::replace::<Telegrafs>).delete(documents::remove::<Telegrafs>),
+        )
+        .merge(people::<Telegrafs>("/api/v2/telegrafs"))
+        .merge(labelled::<Telegrafs>("/api/v2/telegrafs"))
+        .route("/api/v2/scrapers", get(documents::list::<Scrapers>).post(documents::create::<Scrapers>))
+        .route("/api/v2/scrapers/{id}", one::<Scrapers>())
+        .merge(people::<Scrapers>("/api/v2/scrapers"))
+        .merge(labelled::<Scrapers>("/api/v2/scrapers"))
+        .route("/api/v2private/notebooks", get(documents::list::<Notebooks>).post(documents::create::<Notebooks>))
+        .route("/api/v2private/notebooks/{id}", one::<Notebooks>().put(documents::replace::<Notebooks>))
+}
+
+/// Secrets, what clients ask about the server, and what it does not do.
+fn other_resource_routes() -> Router<AppState> {
+    Router::new()
+        .route("/api/v2/orgs/{id}/secrets", get(secrets::list).patch(secrets::store))
+        .route("/api/v2/orgs/{id}/secrets/{key}", post(secrets::remove_several).delete(secrets::remove))
+        .route("/api/v2/resources", get(about::resources))
+        .route("/api/v2/flags", get(about::flags))
+        .route("/api/v2/config", get(about::config))
+        .route("/api/v2/sources", get(about::sources).post(about::create_source))
+        .route("/api/v2/sources/{id}", get(about::find_source))
+        .route("/api/v2/sources/{id}/health", get(about::source_health))
+        .route("/api/v2/remotes", get(about::none_of::<Remotes>).post(about::refuse::<Remotes>))
+        .route("/api/v2/remotes/{id}", get(about::not_there::<Remotes>))
+        .route("/api/v2/replications", get(about::none_of::<Replications>).post(about::refuse::<Replications>))
+        .route("/api/v2/replications/{id}", get(about::not_there::<Replications>))
+}
+
+/// `GET`, `PATCH` and `DELETE` of one document.
+fn one<D: Documents>() -> MethodRouter<AppState> {
+    get(documents::find::<D>).patch(documents::update::<D>).delete(documents::remove::<D>)
+}
+
+/// The members and owners of the resources of a path.
+fn people<R: Mapped>(path: &str) -> Router<AppState> {
+    Router::new()
+        .route(&format!("{path}/{{id}}/members"), get(mappings::list::<R, Members>).post(mappings::add::<R, Members>))
+        .route(&format!("{path}/{{id}}/members/{{user_id}}"), delete(mappings::remove::<R, Members>))
+        .route(&format!("{path}/{{id}}/owners"), get(mappings::list::<R, Owners>).post(mappings::add::<R, Owners>))
+        .route(&format!("{path}/{{id}}/owners/{{user_id}}"), delete(mappings::remove::<R, Owners>))
+}
+
+/// The labels on the resources of a path.
+fn labelled<R: Mapped>(path: &str) -> Router<AppState> {
+    Router::new()
+        .route(&format!("{path}/{{id}}/labels"), get(labels::list_on::<R>).post(labels::put_on::<R>))
+        .route(&format!("{path}/{{id}}/labels/{{label_id}}"), delete(labels::take_off::<R>))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use catalog::{Catalog, Clock};
+use catalog::{Catalog, Clock, SecretKey};
 use jobs::Scheduler;
 use query::QueryEngine;
 use storage::Engine;
@@ -43,6 +43,10 @@ pub struct ServerOptions {
     pub commit: String,
     /// Whether a write of 1.x to a database that is not there makes it.
     pub auto_create_buckets: bool,
+    /// What the secrets of organisations are encrypted with.
+    pub secret_key: SecretKey,
+    /// The settings that `/api/v2/config` shows to operators, by name; nothing secret is among them.
+    pub settings: Vec<(String, String)>,
 }
 
 /// The state of one server.
@@ -153,6 +157,16 @@ impl AppState {
 
     pub(crate) fn auto_create_buckets(&self) -> bool {
         self.inner.options.auto_create_buckets
+    }
+
+    /// What the secrets of organisations are encrypted with.
+    pub(crate) fn secret_key(&self) -> &SecretKey {
+        &self.inner.options.secret_key
+    }
+
+    /// The settings that operators may see.
+    pub(crate) fn settings(&self) -> &[(String, String)] {
+        &self.inner.options.settings
     }
 
     /// The time of day, in nanoseconds since the epoch.

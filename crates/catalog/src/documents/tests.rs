@@ -62,6 +62,10 @@ async fn names_of_some_kinds_are_unique_in_an_organisation() {
     let long = "x".repeat(DOCUMENT_NAME_BYTES_MAX + 1);
     let long = fixture.catalog.create_document(DocumentKind::Label, organisation, user, draft(&long, "{}")).await;
     assert_refused(long, Class::Invalid, "label name is too long, at most 1024 bytes");
+    let large = "x".repeat(DOCUMENT_BODY_BYTES_MAX + 1);
+    let large = fixture.catalog.create_document(DocumentKind::Dashboard, organisation, user, draft("d", &large)).await;
+    assert_refused(large, Class::Invalid, "dashboard is too large, at most 2097152 bytes");
+    assert_eq!(fixture.catalog.count_documents(DocumentKind::Dashboard), 2);
 }
 
 #[tokio::test]

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use axum::extract::{Path, State};
 use catalog::{
-    Action, Bucket, BucketFilter, BucketId, BucketUpdate, NewBucket, Organisation, OrganisationId, Permission,
-    ResourceType,
+    Action, Bucket, BucketFilter, BucketId, BucketUpdate, MappedResource, NewBucket, Organisation, OrganisationId,
+    Permission, ResourceType,
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use storage::BucketInfo;
 
-use super::users::SelfLink;
+use super::labels::labels_of;
 use crate::api_error::{ApiError, ApiResult, Code};
 use crate::auth::Authenticated;
 use crate::extract::{JsonBody, path_id};
@@ -40,8 +41,7 @@ pub(super) struct BucketJson {
     created_at: String,
     updated_at: String,
     links: BucketLinks,
-    /// Buckets have no labels here.
-    labels: [(); 0],
+    labels: Value,
 }
 
 /// The one retention rule; zero seconds mean for ever.
@@ -66,7 +66,8 @@ struct BucketLinks {
 }
 
 impl BucketJson {
-    pub(super) fn new(bucket: &Bucket) -> Self {
+    /// With the labels that it has now.
+    pub(super) fn new(state: &AppState, bucket: &Bucket) -> Self {
         let own = format!("/api/v2/buckets/{}", bucket.id);
         Self {
             id: bucket.id.to_string(),
@@ -89,7 +90,7 @@ impl BucketJson {
                 write: format!("/api/v2/write?org={}&bucket={}", bucket.organisation_id, bucket.id),
                 this: own,
             },
-            labels: [],
+            labels: labels_of(state, MappedResource::bucket(bucket.id)),
         }
     }
 }
@@ -124,7 +125,7 @@ pub(super) async fn list(
         ("orgID", parameters.get("orgID")),
     ];
     let links = PageLinks::new("/api/v2/buckets", &page, &in_links, buckets.len());
-    Ok(Json(BucketsJson { links, buckets: buckets.iter().map(|bucket| BucketJson::new(bucket)).collect() }))
+    Ok(Json(BucketsJson { links, buckets: buckets.iter().map(|bucket| BucketJson::new(&state, bucket)).collect() }))
 }
 
 #[derive(Debug, Deserialize)]
@@ -183,7 +184,7 @@ pub(super) async fn create(
         retention: retention.unwrap_or_default(),
         shard_group_duration,
     };
-    Ok(Created(BucketJson::new(&*state.catalog().create_bucket(new).await?)))
+    Ok(Created(BucketJson::new(&state, &*state.catalog().create_bucket(new).await?)))
 }
 
 /// The bucket of an id in the path, if the principal may do this to it.
@@ -199,7 +200,7 @@ pub(super) async fn find(
     Authenticated(principal): Authenticated,
     Path(id): Path<String>,
 ) -> ApiResult<Json<BucketJson>> {
-    Ok(Json(BucketJson::new(&*permitted(&state, &principal, &id, Action::Read)?)))
+    Ok(Json(BucketJson::new(&state, &*permitted(&state, &principal, &id, Action::Read)?)))
 }
 
 /// `PATCH /api/v2/buckets/{id}`: what is not given stays.
@@ -218,7 +219,7 @@ pub(super) async fn update(
             let organisation = state.catalog().find_organisation(after.organisation_id)?;
             state.engine().rename_bucket(bucket_info(&organisation, &after)).await?;
         }
-        Ok(Json(BucketJson::new(&after)))
+        Ok(Json(BucketJson::new(&state, &after)))
     })
     .await
 }
@@ -236,22 +237,6 @@ pub(super) async fn remove(
         Ok(StatusCode::NO_CONTENT)
     })
     .await
-}
-
-#[derive(Serialize)]
-pub(super) struct LabelsJson {
-    links: SelfLink,
-    labels: [(); 0],
-}
-
-/// `GET /api/v2/buckets/{id}/labels`: always empty.
-pub(super) async fn labels(
-    State(state): State<AppState>,
-    Authenticated(principal): Authenticated,
-    Path(id): Path<String>,
-) -> ApiResult<Json<LabelsJson>> {
-    permitted(&state, &principal, &id, Action::Read)?;
-    Ok(Json(LabelsJson { links: SelfLink { this: "/api/v2/labels".to_owned() }, labels: [] }))
 }
 
 /// Drops the points of a bucket that the catalog does not have any more.

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use catalog::DocumentKind;
 use http::header;
 use query::QueryMetrics;
 use storage::EngineMetrics;
@@ -43,6 +44,13 @@ fn write_server(state: &AppState, text: &mut MetricsText) {
     text.gauge("influxdb_buckets_total", "Number of total buckets on the server", counts.buckets);
     text.gauge("influxdb_users_total", "Number of total users on the server", counts.users);
     text.gauge("influxdb_tokens_total", "Number of total tokens on the server", counts.tokens);
+    for (name, help, kind) in [
+        ("influxdb_dashboards_total", "Number of total dashboards on the server", DocumentKind::Dashboard),
+        ("influxdb_scrapers_total", "Number of total scrapers on the server", DocumentKind::Scraper),
+        ("influxdb_telegrafs_total", "Number of total telegraf configurations on the server", DocumentKind::Telegraf),
+    ] {
+        text.gauge(name, help, state.catalog().count_documents(kind));
+    }
     text.gauge("freshet_body_bytes", "Bytes of request bodies in flight.", state.body_bytes());
     if let Some(bytes) = resident_memory_bytes() {
         text.gauge("process_resident_memory_bytes", "Resident memory size in bytes.", bytes);

@@ -82,7 +82,7 @@ pub(super) async fn onboard(
     let result = state.catalog().onboard(request).await?;
     Ok(Created(SetupJson {
         user: UserJson::new(&result.user),
-        bucket: BucketJson::new(&result.bucket),
+        bucket: BucketJson::new(&state, &result.bucket),
         org: OrgJson::new(&result.organisation),
         auth: AuthorizationJson::without_names(&result.authorization, Some(&result.token)),
     }))

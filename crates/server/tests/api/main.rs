@@ -18,3 +18,4 @@ mod requests;
 mod serving;
 mod support;
 mod v3;
+mod walk;

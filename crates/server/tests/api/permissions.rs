@@ -22,6 +22,8 @@ enum Refusal {
     EmptyList(&'static str),
     /// The route is for everybody with a token.
     None,
+    /// Everybody with a token gets this.
+    Always(u16),
 }
 
 use Refusal::{EmptyList, Forbidden, NotFound, Unauthorized};
@@ -36,7 +38,8 @@ type Needed = (&'static str, &'static str, &'static str, bool);
 const MEMBER: &str = r#"{"id":"<second>"}"#;
 
 fn rows() -> Vec<Row> {
-    [organisation_rows(), bucket_rows(), other_rows(), influxdb_1_rows(), flux_rows()].into_iter().flatten().collect()
+    let few = [organisation_rows(), bucket_rows(), other_rows(), influxdb_1_rows(), flux_rows(), resource_rows()];
+    few.into_iter().flatten().chain(DOCUMENTS.iter().flat_map(document_rows)).collect()
 }
 
 /// A permission on all of a kind.
@@ -91,6 +94,9 @@ fn bucket_rows() -> Vec<Row> {
         ("GET", "/api/v2/buckets/{id}/owners", "", bucket("read"), 200, read_bucket()),
         ("POST", "/api/v2/buckets/{id}/owners", MEMBER, bucket("write"), 201, write_bucket()),
         ("DELETE", "/api/v2/buckets/{id}/owners/{user_id}", "", bucket("write"), 404, write_bucket()),
+        // Past the check of permissions: the label may not be read, and it is not there.
+        ("POST", "/api/v2/buckets/{id}/labels", LABEL, bucket("write"), 404, write_bucket()),
+        ("DELETE", "/api/v2/buckets/{id}/labels/{label_id}", "", bucket("write"), 404, write_bucket()),
     ]
 }
 
@@ -207,6 +213,173 @@ fn flux_rows() -> Vec<Row> {
     ]
 }
 
+const LABEL: &str = r#"{"labelID":"<labels>"}"#;
+
+/// A kind of documents: its path and the name of its permissions; the key of a list; a body that makes one; whether it
+/// can be replaced, changed; whether it has members and owners, labels.
+struct DocumentRoutes {
+    path: &'static str,
+    kind: &'static str,
+    list: &'static str,
+    new: &'static str,
+    methods: &'static [&'static str],
+    people: bool,
+    labels: bool,
+}
+
+const DOCUMENTS: &[DocumentRoutes] = &[
+    DocumentRoutes {
+        path: "/api/v2/labels",
+        kind: "labels",
+        list: "labels",
+        new: r#"{"orgID":"<org>","name":"new"}"#,
+        methods: &["GET", "PATCH", "DELETE"],
+        people: false,
+        labels: false,
+    },
+    DocumentRoutes {
+        path: "/api/v2/variables",
+        kind: "variables",
+        list: "variables",
+        new: r#"{"orgID":"<org>","name":"new","arguments":{"type":"constant","values":["a"]}}"#,
+        methods: &["GET", "PATCH", "PUT", "DELETE"],
+        people: false,
+        labels: true,
+    },
+    DocumentRoutes {
+        path: "/api/v2/dashboards",
+        kind: "dashboards",
+        list: "dashboards",
+        new: r#"{"orgID":"<org>","name":"new"}"#,
+        methods: &["GET", "PATCH", "DELETE"],
+        people: true,
+        labels: true,
+    },
+    DocumentRoutes {
+        path: "/api/v2/telegrafs",
+        kind: "telegrafs",
+        list: "configurations",
+        new: r#"{"orgID":"<org>","name":"new","config":"[agent]"}"#,
+        methods: &["GET", "PUT", "DELETE"],
+        people: true,
+        labels: true,
+    },
+    DocumentRoutes {
+        path: "/api/v2/scrapers",
+        kind: "scrapers",
+        list: "configurations",
+        new: r#"{"orgID":"<org>","name":"new","url":"http://127.0.0.1:1/metrics","bucketID":"<bucket>"}"#,
+        methods: &["GET", "DELETE"],
+        people: true,
+        labels: true,
+    },
+    DocumentRoutes {
+        path: "/api/v2private/notebooks",
+        kind: "notebooks",
+        list: "flows",
+        new: r#"{"orgID":"<org>","name":"new"}"#,
+        methods: &["GET", "PATCH", "PUT", "DELETE"],
+        people: false,
+        labels: false,
+    },
+];
+
+fn leak(text: String) -> &'static str {
+    Box::leak(text.into_boxed_str())
+}
+
+/// The rows of one kind of documents; the stage has one of each, whose id stands as `<kind>`.
+fn document_rows(of: &DocumentRoutes) -> Vec<Row> {
+    let (path, kind) = (of.path, of.kind);
+    let at = |below: &str| leak(format!("{path}/{{id}}{below}"));
+    let one = leak(format!("<{kind}>"));
+    let needed = |action| (action, kind, one, true);
+    let refused = |action: &str| Unauthorized(leak(format!("{action}:orgs/<org>/{kind}/{one}")));
+    let in_organisation = Unauthorized(leak(format!("write:orgs/<org>/{kind}")));
+    let created = if kind == "notebooks" { 200 } else { 201 };
+    let mut rows = vec![("GET", path, "", needed("read"), 200, EmptyList(of.list))];
+    // Making a scraper needs a right on its bucket too.
+    if kind != "scrapers" {
+        rows.push(("POST", path, of.new, ("write", kind, "", true), created, in_organisation));
+    } else {
+        rows.push(("POST", path, of.new, ("write", kind, "", true), 401, in_organisation));
+        rows.push(("PATCH", at(""), r#"{"name":"other"}"#, needed("write"), 401, refused("write")));
+    }
+    for &method in of.methods {
+        let (body, action, status) = match method {
+            "GET" => ("", "read", 200),
+            "PATCH" => (r#"{"name":"other"}"#, "write", 200),
+            "PUT" => (leak(of.new.replace("\"new\"", "\"other\"")), "write", 200),
+            _ => ("", "write", 204),
+        };
+        rows.push((method, at(""), body, needed(action), status, refused(action)));
+    }
+    for list in ["/members", "/owners"].into_iter().filter(|_| of.people) {
+        rows.push(("GET", at(list), "", needed("read"), 200, refused("read")));
+        rows.push(("POST", at(list), MEMBER, needed("write"), 201, refused("write")));
+        rows.push(("DELETE", at(&format!("{list}/{{user_id}}")), "", needed("write"), 404, refused("write")));
+    }
+    if of.labels {
+        rows.push(("GET", at("/labels"), "", needed("read"), 200, refused("read")));
+        rows.push(("POST", at("/labels"), LABEL, needed("write"), 404, refused("write")));
+        rows.push(("DELETE", at("/labels/{label_id}"), "", needed("write"), 404, refused("write")));
+    }
+    rows
+}
+
+/// Cells, secrets, and what is asked about the server.
+fn resource_rows() -> Vec<Row> {
+    let dashboard = |action| (action, "dashboards", "<dashboards>", true);
+    let read_dashboard = || Unauthorized("read:orgs/<org>/dashboards/<dashboards>");
+    let write_dashboard = || Unauthorized("write:orgs/<org>/dashboards/<dashboards>");
+    let cells = "/api/v2/dashboards/{id}/cells";
+    let (cell, view) = ("/api/v2/dashboards/{id}/cells/{cell_id}", "/api/v2/dashboards/{id}/cells/{cell_id}/view");
+    let secrets = |action| (action, "secrets", "", true);
+    let (read_secrets, write_secrets) = ("read:orgs/<org>/secrets", "write:orgs/<org>/secrets");
+    let (all_secrets, secret) = ("/api/v2/orgs/{id}/secrets", "/api/v2/orgs/{id}/secrets/{key}");
+    let everybody = || all("read", "labels");
+    let remote = r#"{"orgID":"<org>"}"#;
+    vec![
+        ("POST", cells, "{}", dashboard("write"), 201, write_dashboard()),
+        ("PUT", cells, "[]", dashboard("write"), 201, write_dashboard()),
+        ("PATCH", cell, r#"{"x":1}"#, dashboard("write"), 200, write_dashboard()),
+        ("DELETE", cell, "", dashboard("write"), 204, write_dashboard()),
+        ("GET", view, "", dashboard("read"), 200, read_dashboard()),
+        ("PATCH", view, r#"{"name":"v"}"#, dashboard("write"), 200, write_dashboard()),
+        ("GET", all_secrets, "", secrets("read"), 200, Unauthorized(read_secrets)),
+        ("PATCH", all_secrets, r#"{"a":"b"}"#, secrets("write"), 204, Unauthorized(write_secrets)),
+        ("POST", secret, r#"{"secrets":["a"]}"#, secrets("write"), 204, Unauthorized(write_secrets)),
+        ("DELETE", secret, "", secrets("write"), 204, Unauthorized(write_secrets)),
+        ("GET", "/api/v2/resources", "", everybody(), 200, Refusal::None),
+        ("GET", "/api/v2/flags", "", everybody(), 200, Refusal::None),
+        ("GET", "/api/v2/config", "", all("read", "users"), 200, Unauthorized("read:users")),
+        ("GET", "/api/v2/sources", "", everybody(), 200, Refusal::None),
+        ("POST", "/api/v2/sources", "{}", everybody(), 501, Refusal::Always(501)),
+        ("GET", "/api/v2/sources/{id}", "", everybody(), 200, Refusal::None),
+        ("GET", "/api/v2/sources/{id}/health", "", everybody(), 200, Refusal::None),
+        ("GET", "/api/v2/remotes", "", everybody(), 200, Refusal::None),
+        (
+            "POST",
+            "/api/v2/remotes",
+            remote,
+            ("write", "remotes", "", true),
+            501,
+            Unauthorized("write:orgs/<org>/remotes"),
+        ),
+        ("GET", "/api/v2/remotes/{id}", "", everybody(), 404, Refusal::Always(404)),
+        ("GET", "/api/v2/replications", "", everybody(), 200, Refusal::None),
+        (
+            "POST",
+            "/api/v2/replications",
+            remote,
+            ("write", "replications", "", true),
+            501,
+            Unauthorized("write:orgs/<org>/replications"),
+        ),
+        ("GET", "/api/v2/replications/{id}", "", everybody(), 404, Refusal::Always(404)),
+    ]
+}
+
 /// A server with a second user, a user of 1.x and a mapping of a database, and the text that fills a row's
 /// placeholders.
 struct Stage {
@@ -214,6 +387,8 @@ struct Stage {
     second: String,
     legacy: String,
     dbrp: String,
+    /// One document of each kind: the name of its permissions and its id.
+    documents: Vec<(&'static str, String)>,
 }
 
 impl Stage {
@@ -233,12 +408,22 @@ impl Stage {
         let mapping = fill(r#"{"orgID":"<org>","bucketID":"<mapped>","database":"x","retention_policy":"y"}"#);
         let made = server.call("POST", "/api/v2/dbrps", mapping.replace("<mapped>", &bucket)).await;
         let dbrp = made.json()["id"].as_str().unwrap().to_owned();
-        Self { server, second, legacy, dbrp }
+        let mut documents = Vec::new();
+        for of in DOCUMENTS {
+            let made = server.call("POST", of.path, fill(&of.new.replace("\"new\"", "\"known\""))).await;
+            let made = made.json();
+            let made = if made["label"].is_object() { &made["label"] } else { &made };
+            documents.push((of.kind, made["id"].as_str().unwrap().to_owned()));
+        }
+        let (_, dashboard) = documents.iter().find(|(kind, _)| *kind == "dashboards").unwrap();
+        server.call("POST", &format!("/api/v2/dashboards/{dashboard}/cells"), "{}").await;
+        Self { server, second, legacy, dbrp, documents }
     }
 
     fn fill(&self, text: &str) -> String {
         let text = self.server.placeholders().fill(text).replace("<second>", &self.second);
-        text.replace("<legacy>", &self.legacy).replace("<dbrp>", &self.dbrp)
+        let text = text.replace("<legacy>", &self.legacy).replace("<dbrp>", &self.dbrp);
+        self.documents.iter().fold(text, |text, (kind, id)| text.replace(&format!("<{kind}>"), id))
     }
 
     async fn token(&self, (action, kind, id, is_bound): Needed) -> String {
@@ -257,10 +442,17 @@ impl Stage {
             "buckets" => "<bucket>",
             "users" => "<second>",
             "authorizations" => "<auth>",
-            _ => "",
+            "sources" => "020f755c3c082000",
+            "remotes" | "replications" => "0000000000000001",
+            other => match DOCUMENTS.iter().find(|of| of.path.ends_with(other)) {
+                Some(of) => leak(format!("<{}>", of.kind)),
+                None => "",
+            },
         };
-        let mut address =
-            self.fill(&route.replace("{id}", id).replace("{user_id}", "<second>").replace("{name}", "filter"));
+        let key = if *method == "POST" { "delete" } else { "a" };
+        let address = route.replace("{id}", id).replace("{user_id}", "<second>").replace("{name}", "filter");
+        let address = address.replace("{label_id}", "<labels>").replace("{cell_id}", "0000000000000001");
+        let mut address = self.fill(&address.replace("{key}", key));
         match (*method, *route) {
             ("GET", "/api/v3/query_sql") => address.push_str("?db=b&q=SELECT+1"),
             ("GET", "/api/v3/query_influxql") => address.push_str("?db=b&q=SHOW+MEASUREMENTS"),
@@ -304,7 +496,7 @@ async fn a_token_without_the_permission_is_refused() {
     for row in rows() {
         let (method, route, _, (action, kind, id, is_bound), _, refusal) = &row;
         let other = if *action == "read" { "write" } else { "read" };
-        for weak in [("write", "labels", "", false), (other, kind, id, *is_bound)] {
+        for weak in [("write", "views", "", false), (other, kind, id, *is_bound)] {
             let token = stage.token(weak).await;
             let answer = stage.send(&row, Some(&token)).await;
             let description = format!("{method} {route} with {weak:?}: {}", answer.text());
@@ -326,6 +518,7 @@ async fn a_token_without_the_permission_is_refused() {
                     assert_eq!(answer.json()[key], serde_json::json!([]), "{description}");
                 }
                 Refusal::None => assert_eq!(answer.status, 200, "{description}"),
+                Refusal::Always(status) => assert_eq!(answer.status, *status, "{description}"),
             }
         }
     }
@@ -333,15 +526,25 @@ async fn a_token_without_the_permission_is_refused() {
 
 #[tokio::test]
 async fn the_permission_is_enough() {
+    let (mut stage, mut is_changed) = (Stage::new().await, false);
     for row in rows() {
-        let stage = Stage::new().await;
+        if is_changed {
+            stage = Stage::new().await;
+        }
+        // What only looks leaves the stage as it was.
+        is_changed = row.0 != "GET";
         let token = stage.token(row.3).await;
         let answer = stage.send(&row, Some(&token)).await;
         let description = format!("{} {}: {}", row.0, row.1, answer.text());
         assert_eq!(answer.status, row.4, "{description}");
         match (row.4, &row.5) {
-            // Past the check of permissions: there is no such member.
-            (404, _) => assert!(description.contains("mapping not found"), "{description}"),
+            // Past the check of permissions: there is no such member or label.
+            (404, Unauthorized(_)) => {
+                let says = ["mapping not found", "label not found"].iter().any(|text| description.contains(text));
+                assert!(says, "{description}");
+            }
+            // Past the first check: the bucket of a scraper is another resource.
+            (401, _) => assert!(description.contains("/buckets/"), "{description}"),
             (_, EmptyList(key)) => assert_eq!(answer.json()[key].as_array().unwrap().len(), 1, "{description}"),
             _ => {}
         }
@@ -369,6 +572,7 @@ async fn another_organisation_is_out_of_reach() {
         let description = format!("{} {}: {}", row.0, row.1, answer.text());
         match row.5 {
             Refusal::None => assert_eq!(answer.status, 200, "{description}"),
+            Refusal::Always(status) => assert_eq!(answer.status, status, "{description}"),
             EmptyList(_) => {
                 assert_eq!(answer.status, 200, "{description}");
                 for name in [r#""name":"o""#, r#""name":"b""#, r#""name":"u""#] {
@@ -387,6 +591,8 @@ async fn another_organisation_is_out_of_reach() {
 pub(crate) fn routes_in(text: &str) -> BTreeSet<(String, String)> {
     let mut routes = BTreeSet::new();
     for route in text.split(".route(").skip(1) {
+        // What stands behind the end of the function belongs to another one.
+        let route = route.split("\n}\n").next().unwrap();
         let path = route.split('"').nth(1).unwrap();
         for (word, method) in
             [("get(", "GET"), ("post(", "POST"), ("put(", "PUT"), ("patch(", "PATCH"), ("delete(", "DELETE")]
@@ -396,7 +602,21 @@ pub(crate) fn routes_in(text: &str) -> BTreeSet<(String, String)> {
                 routes.insert((method.to_owned(), path.to_owned()));
             }
         }
+        if route.contains("one::<") {
+            routes.extend(["GET", "PATCH", "DELETE"].map(|method| (method.to_owned(), path.to_owned())));
+        }
     }
+    for (helper, below) in [("people::<", &["members", "owners"][..]), ("labelled::<", &["labels"])] {
+        for call in text.split(&format!(".merge({helper}")).skip(1) {
+            let path = call.split('"').nth(1).unwrap();
+            for list in below {
+                let entry = if *list == "labels" { "{label_id}" } else { "{user_id}" };
+                routes.extend(["GET", "POST"].map(|method| (method.to_owned(), format!("{path}/{{id}}/{list}"))));
+                routes.insert(("DELETE".to_owned(), format!("{path}/{{id}}/{list}/{entry}")));
+            }
+        }
+    }
+    routes.retain(|(_, path)| path.starts_with('/') && !path.contains("{path}"));
     routes
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use catalog::{Catalog, Clock, OnboardingRequest, SystemClock};
+use catalog::{Catalog, Clock, OnboardingRequest, SecretKey, SystemClock};
 use http::{HeaderMap, Request};
 use query::{QueryEngine, QueryOptions};
 use server::{AppState, Limits, Mode, ServerOptions};
@@ -137,6 +137,8 @@ impl TestServer {
             clock: setup.clock,
             commit: "test".to_owned(),
             auto_create_buckets: setup.auto_create_buckets,
+            secret_key: SecretKey::from_hex(&"5c".repeat(32)).unwrap(),
+            settings: vec![("mode".to_owned(), "test".to_owned())],
         };
         let state = AppState::new(catalog, engine, query.unwrap(), server_options);
         let names = if setup.onboard { onboard(state.catalog()).await } else { Vec::new() };
