@@ -25,7 +25,7 @@ use crate::caches;
 use crate::catalog::{CATALOG, SCHEMA, catalog_list};
 use crate::error::{EngineError, QueryError};
 use crate::flux::runtime::Runtime as FluxRuntime;
-use crate::flux::{self, FluxError, FluxPart, FluxRequest};
+use crate::flux::{self, FluxError, FluxMode, FluxPart, FluxRequest};
 use crate::influxql::{self, HeldMemory, InfluxqlRequest, RemovalRequest, Series};
 use crate::limits;
 use crate::promql;
@@ -245,14 +245,16 @@ impl QueryEngine {
         let (sender, parts) = mpsc::channel(limits::RESULT_QUEUE_BATCHES);
         let failed = Arc::clone(&self.failed);
         let mut result = FluxResult { first: None, parts, canceled, deadline, timeout, failed, is_done: false };
-        let runtime = Arc::new(FluxRuntime::new(
+        let mut runtime = FluxRuntime::new(
             request.host,
             request.now_ns,
             threads.handle().clone(),
             MemoryConsumer::new("Flux").register(&self.environment.memory_pool),
             self.options.memory_limit_bytes,
             Arc::clone(&result.canceled.0),
-        ));
+        );
+        runtime.pushes = request.mode != FluxMode::Interpret;
+        let runtime = Arc::new(runtime);
         let files = request.files;
         let params = request.params.map(|fields| flux::value_of_json(&serde_json::Value::Object(fields)));
         let script = move || {

@@ -77,3 +77,9 @@ pub(crate) const FLUX_ARRAY_LENGTH: usize = 1_000_000;
 /// Bytes of line protocol that `to` writes at once: large enough for one sync of the disk to be cheap, small beside the
 /// memory of a query.
 pub(crate) const FLUX_WRITE_BYTES: usize = 1 << 20;
+
+/// How often a script that waits for a scan looks whether anybody still waits for the script.
+pub(crate) const FLUX_CANCELED_AFTER: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// Series of a pipeline of Flux that the storage aggregates, each with its windows. The memory pool refuses soon after.
+pub(crate) const FLUX_SERIES: usize = 5_000_000;

@@ -19,7 +19,7 @@ use catalog::{BucketId, ManualClock, OrganisationId};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use query::flux::{
-    BucketReference, BucketRow, DatabaseRow, FluxError, FluxHost, FluxPart, FluxRequest, Table, Value, parse,
+    BucketReference, BucketRow, DatabaseRow, FluxError, FluxHost, FluxMode, FluxPart, FluxRequest, Table, Value, parse,
 };
 use query::{QueryEngine, QueryOptions};
 use storage::{BucketInfo, Engine, EngineOptions, Precision, WriteRequest};
@@ -141,7 +141,8 @@ async fn answer(engine: &QueryEngine, host: &Host, script: &str) -> String {
 
 async fn tables(engine: &QueryEngine, host: &Host, script: &str) -> Result<Vec<Table>, String> {
     let file = parse(script).map_err(|error| error.to_string())?;
-    let request = FluxRequest { files: vec![file], now_ns: NOW_NS, host: Arc::new(host.clone()), params: None };
+    let host = Arc::new(host.clone());
+    let request = FluxRequest { files: vec![file], now_ns: NOW_NS, host, params: None, mode: FluxMode::Run };
     let mut result = engine.flux(request).await.map_err(|error| error.to_string())?;
     let mut tables = Vec::new();
     while let Some(part) = result.next().await {

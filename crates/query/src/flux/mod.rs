@@ -22,6 +22,7 @@ mod library;
 mod lower;
 mod operators;
 pub mod package;
+mod pushdown;
 pub mod runtime;
 mod source;
 pub mod stream;
@@ -57,6 +58,18 @@ pub struct FluxRequest {
     pub now_ns: i64,
     /// What it may reach.
     pub host: Arc<dyn FluxHost>,
+    /// What of it is done.
+    pub mode: FluxMode,
+}
+
+/// What is done of a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FluxMode {
+    /// All of it; what the storage can do it does.
+    #[default]
+    Run,
+    /// All of it, and the storage only reads rows. The answer is the same; tests compare both.
+    Interpret,
 }
 
 /// A piece of the answer to a script.

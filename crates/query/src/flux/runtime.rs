@@ -14,7 +14,9 @@ use super::package::Package;
 use super::stream::{Node, Stream};
 use super::table::Table;
 use super::value::Text;
+use crate::error::QueryError;
 use crate::limits;
+use crate::ops::budget::Budget;
 
 /// Memory out of the pool of all queries, given back when this is dropped.
 pub(crate) struct Held {
@@ -54,6 +56,8 @@ pub struct Runtime {
     pub(crate) packages: Mutex<HashMap<Text, Arc<Package>>>,
     pub(crate) yields: Mutex<Vec<(Text, Stream)>>,
     pub(crate) shared: Mutex<HashMap<usize, Shared>>,
+    /// Whether the storage does what it can.
+    pub(crate) pushes: bool,
     /// What is in each bucket that was read so far: the script sees one moment of it.
     pub(crate) snapshots: Mutex<Vec<(BucketReference, storage::Snapshot)>>,
 }
@@ -91,6 +95,7 @@ impl Runtime {
             packages: Mutex::default(),
             yields: Mutex::default(),
             shared: Mutex::default(),
+            pushes: true,
             snapshots: Mutex::default(),
         }
     }
@@ -124,6 +129,38 @@ impl Runtime {
             FluxError::new(Code::ResourceExhausted, message)
         })?;
         Ok(Arc::new(Held { bytes, pool: Arc::clone(&self.pool) }))
+    }
+
+    /// A share of the pool of all queries for operators that other languages have too.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget { reservation: lock(&self.pool).new_empty(), limit_bytes: self.memory_limit_bytes }
+    }
+
+    /// Waits for something, and looks now and then whether anybody still waits for the script.
+    ///
+    /// # Errors
+    /// Those of what is waited for, and if nobody does.
+    pub(crate) fn wait<T>(&self, future: impl Future<Output = std::result::Result<T, QueryError>>) -> Result<T> {
+        let canceled = async {
+            while !self.canceled.load(Ordering::Relaxed) {
+                tokio::time::sleep(limits::FLUX_CANCELED_AFTER).await;
+            }
+        };
+        let result = self.handle.block_on(async {
+            tokio::select! {
+                result = future => Some(result),
+                () = canceled => None,
+            }
+        });
+        let canceled = || FluxError::new(Code::Canceled, "the query was canceled");
+        result.ok_or_else(canceled)?.map_err(|error| match error {
+            QueryError::Memory { .. } => FluxError::new(Code::ResourceExhausted, error.to_string()),
+            QueryError::Flux(error) => error,
+            QueryError::Plan(message) | QueryError::Execution(message) => {
+                FluxError::new(Code::ResourceExhausted, message)
+            }
+            other => FluxError::internal(other),
+        })
     }
 
     /// A table whose memory is accounted for.

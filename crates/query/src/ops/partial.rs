@@ -82,8 +82,8 @@ pub(super) enum Values<'a> {
     Integer(&'a [i64], Option<&'a NullBuffer>),
     Unsigned(&'a [u64], Option<&'a NullBuffer>),
     Boolean(&'a BooleanArray),
-    /// Of another type: it has no values.
-    None,
+    /// Of another type: its values are counted, and no more.
+    Other(&'a ArrayRef),
 }
 
 impl<'a> Values<'a> {
@@ -94,7 +94,7 @@ impl<'a> Values<'a> {
             DataType::Int64 => Self::Integer(array.as_primitive::<Int64Type>().values(), nulls),
             DataType::UInt64 => Self::Unsigned(array.as_primitive::<UInt64Type>().values(), nulls),
             DataType::Boolean => Self::Boolean(array.as_boolean()),
-            _ => Self::None,
+            _ => Self::Other(array),
         }
     }
 }
@@ -210,7 +210,14 @@ impl AggregateFunction {
                 let times = times.get(rows.clone()).unwrap_or_default();
                 self.update_valid(state, &values, nulls.as_ref(), times, 0..values.len());
             }
-            Values::None => {}
+            Values::Other(array) if self == Self::Count => {
+                let count = array.nulls().map_or(0, |nulls| nulls.slice(rows.start, rows.len()).null_count());
+                match rows.len() - count {
+                    0 => {}
+                    count => self.merge(state, Partial::Count(count as u64)),
+                }
+            }
+            Values::Other(_) => {}
         }
     }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use catalog::Principal;
 use futures::{Stream, StreamExt as _};
 use http::{HeaderMap, StatusCode, header};
-use query::flux::{File, FluxRequest, parse, parse_json};
+use query::flux::{File, FluxMode, FluxRequest, parse, parse_json};
 use query::{FluxResult, QueryError};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -111,7 +111,7 @@ pub(super) async fn query(
     let host = ScriptHost { state: state.clone(), principal: Principal::clone(&principal), organisation };
     let organisation = host.organisation.id.to_string();
     let Script { files, params, now_ns, .. } = script;
-    let request = FluxRequest { files, params, now_ns, host: Arc::new(host) };
+    let request = FluxRequest { files, params, now_ns, host: Arc::new(host), mode: FluxMode::Run };
     let answer = async {
         let result = state.query().flux(request).await?;
         if wants_nothing(&parts.headers) {

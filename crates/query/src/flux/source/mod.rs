@@ -9,15 +9,18 @@
 //! The predicate of a filter is split: what compares a column with a constant is evaluated here, first against
 //! measurement, field and tags, then against values; the rest stays a function that is called for each row.
 
-mod predicate;
+pub(crate) mod predicate;
 mod read;
+pub(crate) mod target;
 
 use std::sync::Arc;
 
 use self::predicate::Predicate;
+use self::target::Target;
 use super::error::{FluxError, Result};
 use super::function::Function;
 use super::host::BucketReference;
+use super::pushdown;
 use super::runtime::{Runtime, lock};
 use super::stream::{self, Bounds, Shape, Stream, Tables};
 use super::table::{Column, Table};
@@ -31,15 +34,38 @@ pub(crate) struct Read {
 
 /// `from |> range |> filter…`.
 #[derive(Debug)]
-struct Chain<'a> {
+pub(crate) struct Chain<'a> {
     read: &'a Arc<Read>,
-    bounds: Bounds,
+    pub(crate) bounds: Bounds,
     /// The last one first.
     filters: Vec<&'a Function>,
 }
 
+impl Chain<'_> {
+    /// The condition of all filters; none if a part of one has to be called for each row.
+    pub(crate) fn predicate(&self, runtime: &Arc<Runtime>) -> Result<Option<Predicate>> {
+        let mut all = Predicate::Constant(true);
+        for function in self.filters.iter().rev() {
+            let (part, rest) = predicate::split(runtime, function)?;
+            if rest.is_some() {
+                return Ok(None);
+            }
+            all = all.and(part.unwrap_or(Predicate::Constant(true)));
+        }
+        Ok(Some(all))
+    }
+
+    /// What there is to read, in the order of the measurements; none if a part of a filter has to be called for each
+    /// row.
+    pub(crate) fn targets(&self, runtime: &Arc<Runtime>) -> Result<Option<Vec<Target>>> {
+        let Some(predicate) = self.predicate(runtime)? else { return Ok(None) };
+        let snapshot = snapshot(runtime, &self.read.bucket)?;
+        Ok(Some(snapshot.tables().filter_map(|table| Target::new(table, Some(&predicate))).collect()))
+    }
+}
+
 /// The chain that ends here, if it is one.
-fn chain(stream: &Stream) -> Option<Chain<'_>> {
+pub(crate) fn chain(stream: &Stream) -> Option<Chain<'_>> {
     let (mut here, mut bounds, mut filters) = (stream, None, Vec::new());
     loop {
         match &here.0.shape {
@@ -103,7 +129,10 @@ fn snapshot(runtime: &Arc<Runtime>, bucket: &BucketReference) -> Result<storage:
 /// Reads what ends here out of the storage, if it can do that.
 pub(crate) fn open(runtime: &Arc<Runtime>, stream: &Stream) -> Result<Option<Tables>> {
     match &stream.0.shape {
-        Shape::Filter { .. } | Shape::Range => chain(stream).map(|chain| open_chain(runtime, &chain)).transpose(),
+        Shape::Filter { .. } | Shape::Range => match chain(stream) {
+            Some(chain) => open_chain(runtime, &chain).map(Some),
+            None => pushdown::open(runtime, stream),
+        },
         Shape::Group { columns, except } if is_pushed_group(runtime, stream) => {
             let Some(input) = stream.0.inputs.first() else { return Ok(None) };
             let (columns, except) = (Arc::clone(columns), *except);
@@ -116,15 +145,33 @@ pub(crate) fn open(runtime: &Arc<Runtime>, stream: &Stream) -> Result<Option<Tab
             });
             regroup(runtime, vec![stream::open(runtime, input)?]).map(Some)
         }
-        Shape::Aggregate { .. } if is_pushed_aggregate(runtime, stream) => {
-            Ok(Some(ordered(stream::run(runtime, stream)??, storage_order)))
-        }
-        Shape::Window(spec) if spec.is_everything() => match aggregated_windows(runtime, stream) {
-            Some(true) => Ok(Some(ordered(stream::run(runtime, stream)??, storage_order))),
-            Some(false) => Ok(Some(ordered(stream::run(runtime, stream)??, time_first_order))),
-            None => Ok(None),
+        _ => match column_order(runtime, stream) {
+            Some(order) => Ok(Some(ordered(run(runtime, stream)?, order))),
+            None => pushdown::open(runtime, stream),
         },
-        _ => Ok(None),
+    }
+}
+
+/// The order of columns.
+pub(crate) type ColumnOrder = fn(&Table) -> Vec<Column>;
+
+/// The order that the columns have where InfluxDB's planner takes part; none is that of the operation.
+pub(crate) fn column_order(runtime: &Arc<Runtime>, stream: &Stream) -> Option<ColumnOrder> {
+    match &stream.0.shape {
+        Shape::Aggregate { .. } => is_pushed_aggregate(runtime, stream).then_some(storage_order as ColumnOrder),
+        Shape::Window(spec) if spec.is_everything() => {
+            let is_pushed = aggregated_windows(runtime, stream)?;
+            Some(if is_pushed { storage_order } else { time_first_order })
+        }
+        _ => None,
+    }
+}
+
+/// The tables of an operation: by what is pushed down, otherwise from its inputs.
+fn run(runtime: &Arc<Runtime>, stream: &Stream) -> Result<Tables> {
+    match pushdown::open(runtime, stream)? {
+        Some(tables) => Ok(tables),
+        None => stream::run(runtime, stream)?,
     }
 }
 
@@ -213,7 +260,7 @@ fn aggregated_windows(runtime: &Arc<Runtime>, stream: &Stream) -> Option<bool> {
     is_window.then(|| is_pushed_aggregate(runtime, aggregate))
 }
 
-fn ordered(tables: Tables, order: fn(&Table) -> Vec<Column>) -> Tables {
+fn ordered(tables: Tables, order: ColumnOrder) -> Tables {
     Box::new(tables.map(move |table| {
         let table = table?;
         Ok(table.with(table.key().clone(), order(&table)))

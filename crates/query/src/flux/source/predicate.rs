@@ -17,7 +17,7 @@ use super::super::value::{Text, Value};
 
 /// A condition.
 #[derive(Debug, Clone)]
-pub(super) enum Predicate {
+pub(crate) enum Predicate {
     And(Box<Predicate>, Box<Predicate>),
     Or(Box<Predicate>, Box<Predicate>),
     /// A column and a constant.
@@ -28,17 +28,36 @@ pub(super) enum Predicate {
 }
 
 /// The column with the values of fields.
-pub(super) const VALUE: &str = "_value";
+pub(crate) const VALUE: &str = "_value";
+
+impl std::fmt::Display for Predicate {
+    /// As a script would have it.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::And(left, right) => write!(formatter, "({left} and {right})"),
+            Self::Or(left, right) => write!(formatter, "({left} or {right})"),
+            Self::Compare(name, operator, Value::String(text)) => {
+                write!(formatter, "r.{name} {} {text:?}", operator.as_str())
+            }
+            Self::Compare(name, operator, Value::Regexp(regexp)) => {
+                write!(formatter, "r.{name} {} /{}/", operator.as_str(), regexp.as_str())
+            }
+            Self::Compare(name, operator, constant) => write!(formatter, "r.{name} {} {constant}", operator.as_str()),
+            Self::Exists(name) => write!(formatter, "exists r.{name}"),
+            Self::Constant(value) => write!(formatter, "{value}"),
+        }
+    }
+}
 
 impl Predicate {
     /// What is left of it for a series. `column` gives the text of the columns that are known; none is one that the
     /// series does not have.
-    pub(super) fn reduce(&self, column: &dyn Fn(&str) -> Option<Text>) -> Self {
+    pub(crate) fn reduce(&self, column: &dyn Fn(&str) -> Option<Text>) -> Self {
         self.reduce_but(&|_| false, column)
     }
 
     /// What is left of it when only some columns are known yet: the others stay.
-    pub(super) fn reduce_some(&self, known: &[(&str, &Text)]) -> Self {
+    pub(crate) fn reduce_some(&self, known: &[(&str, &Text)]) -> Self {
         let find = |name: &str| known.iter().find(|(label, _)| *label == name).map(|(_, text)| Arc::clone(text));
         self.reduce_but(&|name| find(name).is_none(), &find)
     }
@@ -67,7 +86,7 @@ impl Predicate {
     }
 
     /// Whether a value fulfils what is left of it.
-    pub(super) fn holds(&self, value: &Value) -> bool {
+    pub(crate) fn holds(&self, value: &Value) -> bool {
         match self {
             Self::And(left, right) => left.holds(value) && right.holds(value),
             Self::Or(left, right) => left.holds(value) || right.holds(value),
@@ -77,8 +96,73 @@ impl Predicate {
         }
     }
 
+    /// Both conditions.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Constant(true), other) | (other, Self::Constant(true)) => other,
+            (left, right) => Self::And(Box::new(left), Box::new(right)),
+        }
+    }
+
+    /// Whether it looks at values.
+    pub(crate) fn mentions_value(&self) -> bool {
+        match self {
+            Self::And(left, right) | Self::Or(left, right) => left.mentions_value() || right.mentions_value(),
+            Self::Compare(name, ..) | Self::Exists(name) => **name == *VALUE,
+            Self::Constant(_) => false,
+        }
+    }
+
+    /// Whether it looks at tags, as soon as measurement and field are known.
+    pub(crate) fn mentions_tags(&self) -> bool {
+        match self {
+            Self::And(left, right) | Self::Or(left, right) => left.mentions_tags() || right.mentions_tags(),
+            Self::Compare(name, ..) | Self::Exists(name) => **name != *VALUE,
+            Self::Constant(_) => false,
+        }
+    }
+
+    /// Whether a series with these tags may have values that fulfil it: what it says of values is taken to be true.
+    pub(crate) fn may_hold<'t>(&self, tag: &dyn Fn(&str) -> Option<&'t str>) -> bool {
+        match self {
+            Self::And(left, right) => left.may_hold(tag) && right.may_hold(tag),
+            Self::Or(left, right) => left.may_hold(tag) || right.may_hold(tag),
+            Self::Compare(name, ..) | Self::Exists(name) if **name == *VALUE => true,
+            Self::Exists(name) => tag(name).is_some_and(|text| !text.is_empty()),
+            Self::Compare(name, operator, constant) => {
+                let text = tag(name).unwrap_or_default();
+                match (operator, constant) {
+                    (Operator::Equal, Value::String(constant)) => *text == **constant,
+                    (Operator::NotEqual, Value::String(constant)) => *text != **constant,
+                    (operator, constant) => compares(*operator, &Value::text(text), constant),
+                }
+            }
+            Self::Constant(value) => *value,
+        }
+    }
+
+    /// Whether both are written alike.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::And(left, right), Self::And(other_left, other_right))
+            | (Self::Or(left, right), Self::Or(other_left, other_right)) => {
+                left.is_like(other_left) && right.is_like(other_right)
+            }
+            (Self::Compare(name, operator, constant), Self::Compare(other_name, other_operator, other)) => {
+                let same = match (constant, other) {
+                    (Value::Regexp(left), Value::Regexp(right)) => left.as_str() == right.as_str(),
+                    (left, right) => left.kind() == right.kind() && left.equals(right),
+                };
+                name == other_name && operator == other_operator && same
+            }
+            (Self::Exists(name), Self::Exists(other)) => name == other,
+            (Self::Constant(left), Self::Constant(right)) => left == right,
+            _ => false,
+        }
+    }
+
     /// The tags whose values are known before reading: each with the values that it may have.
-    pub(super) fn tag_values(&self) -> Vec<(Text, Vec<String>)> {
+    pub(crate) fn tag_values(&self) -> Vec<(Text, Vec<String>)> {
         match self {
             Self::And(left, right) => [left.tag_values(), right.tag_values()].concat(),
             _ => self.one_of().into_iter().collect(),
@@ -100,7 +184,7 @@ impl Predicate {
     }
 }
 
-fn compares(operator: Operator, value: &Value, constant: &Value) -> bool {
+pub(crate) fn compares(operator: Operator, value: &Value, constant: &Value) -> bool {
     match (operator, value, constant) {
         (Operator::RegexpMatch, Value::String(text), Value::Regexp(regexp)) => regexp.is_match(text),
         (Operator::NotRegexpMatch, Value::String(text), Value::Regexp(regexp)) => !regexp.is_match(text),
@@ -109,7 +193,7 @@ fn compares(operator: Operator, value: &Value, constant: &Value) -> bool {
 }
 
 /// Splits a filter's function: what the storage evaluates, and the rest of it.
-pub(super) fn split(runtime: &Arc<Runtime>, function: &Function) -> Result<(Option<Predicate>, Option<Function>)> {
+pub(crate) fn split(runtime: &Arc<Runtime>, function: &Function) -> Result<(Option<Predicate>, Option<Function>)> {
     let whole = || Ok((None, Some(function.clone())));
     let Function::Closure(closure) = function else { return whole() };
     let lambda = &closure.lambda;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
-use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, TimestampNanosecondType, UInt64Type};
+use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampNanosecondType, UInt64Type};
 use futures::TryStreamExt as _;
 use storage::{ScanRequest, Snapshot, TableSnapshot, TagFilter};
 
@@ -15,6 +15,7 @@ use super::super::table::{Column, GroupKey, Table};
 use super::super::value::{Text, Value};
 use super::super::vector::{ColumnType, Vector, VectorBuilder};
 use super::predicate::Predicate;
+use super::target::{Field, Target};
 use crate::limits;
 
 /// The tables of a bucket.
@@ -27,25 +28,15 @@ pub(super) fn open(
     let measurements: Vec<Arc<TableSnapshot>> = snapshot.tables().cloned().collect();
     let runtime = Arc::clone(runtime);
     let read = move |table: Arc<TableSnapshot>| -> Tables {
-        match Reader::new(&table, bounds, predicate.as_ref()) {
+        match Target::new(&table, predicate.as_ref()) {
             None => Box::new(std::iter::empty()),
-            Some(reader) => match reader.read(&runtime, &table) {
+            Some(target) => match Reader::new(target, bounds).read(&runtime, &table) {
                 Ok(tables) => Box::new(tables.into_iter().map(Ok)),
                 Err(error) => Box::new(std::iter::once(Err(error))),
             },
         }
     };
     Box::new(measurements.into_iter().flat_map(read))
-}
-
-/// A field of a measurement that is read.
-#[derive(Debug)]
-struct Field {
-    name: Text,
-    /// In the schema of queries.
-    index: usize,
-    /// What is left of the condition when measurement and field are known.
-    predicate: Predicate,
 }
 
 /// Reads one measurement.
@@ -80,43 +71,10 @@ struct Points {
 }
 
 impl Reader {
-    /// What there is to read of a measurement; none if nothing is.
-    fn new(table: &Arc<TableSnapshot>, bounds: Bounds, predicate: Option<&Predicate>) -> Option<Self> {
-        let schema = table.table_schema();
-        let measurement: Text = Arc::from(schema.measurement.as_str());
-        let sorted = |mut columns: Vec<&storage::Column>| {
-            columns.sort_unstable_by(|left, right| left.name.cmp(&right.name).then(left.id.cmp(&right.id)));
-            columns.into_iter().map(|column| Arc::from(column.name.as_str())).collect::<Vec<Text>>()
-        };
-        // The order of `TableSnapshot::schema`: the time, the tags by name, the fields by name.
-        let tags: Vec<(Text, usize)> = sorted(schema.tags().collect()).into_iter().zip(1..).collect();
-        let names = sorted(schema.fields().collect());
-        let field = |(name, index): (Text, usize)| {
-            let known = [("_measurement", &measurement), ("_field", &name)];
-            let predicate = predicate.map_or(Predicate::Constant(true), |predicate| predicate.reduce_some(&known));
-            (!matches!(predicate, Predicate::Constant(false))).then_some(Field { name, index, predicate })
-        };
-        let fields: Vec<Field> = names.into_iter().zip(1 + tags.len()..).filter_map(field).collect();
-        let first = fields.first()?;
-        // Tags that are the same condition for all fields narrow the scan.
-        let same = |(tag, values): (Text, Vec<String>)| {
-            let column = tags.iter().find(|(name, _)| *name == tag).map(|(_, index)| *index);
-            let in_all = fields.iter().all(|field| {
-                field.predicate.tag_values().iter().any(|(other, known)| *other == tag && *known == values)
-            });
-            in_all.then_some((column, values))
-        };
-        let mut filters = Vec::new();
-        for (column, values) in first.predicate.tag_values().into_iter().filter_map(same) {
-            match column {
-                Some(column) => filters.push(TagFilter { column, values }),
-                None if values.iter().any(String::is_empty) => {}
-                // No series of the measurement has the tag.
-                None => return None,
-            }
-        }
+    fn new(target: Target, bounds: Bounds) -> Self {
+        let Target { measurement, tags, fields, filters, .. } = target;
         let (series, places, held) = (Vec::new(), HashMap::new(), Vec::new());
-        Some(Self { measurement, bounds, tags, fields, filters, series, places, held })
+        Self { measurement, bounds, tags, fields, filters, series, places, held }
     }
 
     fn read(mut self, runtime: &Arc<Runtime>, table: &Arc<TableSnapshot>) -> Result<Vec<Table>> {
@@ -130,7 +88,7 @@ impl Reader {
             partitions: 1,
         };
         let scan = table.scan(request).map_err(FluxError::internal)?;
-        let types: Vec<ColumnType> = self.fields.iter().map(|field| column_type(&scan.schema, field, &self)).collect();
+        let types: Vec<ColumnType> = self.fields.iter().map(|field| field.kind).collect();
         for partition in &scan.partitions {
             let mut batches = partition.stream();
             while let Some(batch) = runtime.handle.block_on(batches.try_next()).map_err(FluxError::internal)? {
@@ -226,17 +184,6 @@ impl Reader {
         }
         tables.sort_by(|left, right| left.key().order(right.key()));
         tables
-    }
-}
-
-fn column_type(schema: &arrow::datatypes::SchemaRef, field: &Field, reader: &Reader) -> ColumnType {
-    let place = reader.fields.iter().position(|known| known.index == field.index).unwrap_or_default();
-    match schema.field(1 + reader.tags.len() + place).data_type() {
-        DataType::Int64 => ColumnType::Int,
-        DataType::UInt64 => ColumnType::UInt,
-        DataType::Boolean => ColumnType::Bool,
-        DataType::Utf8 => ColumnType::String,
-        _ => ColumnType::Float,
     }
 }
 

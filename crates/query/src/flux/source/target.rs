@@ -1,0 +1,96 @@
+//! What a chain `from |> range |> filter…` wants of one measurement: decided by the catalog, before any data is read.
+
+use std::sync::Arc;
+
+use storage::{ColumnKind, FieldKind, TableSnapshot, TagFilter};
+
+use super::super::value::Text;
+use super::super::vector::ColumnType;
+use super::predicate::Predicate;
+
+/// A field that is read.
+#[derive(Debug, Clone)]
+pub(crate) struct Field {
+    pub(crate) name: Text,
+    /// In the schema of queries.
+    pub(crate) index: usize,
+    pub(crate) kind: ColumnType,
+    /// What is left of the condition when measurement and field are known: tags and the value.
+    pub(crate) predicate: Predicate,
+}
+
+/// A measurement that is read.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) table: Arc<TableSnapshot>,
+    pub(crate) measurement: Text,
+    /// All tags by name, with their indices in the schema of queries.
+    pub(crate) tags: Vec<(Text, usize)>,
+    /// The wanted fields by name.
+    pub(crate) fields: Vec<Field>,
+    /// What narrows the scan: tags that are the same condition for all fields.
+    pub(crate) filters: Vec<TagFilter>,
+}
+
+impl Target {
+    /// What there is to read of a measurement; none if nothing is.
+    pub(crate) fn new(table: &Arc<TableSnapshot>, predicate: Option<&Predicate>) -> Option<Self> {
+        let schema = table.table_schema();
+        let measurement: Text = Arc::from(schema.measurement.as_str());
+        let sorted = |mut columns: Vec<&storage::Column>| {
+            columns.sort_unstable_by(|left, right| left.name.cmp(&right.name).then(left.id.cmp(&right.id)));
+            columns.into_iter().map(|column| (Arc::from(column.name.as_str()), column.kind)).collect::<Vec<_>>()
+        };
+        // The order of `TableSnapshot::schema`: the time, the tags by name, the fields by name.
+        let tags: Vec<(Text, usize)> =
+            sorted(schema.tags().collect()).into_iter().map(|(name, _)| name).zip(1..).collect();
+        let named = sorted(schema.fields().collect()).into_iter().zip(1 + tags.len()..);
+        let field = |((name, kind), index): ((Text, ColumnKind), usize)| {
+            let known = [("_measurement", &measurement), ("_field", &name)];
+            let predicate = predicate.map_or(Predicate::Constant(true), |predicate| predicate.reduce_some(&known));
+            let is_wanted = !matches!(predicate, Predicate::Constant(false));
+            is_wanted.then_some(Field { name, index, kind: column_type(kind), predicate })
+        };
+        let fields: Vec<Field> = named.filter_map(field).collect();
+        let filters = tag_filters(&tags, &fields)?;
+        Some(Self { table: Arc::clone(table), measurement, tags, fields, filters })
+    }
+
+    /// Whether a tag has the name of a column that every table has.
+    pub(crate) fn has_reserved_tag(&self) -> bool {
+        let is_reserved =
+            |name: &str| matches!(name, "_start" | "_stop" | "_time" | "_value" | "_field" | "_measurement");
+        self.tags.iter().any(|(name, _)| is_reserved(name))
+    }
+}
+
+/// Tags whose condition is the same for all fields; none if no series can fulfil it.
+fn tag_filters(tags: &[(Text, usize)], fields: &[Field]) -> Option<Vec<TagFilter>> {
+    let same = |(tag, values): (Text, Vec<String>)| {
+        let column = tags.iter().find(|(name, _)| *name == tag).map(|(_, index)| *index);
+        let in_all = fields
+            .iter()
+            .all(|field| field.predicate.tag_values().iter().any(|(other, known)| *other == tag && *known == values));
+        in_all.then_some((column, values))
+    };
+    let mut filters = Vec::new();
+    for (column, values) in fields.first()?.predicate.tag_values().into_iter().filter_map(same) {
+        match column {
+            Some(column) => filters.push(TagFilter { column, values }),
+            None if values.iter().any(String::is_empty) => {}
+            // No series of the measurement has the tag.
+            None => return None,
+        }
+    }
+    Some(filters)
+}
+
+fn column_type(kind: ColumnKind) -> ColumnType {
+    match kind {
+        ColumnKind::Tag | ColumnKind::Field(FieldKind::String) => ColumnType::String,
+        ColumnKind::Field(FieldKind::Float) => ColumnType::Float,
+        ColumnKind::Field(FieldKind::Integer) => ColumnType::Int,
+        ColumnKind::Field(FieldKind::Unsigned) => ColumnType::UInt,
+        ColumnKind::Field(FieldKind::Boolean) => ColumnType::Bool,
+    }
+}
