@@ -2,6 +2,7 @@
 //! anew by a seed. A [`Question`] is plain data; a [`QueryLanguage`] makes a request of it and reads the answer back.
 
 pub(crate) mod duckdb;
+pub(crate) mod flux;
 pub(crate) mod influxql;
 
 use crate::cpu_data::DataOptions;
@@ -91,6 +92,9 @@ pub(crate) trait QueryLanguage {
 
     /// The text of a query.
     fn text(&self, question: &Question) -> String;
+
+    /// The median that is wanted, in milliseconds.
+    fn target_ms(&self, kind: Kind) -> f64;
 
     /// The request for a query; none if the server does not speak the language.
     fn call(&self, server: &dyn Server, question: &Question) -> Option<Call>;

@@ -48,6 +48,11 @@ pub(crate) trait Server {
         None
     }
 
+    /// Asks a query in Flux; none if the server does not speak it.
+    fn flux(&self, _query: &str) -> Option<Call> {
+        None
+    }
+
     /// Has the running server bring its files in order, and ends when it has.
     fn settle(&self, _port: u16) -> Option<Command> {
         None

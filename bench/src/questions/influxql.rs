@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{QueryLanguage, Question, Row, Shape};
+use super::{Kind, QueryLanguage, Question, Row, Shape};
 use crate::cpu_data::FIELDS;
 use crate::http_connection::Call;
 use crate::servers::Server;
@@ -27,7 +27,7 @@ fn conditions(question: &Question) -> Vec<String> {
 }
 
 /// Seconds of a time in RFC 3339 with whole seconds in UTC.
-fn seconds(text: &str) -> Option<i64> {
+pub(super) fn seconds(text: &str) -> Option<i64> {
     let number = |from: usize, to: usize| text.get(from..to)?.parse::<i64>().ok();
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
     // Days since 1970 of the civil calendar, counted in years that begin in March.
@@ -58,6 +58,10 @@ impl QueryLanguage for InfluxQl {
         };
         let keyword = if conditions.is_empty() { "" } else { " WHERE " };
         format!("SELECT {columns} FROM cpu{keyword}{}{tail}", conditions.join(" and "))
+    }
+
+    fn target_ms(&self, kind: Kind) -> f64 {
+        kind.target_ms
     }
 
     fn call(&self, server: &dyn Server, question: &Question) -> Option<Call> {

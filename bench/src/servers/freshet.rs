@@ -63,6 +63,11 @@ impl Server for Freshet {
         Some(Call::get(format!("/query?db=b&q={}", encoded(query))).header("authorization", format!("Token {TOKEN}")))
     }
 
+    fn flux(&self, query: &str) -> Option<Call> {
+        let call = Call::post("/api/v2/query?org=o", query.to_owned());
+        Some(call.header("authorization", format!("Token {TOKEN}")).header("content-type", "application/vnd.flux"))
+    }
+
     fn settle(&self, port: u16) -> Option<Command> {
         let mut command = Command::new(&self.program);
         command.args(["compact", "--wait", "--token", TOKEN, "--url"]).arg(format!("http://127.0.0.1:{port}"));
