@@ -31,6 +31,8 @@ words! {
         Scraper = "scrapers",
         /// Notebooks of the user interface.
         Notebook = "notebooks",
+        /// Tasks; each has a job.
+        Task = "tasks",
     }
 }
 
@@ -45,6 +47,7 @@ impl DocumentKind {
             Self::Telegraf => ResourceType::Telegrafs,
             Self::Scraper => ResourceType::Scrapers,
             Self::Notebook => ResourceType::Notebooks,
+            Self::Task => ResourceType::Tasks,
         }
     }
 
@@ -58,6 +61,7 @@ impl DocumentKind {
             Self::Telegraf => "telegraf configuration",
             Self::Scraper => "scraper target",
             Self::Notebook => "notebook",
+            Self::Task => "task",
         }
     }
 
@@ -149,21 +153,8 @@ impl Catalog {
         draft: DocumentDraft,
     ) -> Result<Arc<Document>, CatalogError> {
         self.commit(|image| {
-            if !image.organisations.contains_key(&organisation_id) {
-                return Err(CatalogError::OrganisationNotFound);
-            }
-            let now_ns = self.now_ns();
-            let document = Arc::new(Document {
-                id: self.ids().next(),
-                kind,
-                organisation_id,
-                owner_id,
-                name: draft.name,
-                body: draft.body,
-                created_at_ns: now_ns,
-                updated_at_ns: now_ns,
-            });
-            check(image, &document)?;
+            let id = self.ids().next();
+            let document = new(image, id, kind, (organisation_id, owner_id), draft, self.now_ns())?;
             let changes = vec![Change::PutDocument(Arc::clone(&document))];
             Ok((changes, document))
         })
@@ -218,13 +209,7 @@ impl Catalog {
                         return Ok((Vec::new(), Arc::clone(before)));
                     }
                 };
-                let after = Arc::new(Document {
-                    name: draft.name,
-                    body: draft.body,
-                    updated_at_ns: self.now_ns(),
-                    ..Document::clone(before)
-                });
-                check(image, &after)?;
+                let after = changed(image, before, draft, self.now_ns())?;
                 let changes = vec![Change::PutDocument(Arc::clone(&after))];
                 Ok((changes, after))
             })
@@ -245,6 +230,44 @@ impl Catalog {
     }
 }
 
+/// A new document, if it may be so.
+pub(crate) fn new(
+    image: &Image,
+    id: DocumentId,
+    kind: DocumentKind,
+    (organisation_id, owner_id): (OrganisationId, UserId),
+    draft: DocumentDraft,
+    now_ns: i64,
+) -> Result<Arc<Document>, CatalogError> {
+    if !image.organisations.contains_key(&organisation_id) {
+        return Err(CatalogError::OrganisationNotFound);
+    }
+    let document = Arc::new(Document {
+        id,
+        kind,
+        organisation_id,
+        owner_id,
+        name: draft.name,
+        body: draft.body,
+        created_at_ns: now_ns,
+        updated_at_ns: now_ns,
+    });
+    check(image, &document)?;
+    Ok(document)
+}
+
+/// A document after a change, if it may be so.
+pub(crate) fn changed(
+    image: &Image,
+    before: &Document,
+    draft: DocumentDraft,
+    now_ns: i64,
+) -> Result<Arc<Document>, CatalogError> {
+    let after = Document { name: draft.name, body: draft.body, updated_at_ns: now_ns, ..Document::clone(before) };
+    check(image, &after)?;
+    Ok(Arc::new(after))
+}
+
 /// All documents of a kind, by id.
 pub(crate) fn documents_of(image: &Image, kind: DocumentKind) -> impl DoubleEndedIterator<Item = &Arc<Document>> {
     let first = DocumentId::FIRST;
@@ -260,6 +283,7 @@ pub(crate) fn removals(image: &Image, document: &Document) -> Vec<Change> {
     if document.kind == DocumentKind::Label {
         changes.extend(crate::labels::removals_of_label(image, document.id));
     }
+    changes.extend(crate::tasks::removals(image, document));
     changes.push(Change::RemoveDocument(document.kind, document.id));
     changes
 }

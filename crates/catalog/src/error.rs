@@ -8,6 +8,7 @@ use crate::documents::{DOCUMENT_BODY_BYTES_MAX, DOCUMENT_NAME_BYTES_MAX, Documen
 use crate::id::{ParseIdError, UserId};
 use crate::permission::Permission;
 use crate::secrets::{SECRET_NAME_BYTES_MAX, SECRET_VALUE_BYTES_MAX, SECRETS_PER_ORGANISATION_MAX};
+use crate::tasks::REQUESTED_RUNS_MAX;
 
 /// What kind of failure an error is, in the words of the v2 API's `code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -282,6 +283,10 @@ pub enum CatalogError {
     #[error("job not found")]
     JobNotFound,
 
+    /// Too many runs of a job were asked for.
+    #[error("too many runs wait already, at most {REQUESTED_RUNS_MAX}")]
+    RunsTooMany,
+
     /// No document of the kind has the id.
     #[error("{} not found", .0.singular())]
     DocumentNotFound(DocumentKind),
@@ -421,6 +426,7 @@ impl CatalogError {
             | Self::DocumentNameEmpty(_)
             | Self::DocumentNameLong(_)
             | Self::DocumentLong(_)
+            | Self::RunsTooMany
             | Self::SecretName
             | Self::SecretValue
             | Self::LimitOutOfRange

@@ -60,8 +60,8 @@ pub(crate) enum Change {
     /// Its runs are removed before.
     RemoveJob(JobId),
     PutJobRun(Arc<JobRun>),
-    /// The run of a job for a scheduled time.
-    RemoveJobRun(JobId, i64),
+    /// A run of a job, by its own id.
+    RemoveJobRun(JobId, JobId),
     PutDocument(Arc<Document>),
     /// Its labels are removed before.
     RemoveDocument(DocumentKind, DocumentId),
@@ -100,7 +100,7 @@ pub(crate) struct Image {
     pub(crate) v1_grants: BTreeMap<V1UserId, BTreeMap<String, V1Privilege>>,
     pub(crate) continuous_queries: BTreeMap<JobId, Arc<ContinuousQuery>>,
     pub(crate) jobs: BTreeMap<JobId, Arc<Job>>,
-    pub(crate) job_runs: BTreeMap<JobId, BTreeMap<i64, Arc<JobRun>>>,
+    pub(crate) job_runs: BTreeMap<JobId, BTreeMap<JobId, Arc<JobRun>>>,
     pub(crate) documents: BTreeMap<(DocumentKind, DocumentId), Arc<Document>>,
     pub(crate) label_mappings: BTreeMap<MappedResource, BTreeSet<DocumentId>>,
     /// Encrypted, by name.
@@ -250,11 +250,11 @@ impl Image {
                 self.jobs.remove(&id);
             }
             Change::PutJobRun(run) => {
-                self.job_runs.entry(run.job_id).or_default().insert(run.due_ns, run);
+                self.job_runs.entry(run.job_id).or_default().insert(run.id, run);
             }
-            Change::RemoveJobRun(id, due_ns) => {
+            Change::RemoveJobRun(id, run) => {
                 if let Some(runs) = self.job_runs.get_mut(&id) {
-                    runs.remove(&due_ns);
+                    runs.remove(&run);
                     if runs.is_empty() {
                         self.job_runs.remove(&id);
                     }

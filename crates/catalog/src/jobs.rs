@@ -10,13 +10,15 @@ use crate::image::{Change, Image};
 use crate::words::words;
 
 /// The runs of a job that are remembered: enough to see whether it goes wrong always or now and then.
-pub const RUNS_KEPT: usize = 20;
+pub const RUNS_KEPT: usize = 100;
 
 words! {
     /// Which part of the server runs a job.
     pub enum JobKind, unknown is JobKind {
         /// A continuous query of InfluxDB 1.x.
         ContinuousQuery = "continuous query",
+        /// A task.
+        Task = "task",
     }
 }
 
@@ -35,6 +37,10 @@ pub struct Job {
     pub done_until_ns: i64,
     /// Who runs it now, and until when that counts.
     pub lease: Option<Lease>,
+    /// The job whose work is done, of a run that was asked for. Such a job is run once, and then is a run of the other.
+    pub parent_id: Option<JobId>,
+    /// When it was asked for, in nanoseconds since 1970.
+    pub requested_ns: Option<i64>,
 }
 
 /// The right to run a job.
@@ -62,16 +68,22 @@ pub struct NewJob {
 pub struct JobRun {
     /// The job.
     pub job_id: JobId,
+    /// The id of the run.
+    pub id: JobId,
     /// The first scheduled time that it was for.
     pub first_due_ns: i64,
     /// The last one.
     pub due_ns: i64,
+    /// When it was asked for, in nanoseconds since 1970; none if the schedule did.
+    pub requested_ns: Option<i64>,
     /// When it began, in nanoseconds since 1970.
     pub started_ns: i64,
     /// When it ended.
     pub finished_ns: i64,
     /// What went wrong; none if nothing did.
     pub error: Option<String>,
+    /// Whether somebody ended it.
+    pub is_canceled: bool,
 }
 
 impl Catalog {
@@ -119,20 +131,29 @@ impl Catalog {
     ///
     /// # Errors
     /// SQL failed.
-    pub async fn finish_job_run(&self, holder: &str, run: JobRun) -> Result<bool, CatalogError> {
+    pub async fn finish_job_run(&self, holder: &str, mut run: JobRun) -> Result<bool, CatalogError> {
         self.commit(|image| {
             let Some(job) = image.jobs.get(&run.job_id) else { return Ok((Vec::new(), false)) };
             if job.lease.as_ref().is_none_or(|lease| lease.holder != holder) {
                 return Ok((Vec::new(), false));
             }
-            let mut job = Job::clone(job);
-            job.lease = None;
-            job.done_until_ns = job.done_until_ns.max(run.due_ns);
-            let mut changes = vec![Change::PutJob(Arc::new(job))];
+            let mut changes = Vec::new();
+            if let Some(parent) = job.parent_id {
+                changes.push(Change::RemoveJob(job.id));
+                if !image.jobs.contains_key(&parent) {
+                    return Ok((changes, true));
+                }
+                (run.job_id, run.requested_ns) = (parent, job.requested_ns);
+            } else {
+                let mut job = Job::clone(job);
+                job.lease = None;
+                job.done_until_ns = job.done_until_ns.max(run.due_ns);
+                changes.push(Change::PutJob(Arc::new(job)));
+            }
             let runs = image.job_runs.get(&run.job_id);
             let old = runs.into_iter().flat_map(|runs| runs.keys());
             let too_many = runs.map_or(0, |runs| runs.len()).saturating_sub(RUNS_KEPT - 1);
-            changes.extend(old.take(too_many).map(|due_ns| Change::RemoveJobRun(run.job_id, *due_ns)));
+            changes.extend(old.take(too_many).map(|id| Change::RemoveJobRun(run.job_id, *id)));
             changes.push(Change::PutJobRun(Arc::new(run)));
             Ok((changes, true))
         })
@@ -142,13 +163,13 @@ impl Catalog {
 
 pub(crate) fn new_job(id: JobId, kind: JobKind, new: NewJob) -> Job {
     let NewJob { schedule, offset_ns, done_until_ns } = new;
-    Job { id, kind, schedule, offset_ns, done_until_ns, lease: None }
+    Job { id, kind, schedule, offset_ns, done_until_ns, lease: None, parent_id: None, requested_ns: None }
 }
 
 /// The changes that remove a job with its runs.
 pub(crate) fn removals(image: &Image, id: JobId) -> Vec<Change> {
     let runs = image.job_runs.get(&id).into_iter().flat_map(|runs| runs.keys());
-    let mut changes: Vec<Change> = runs.map(|due_ns| Change::RemoveJobRun(id, *due_ns)).collect();
+    let mut changes: Vec<Change> = runs.map(|run| Change::RemoveJobRun(id, *run)).collect();
     changes.push(Change::RemoveJob(id));
     changes
 }

@@ -33,6 +33,7 @@ mod secret;
 mod secrets;
 mod sessions;
 mod sql;
+mod tasks;
 #[cfg(test)]
 mod testing;
 pub mod time;
@@ -75,6 +76,7 @@ pub use secrets::{
     SECRET_NAME_BYTES_MAX, SECRET_VALUE_BYTES_MAX, SECRETS_PER_ORGANISATION_MAX, SecretKey, SecretKeyError,
 };
 pub use sessions::{NewSession, SESSION_LENGTH, SESSION_RENEWAL, SESSIONS_PER_USER_MAX, Session};
+pub use tasks::{REQUESTED_RUNS_MAX, job_of};
 pub use time::{Clock, ManualClock, SystemClock};
 pub use users::{User, UserFilter, UserStatus, UserUpdate};
 pub use v1_users::{NewV1User, V1Authentication, V1Privilege, V1User, V1UserUpdate};

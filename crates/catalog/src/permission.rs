@@ -158,6 +158,29 @@ impl Permission {
         Self { action, resource: Resource { resource_type, id: Some(id), organisation_id: organisation } }
     }
 
+    /// What both permissions allow, if there is anything.
+    fn common(&self, other: &Self) -> Option<Self> {
+        if self.action != other.action {
+            return None;
+        }
+        let (left, right) = (&self.resource, &other.resource);
+        let resource_type = match (left.resource_type, right.resource_type) {
+            (ResourceType::Instance, _) => return Some(*other),
+            (_, ResourceType::Instance) => return Some(*self),
+            (left, right) if left == right => left,
+            _ => return None,
+        };
+        let same = |left: Option<u64>, right: Option<u64>| match (left, right) {
+            (Some(left), Some(right)) => (left == right).then_some(Some(left)),
+            (left, right) => Some(left.or(right)),
+        };
+        let id = same(left.id, right.id)?;
+        let organisation = |resource: &Resource| resource.organisation_id.map(OrganisationId::get);
+        let organisation = same(organisation(left), organisation(right))?;
+        let organisation_id = organisation.and_then(OrganisationId::from_u64);
+        Some(Self { action: self.action, resource: Resource { resource_type, id, organisation_id } })
+    }
+
     /// The same permission without an organisation that never decides anything.
     fn without_idle_organisation(&self) -> Self {
         let mut permission = *self;
@@ -243,14 +266,30 @@ impl PermissionSet {
         })
     }
 
+    /// What both sets allow.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let mut common: Vec<Permission> = Vec::new();
+        for permission in self.0.iter().flat_map(|left| other.0.iter().filter_map(|right| left.common(right))) {
+            if !common.contains(&permission) {
+                common.push(permission);
+            }
+        }
+        Self::new(common)
+    }
+
     /// The text for SQL: a JSON array.
-    pub(crate) fn to_stored(&self) -> Result<String, serde_json::Error> {
+    ///
+    /// # Errors
+    /// Only faults of the encoder.
+    pub fn to_stored(&self) -> Result<String, serde_json::Error> {
         let rows: Vec<StoredPermission> = self.0.iter().map(StoredPermission::from_permission).collect();
         serde_json::to_string(&rows)
     }
 
     /// The set that [`PermissionSet::to_stored`] wrote; `None` if the text is anything else.
-    pub(crate) fn from_stored(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn from_stored(text: &str) -> Option<Self> {
         let rows: Vec<StoredPermission> = serde_json::from_str(text).ok()?;
         let permissions: Option<Vec<Permission>> = rows.iter().map(StoredPermission::to_permission).collect();
         permissions.map(Self::new)

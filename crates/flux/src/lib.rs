@@ -35,6 +35,7 @@ pub mod limits;
 mod literal;
 mod location;
 mod parser;
+pub mod task;
 mod token;
 pub mod walk;
 

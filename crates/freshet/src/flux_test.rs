@@ -9,8 +9,8 @@ use catalog::{Clock as _, SystemClock};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use query::flux::{
-    BucketReference, BucketRow, DatabaseRow, File, FluxError, FluxHost, FluxPart, FluxRequest, Table, TestCase, parse,
-    test_cases,
+    BucketReference, BucketRow, DatabaseRow, File, FluxError, FluxHost, FluxMode, FluxPart, FluxRequest, Table,
+    TestCase, parse, test_cases,
 };
 use query::{QueryEngine, QueryError};
 
@@ -175,8 +175,13 @@ async fn problem(engine: &QueryEngine, case: TestCase) -> Option<String> {
 
 /// The rows that a script gives, as text.
 async fn differences(engine: &QueryEngine, script: File) -> Result<String, QueryError> {
-    let request =
-        FluxRequest { files: vec![script], params: None, now_ns: SystemClock.now_ns(), host: Arc::new(NoBuckets) };
+    let request = FluxRequest {
+        files: vec![script],
+        params: None,
+        now_ns: SystemClock.now_ns(),
+        host: Arc::new(NoBuckets),
+        mode: FluxMode::Run,
+    };
     let mut result = engine.flux(request).await?;
     let (mut text, mut rows) = (String::new(), 0);
     while let Some(part) = result.next().await {

@@ -1,4 +1,4 @@
-//! One durable scheduler for everything that is done again and again: continuous queries now, tasks and checks later.
+//! One durable scheduler for everything that is done again and again: continuous queries and tasks.
 //!
 //! ```text
 //! catalog: jobs (schedule, done until, lease) ── Scheduler: what is due? ── lease ── Runner::run ── run record
@@ -18,5 +18,6 @@ mod schedule;
 mod scheduler;
 
 pub use cron::{Cron, CronError};
+pub use limits::TIMES_A_RUN;
 pub use schedule::{Schedule, ScheduleError};
 pub use scheduler::{Due, RunError, RunResult, Runner, Scheduler};

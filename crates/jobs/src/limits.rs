@@ -6,7 +6,7 @@ use std::time::Duration;
 pub(crate) const RUNS_AT_ONCE: usize = 4;
 
 /// Scheduled times that one run is for at most, where several were missed: a run stays of a size that ends in time.
-pub(crate) const TIMES_A_RUN: usize = 1_000;
+pub const TIMES_A_RUN: usize = 1_000;
 
 /// How long a lease counts without being renewed: after a crash another server waits this long.
 pub(crate) const LEASE: Duration = Duration::from_secs(60);

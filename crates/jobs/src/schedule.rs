@@ -1,4 +1,4 @@
-//! When a job is due: every so many nanoseconds, counted from 1970, or by a cron expression in UTC.
+//! When a job is due: every so many nanoseconds, counted from 1970, by a cron expression in UTC, once, or never.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,13 +13,17 @@ pub enum Schedule {
     Every(i64),
     /// At the times of a cron expression.
     Cron(Cron),
+    /// At one time, in nanoseconds since 1970.
+    Once(i64),
+    /// Not at all: what rests, and keeps its record.
+    Never,
 }
 
 /// Why a text is no schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     /// It begins with neither `every` nor `cron`, or what follows is no number.
-    #[error("a schedule is `every <nanoseconds>` or `cron <expression>`, not {0:?}")]
+    #[error("a schedule is `every <nanoseconds>`, `cron <expression>`, `once <nanoseconds>` or `never`, not {0:?}")]
     Form(String),
     /// Jobs are not run more often than every second.
     #[error("a job runs every second at most")]
@@ -44,6 +48,8 @@ impl Schedule {
         match self {
             Self::Every(period) => time_ns.div_euclid(*period).checked_add(1)?.checked_mul(*period),
             Self::Cron(cron) => cron.next_after(time_ns),
+            Self::Once(at_ns) => Some(*at_ns).filter(|at_ns| *at_ns > time_ns),
+            Self::Never => None,
         }
     }
 
@@ -60,6 +66,7 @@ impl Schedule {
                 let times = std::iter::successors(Some(first), |time| cron.next_after(*time));
                 times.take(most.max(1)).take_while(|time| *time <= until_ns).last()
             }
+            Self::Once(_) | Self::Never => Some(first),
         }
     }
 }
@@ -69,6 +76,8 @@ impl fmt::Display for Schedule {
         match self {
             Self::Every(period) => write!(formatter, "every {period}"),
             Self::Cron(cron) => write!(formatter, "cron {cron}"),
+            Self::Once(at_ns) => write!(formatter, "once {at_ns}"),
+            Self::Never => formatter.write_str("never"),
         }
     }
 }
@@ -78,9 +87,13 @@ impl FromStr for Schedule {
 
     fn from_str(text: &str) -> Result<Self, ScheduleError> {
         let form = || ScheduleError::Form(text.to_owned());
+        if text == "never" {
+            return Ok(Self::Never);
+        }
         match text.split_once(' ').ok_or_else(form)? {
             ("every", period) => Self::every(period.parse().map_err(|_| form())?),
             ("cron", expression) => Ok(Self::Cron(expression.parse()?)),
+            ("once", at_ns) => Ok(Self::Once(at_ns.parse().map_err(|_| form())?)),
             _ => Err(form()),
         }
     }
@@ -97,7 +110,8 @@ mod tests {
 
     #[test]
     fn texts() {
-        for text in ["every 1000000000", "every 3600000000000", "cron 0 */5 * * * *", "cron @hourly"] {
+        for text in ["every 1000000000", "every 3600000000000", "cron 0 */5 * * * *", "cron @hourly", "once 5", "never"]
+        {
             assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
         }
         assert_eq!("every 999999999".parse::<Schedule>(), Err(ScheduleError::TooOften));
@@ -121,6 +135,9 @@ mod tests {
         assert_eq!(hourly.last_between(0, 10 * 3600 * SECOND, 3), Some(3 * 3600 * SECOND));
         assert_eq!(hourly.last_between(0, 3599 * SECOND, 3), None);
         assert_eq!(Schedule::Every(i64::MAX).next_after(i64::MAX), None, "the end of time");
+        assert_eq!((Schedule::Once(5).next_after(4), Schedule::Once(5).next_after(5)), (Some(5), None));
+        assert_eq!(Schedule::Once(5).last_between(4, 100, 10), Some(5));
+        assert_eq!((Schedule::Never.next_after(0), Schedule::Never.last_between(0, 100, 10)), (None, None));
     }
 
     proptest! {

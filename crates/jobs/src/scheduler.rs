@@ -22,6 +22,8 @@ pub struct Due {
     pub first_ns: i64,
     /// The last one that is due. The same as the first, unless times were missed.
     pub last_ns: i64,
+    /// The id of the run.
+    pub run_id: JobId,
 }
 
 /// Why a run did not do its work.
@@ -33,6 +35,9 @@ pub enum RunError {
     /// The server is busy or out of something: it is tried again later, for the same times and what comes on top.
     #[error("{0}")]
     Again(String),
+    /// Somebody ended it: its times count as done.
+    #[error("canceled")]
+    Canceled,
 }
 
 /// What came of a run.
@@ -42,6 +47,9 @@ pub type RunResult = Result<(), RunError>;
 pub trait Runner: Send + Sync + 'static {
     /// Does it. The future may be dropped when the server stops; the same run then comes again.
     fn run(&self, due: Due) -> BoxFuture<'static, RunResult>;
+
+    /// How many scheduled times that were missed one run of the job may be for.
+    fn times_a_run(&self, job: &Job) -> usize;
 }
 
 /// When a job that is to be tried again may be.
@@ -140,8 +148,10 @@ impl Scheduler {
                 continue;
             }
             let until_ns = now_ns.saturating_sub(job.offset_ns);
-            let last = schedule.last_between(job.done_until_ns, until_ns, limits::TIMES_A_RUN);
-            let due = Due { job: Arc::clone(&job), first_ns: next, last_ns: last.unwrap_or(next) };
+            let last = schedule.last_between(job.done_until_ns, until_ns, runner.times_a_run(&job));
+            // A run that was asked for is known by the id of its job already.
+            let run_id = if job.parent_id.is_some() { job.id } else { self.inner.catalog.next_run_id() };
+            let due = Due { job: Arc::clone(&job), first_ns: next, last_ns: last.unwrap_or(next), run_id };
             self.inner.running.lock().insert(job.id);
             let guard = Running { inner: Arc::clone(&self.inner), id: job.id };
             runs.spawn(run_one(guard, due, Arc::clone(runner)));
@@ -199,8 +209,10 @@ async fn run_one(running: Running, due: Due, runner: Arc<dyn Runner>) {
         result = work => result,
         () = inner.keep_lease(due.job.id) => Err(RunError::Again("another server has the job now".to_owned())),
     };
+    let is_canceled = result == Err(RunError::Canceled);
     let error = match result {
         Ok(()) => None,
+        Err(RunError::Canceled) => Some(RunError::Canceled.to_string()),
         Err(RunError::Failed(text)) => {
             tracing::warn!(job = %due.job.id, error = text, "a run of a job failed");
             Some(text)
@@ -214,8 +226,11 @@ async fn run_one(running: Running, due: Due, runner: Arc<dyn Runner>) {
     inner.waiting.lock().remove(&due.job.id);
     let run = JobRun {
         job_id: due.job.id,
+        id: due.run_id,
         first_due_ns: due.first_ns,
         due_ns: due.last_ns,
+        requested_ns: due.job.requested_ns,
+        is_canceled,
         started_ns,
         finished_ns: inner.clock.now_ns(),
         error,

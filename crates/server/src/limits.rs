@@ -69,6 +69,12 @@ pub(crate) const CACHE_AGE_S: u64 = 100 * 366 * 86_400;
 /// Cells of a dashboard: more than anybody can look at.
 pub(crate) const DASHBOARD_CELLS: usize = 500;
 
+/// Tasks, and runs of one, in a list where the request does not say how many: InfluxDB's.
+pub(crate) const TASKS_A_PAGE: usize = 100;
+
+/// The most of them, InfluxDB's too.
+pub(crate) const TASKS_A_PAGE_MAX: usize = 500;
+
 /// The limits of one server. [`Limits::for_memory`] fits those that cost memory to the memory there is.
 #[derive(Debug, Clone)]
 pub struct Limits {

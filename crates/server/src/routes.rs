@@ -28,6 +28,7 @@ mod secrets;
 mod setup;
 mod signin;
 mod stats;
+mod tasks;
 mod users;
 pub(crate) mod v1;
 pub(crate) mod v3;
@@ -42,6 +43,7 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub(crate) use self::deletes::DeleteBodyError;
+pub(crate) use self::tasks::runner::TaskRuns;
 
 use self::about::{Remotes, Replications};
 use self::documents::dashboards::{self, Dashboards};
@@ -52,6 +54,7 @@ use self::documents::variables::Variables;
 use self::documents::{Documents, cells};
 use self::labels::Labels;
 use self::mappings::{Buckets, Mapped, Members, Orgs, Owners};
+use self::tasks::{Tasks, runs};
 use crate::auth::authenticate;
 use crate::flight;
 use crate::middleware::{answer_panic, observe, path_not_found, strip_trailing_slashes, with_body_for_405};
@@ -151,6 +154,7 @@ fn protected_routes() -> Router<AppState> {
         .merge(people::<Buckets>("/api/v2/buckets"))
         .merge(labelled::<Buckets>("/api/v2/buckets"))
         .merge(document_routes())
+        .merge(task_routes())
         .merge(other_resource_routes())
 }
 
@@ -185,6 +189,20 @@ fn document_routes() -> Router<AppState> {
         .merge(labelled::<Scrapers>("/api/v2/scrapers"))
         .route("/api/v2private/notebooks", get(documents::list::<Notebooks>).post(documents::create::<Notebooks>))
         .route("/api/v2private/notebooks/{id}", one::<Notebooks>().put(documents::replace::<Notebooks>))
+}
+
+/// Tasks and their runs.
+fn task_routes() -> Router<AppState> {
+    Router::new()
+        .route("/api/v2/tasks", get(tasks::list).post(tasks::create))
+        .route("/api/v2/tasks/{id}", get(tasks::find).patch(tasks::update).delete(tasks::remove))
+        .route("/api/v2/tasks/{id}/logs", get(runs::task_logs))
+        .route("/api/v2/tasks/{id}/runs", get(runs::list).post(runs::force))
+        .route("/api/v2/tasks/{id}/runs/{run_id}", get(runs::find).delete(runs::cancel))
+        .route("/api/v2/tasks/{id}/runs/{run_id}/logs", get(runs::run_logs))
+        .route("/api/v2/tasks/{id}/runs/{run_id}/retry", post(runs::retry))
+        .merge(people::<Tasks>("/api/v2/tasks"))
+        .merge(labelled::<Tasks>("/api/v2/tasks"))
 }
 
 /// Secrets, what clients ask about the server, and what it does not do.

@@ -13,6 +13,7 @@ use crate::budget::{ByteBudget, CpuPool};
 use crate::format::Formatter;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::routes::TaskRuns;
 use crate::running::RunningQueries;
 use crate::throttle::SigninThrottle;
 
@@ -68,6 +69,7 @@ struct Inner {
     throttle: SigninThrottle,
     running: RunningQueries,
     jobs: Scheduler,
+    task_runs: TaskRuns,
     started: Instant,
     started_at_ns: i64,
 }
@@ -87,6 +89,7 @@ impl AppState {
             throttle: SigninThrottle::new(limits),
             running: RunningQueries::default(),
             jobs: Scheduler::new(catalog.clone(), Arc::clone(&options.clock), JOB_HOLDER),
+            task_runs: TaskRuns::default(),
             started: Instant::now(),
             started_at_ns: options.clock.now_ns(),
             catalog,
@@ -153,6 +156,11 @@ impl AppState {
 
     pub(crate) fn jobs(&self) -> &Scheduler {
         &self.inner.jobs
+    }
+
+    /// The runs of tasks that are under way.
+    pub(crate) fn task_runs(&self) -> &TaskRuns {
+        &self.inner.task_runs
     }
 
     pub(crate) fn auto_create_buckets(&self) -> bool {

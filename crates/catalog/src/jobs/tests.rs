@@ -19,6 +19,12 @@ fn new(setup: &OnboardingResult, name: &str, statement: &str) -> NewContinuousQu
     }
 }
 
+fn new_run(job_id: JobId, first_due_ns: i64, due_ns: i64, error: Option<String>) -> JobRun {
+    let id = JobId::from_i64(due_ns).unwrap();
+    let (requested_ns, is_canceled) = (None, false);
+    JobRun { job_id, id, first_due_ns, due_ns, requested_ns, started_ns: 1, finished_ns: 2, error, is_canceled }
+}
+
 fn lease(holder: &str, until_ns: i64) -> Lease {
     Lease { holder: holder.to_owned(), until_ns }
 }
@@ -53,8 +59,11 @@ async fn a_continuous_query_comes_and_goes_with_its_job() {
 async fn one_holder_at_a_time_runs_a_job() {
     let (mut fixture, setup) = Fixture::onboarded().await;
     let id = fixture.catalog.create_continuous_query(new(&setup, "q", "text")).await.unwrap().id;
-    let run = |due_ns| JobRun {
+    let run = |due_ns: i64| JobRun {
         job_id: id,
+        id: JobId::from_i64(due_ns).unwrap(),
+        requested_ns: None,
+        is_canceled: false,
         first_due_ns: due_ns,
         due_ns,
         started_ns: NOW_NS,
@@ -84,7 +93,7 @@ async fn only_the_last_runs_are_kept() {
         fixture.catalog.lease_job(id, lease("a", NOW_NS + 100)).await.unwrap().unwrap();
         let error = (number % 2 == 0).then(|| "no".to_owned());
         let (due_ns, first_due_ns) = (number * 10, number * 10 - 5);
-        let run = JobRun { job_id: id, first_due_ns, due_ns, started_ns: 1, finished_ns: 2, error };
+        let run = new_run(id, first_due_ns, due_ns, error);
         assert!(fixture.catalog.finish_job_run("a", run).await.unwrap());
     }
     fixture.reopen().await;
@@ -93,7 +102,7 @@ async fn only_the_last_runs_are_kept() {
     assert_eq!(runs.last().unwrap().due_ns, (count + 5) * 10);
     fixture.catalog.delete_continuous_queries(setup.organisation.id, "b").await.unwrap();
     assert!(fixture.catalog.list_job_runs(id).is_empty());
-    let run = JobRun { job_id: id, first_due_ns: 1, due_ns: 1, started_ns: 1, finished_ns: 1, error: None };
+    let run = new_run(id, 1, 1, None);
     assert!(!fixture.catalog.finish_job_run("a", run).await.unwrap(), "the job is gone");
     assert_refused(fixture.catalog.lease_job(id, lease("a", 1)).await, Class::NotFound, "job not found");
 }

@@ -181,3 +181,28 @@ fn damaged_texts_are_no_sets() {
     check(r#"[{"action":"read","resource_type":"buckets","id":"1"}]"#);
     check(r#"[{"action":"read","resource_type":"buckets","organisation":"0000000000000001"}]"#);
 }
+
+#[test]
+fn an_intersection_allows_what_both_do() {
+    let [one, two] = [1, 2].map(|id| OrganisationId::from_u64(id).unwrap());
+    let bucket = |id| BucketId::from_u64(id).unwrap();
+    let in_organisation = |organisation| Permission::in_organisation(Action::Read, ResourceType::Buckets, organisation);
+    let on_bucket = Permission::on_one(Action::Read, ResourceType::Buckets, 7, None);
+    let set = |permissions: &[Permission]| PermissionSet::new(permissions.to_vec());
+    let all = set(&[Permission::on_type(Action::Read, ResourceType::Buckets)]);
+    let both = |left: &PermissionSet, right: &PermissionSet| {
+        assert_eq!(left.intersection(right), right.intersection(left));
+        left.intersection(right)
+    };
+    assert_eq!(both(&all, &set(&[in_organisation(one)])), set(&[in_organisation(one)]));
+    assert_eq!(both(&set(&[in_organisation(two)]), &set(&[in_organisation(one)])), set(&[]));
+    let narrowed = both(&set(&[in_organisation(one)]), &set(&[on_bucket]));
+    assert!(narrowed.allows(&Permission::on_bucket(Action::Read, bucket(7), one)));
+    assert!(!narrowed.allows(&Permission::on_bucket(Action::Read, bucket(7), two)));
+    assert!(!narrowed.allows(&Permission::on_bucket(Action::Read, bucket(8), one)));
+    assert!(!narrowed.allows(&Permission::on_bucket(Action::Write, bucket(7), one)));
+    let instance = set(&[Permission::on_type(Action::Read, ResourceType::Instance)]);
+    assert_eq!(both(&instance, &all), all);
+    let write = set(&[Permission::on_type(Action::Write, ResourceType::Buckets)]);
+    assert_eq!(both(&write, &all), set(&[]));
+}

@@ -88,12 +88,14 @@ async fn load_v1_grants(transaction: &mut Transaction, image: &mut Image) -> Res
 
 async fn load_jobs(transaction: &mut Transaction, image: &mut Image) -> Result<(), LoadError> {
     const TABLE: &str = "jobs";
-    type Row = (i64, String, String, i64, i64, Option<String>, Option<i64>);
-    let rows: Vec<Row> =
-        sql("SELECT id, kind, schedule, offset_ns, done_until_ns, lease_holder, leased_until_ns FROM jobs")
-            .rows(transaction)
-            .await?;
-    for (id, kind, schedule, offset_ns, done_until_ns, holder, until_ns) in rows {
+    type Row = (i64, String, String, i64, i64, Option<String>, Option<i64>, Option<i64>, Option<i64>);
+    let rows: Vec<Row> = sql(
+        "SELECT id, kind, schedule, offset_ns, done_until_ns, lease_holder, leased_until_ns, parent_id, requested_ns \
+         FROM jobs",
+    )
+    .rows(transaction)
+    .await?;
+    for (id, kind, schedule, offset_ns, done_until_ns, holder, until_ns, parent_id, requested_ns) in rows {
         let job = Job {
             id: sound(JobId::from_i64(id), TABLE, "id")?,
             kind: sound(kind.parse().ok(), TABLE, "kind")?,
@@ -101,6 +103,8 @@ async fn load_jobs(transaction: &mut Transaction, image: &mut Image) -> Result<(
             offset_ns,
             done_until_ns,
             lease: holder.zip(until_ns).map(|(holder, until_ns)| Lease { holder, until_ns }),
+            parent_id: parent_id.and_then(JobId::from_i64),
+            requested_ns,
         };
         image.apply(Change::PutJob(Arc::new(job)));
     }
@@ -108,13 +112,18 @@ async fn load_jobs(transaction: &mut Transaction, image: &mut Image) -> Result<(
 }
 
 async fn load_job_runs(transaction: &mut Transaction, image: &mut Image) -> Result<(), LoadError> {
-    type Row = (i64, i64, i64, i64, i64, Option<String>);
-    let rows: Vec<Row> = sql("SELECT job_id, due_ns, first_due_ns, started_ns, finished_ns, error FROM job_runs")
+    type Row = (i64, i64, i64, i64, Option<i64>, i64, i64, Option<String>, i64);
+    let rows: Vec<Row> =
+        sql("SELECT job_id, id, due_ns, first_due_ns, requested_ns, started_ns, finished_ns, error, is_canceled \
+         FROM job_runs")
         .rows(transaction)
         .await?;
-    for (job_id, due_ns, first_due_ns, started_ns, finished_ns, error) in rows {
+    for (job_id, id, due_ns, first_due_ns, requested_ns, started_ns, finished_ns, error, is_canceled) in rows {
         let job_id = sound(JobId::from_i64(job_id), "job_runs", "job_id")?;
-        let run = JobRun { job_id, first_due_ns, due_ns, started_ns, finished_ns, error };
+        let id = sound(JobId::from_i64(id), "job_runs", "id")?;
+        let is_canceled = is_canceled != 0;
+        let run =
+            JobRun { job_id, id, first_due_ns, due_ns, requested_ns, started_ns, finished_ns, error, is_canceled };
         image.apply(Change::PutJobRun(Arc::new(run)));
     }
     Ok(())
@@ -161,8 +170,8 @@ pub(super) fn statement(change: &Change) -> Result<Statement, sqlx::Error> {
         Change::PutJob(job) => put_job(job),
         Change::RemoveJob(id) => sql("DELETE FROM jobs WHERE id = $1").bind(id.to_i64()),
         Change::PutJobRun(run) => put_job_run(run),
-        Change::RemoveJobRun(id, due_ns) => {
-            sql("DELETE FROM job_runs WHERE job_id = $1 AND due_ns = $2").bind(id.to_i64()).bind(*due_ns)
+        Change::RemoveJobRun(id, run) => {
+            sql("DELETE FROM job_runs WHERE job_id = $1 AND id = $2").bind(id.to_i64()).bind(run.to_i64())
         }
         other => return super::documents::statement(other),
     })
@@ -214,8 +223,9 @@ fn put_continuous_query(query: &ContinuousQuery) -> Statement {
 
 fn put_job(job: &Job) -> Statement {
     let lease = job.lease.as_ref();
-    sql("INSERT INTO jobs (id, kind, schedule, offset_ns, done_until_ns, lease_holder, leased_until_ns) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET schedule = excluded.schedule, \
+    sql("INSERT INTO jobs (id, kind, schedule, offset_ns, done_until_ns, lease_holder, leased_until_ns, parent_id, \
+         requested_ns) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+         ON CONFLICT (id) DO UPDATE SET schedule = excluded.schedule, \
          offset_ns = excluded.offset_ns, done_until_ns = excluded.done_until_ns, \
          lease_holder = excluded.lease_holder, leased_until_ns = excluded.leased_until_ns")
     .bind(job.id.to_i64())
@@ -225,17 +235,20 @@ fn put_job(job: &Job) -> Statement {
     .bind(job.done_until_ns)
     .bind(lease.map(|lease| lease.holder.as_str()))
     .bind(lease.map(|lease| lease.until_ns))
+    .bind(job.parent_id.map(JobId::to_i64))
+    .bind(job.requested_ns)
 }
 
 fn put_job_run(run: &JobRun) -> Statement {
-    sql("INSERT INTO job_runs (job_id, due_ns, first_due_ns, started_ns, finished_ns, error) \
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (job_id, due_ns) DO UPDATE SET \
-         first_due_ns = excluded.first_due_ns, started_ns = excluded.started_ns, \
-         finished_ns = excluded.finished_ns, error = excluded.error")
+    sql("INSERT INTO job_runs (job_id, id, due_ns, first_due_ns, requested_ns, started_ns, finished_ns, error, \
+         is_canceled) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
     .bind(run.job_id.to_i64())
+    .bind(run.id.to_i64())
     .bind(run.due_ns)
     .bind(run.first_due_ns)
+    .bind(run.requested_ns)
     .bind(run.started_ns)
     .bind(run.finished_ns)
     .bind(run.error.as_deref())
+    .bind(i64::from(run.is_canceled))
 }

@@ -35,6 +35,10 @@ impl Runner for Notes {
         }
         .boxed()
     }
+
+    fn times_a_run(&self, _job: &Job) -> usize {
+        limits::TIMES_A_RUN
+    }
 }
 
 struct Fixture {
@@ -121,6 +125,29 @@ async fn after_a_long_time_runs_are_of_a_bounded_size() {
     assert_eq!(fixture.at(&scheduler, 2_500).await, [(1_001, 2_000)]);
     assert_eq!(fixture.at(&scheduler, 2_500).await, [(2_001, 2_500)]);
     assert_eq!(fixture.at(&scheduler, 2_500).await, []);
+}
+
+#[tokio::test]
+async fn a_run_that_was_asked_for_is_made_once_at_once_and_is_one_of_the_job() {
+    let fixture = Fixture::new().await;
+    let id = fixture.job("q", "every 3600000000000", 0).await;
+    let scheduler = fixture.scheduler("a");
+    let past = fixture.catalog.request_run(id, START - 100 * SECOND).await.unwrap();
+    let future = fixture.catalog.request_run(id, START + 500 * SECOND).await.unwrap();
+    fixture.notes.answers.lock().push(Err(RunError::Canceled));
+    let mut seen = fixture.at(&scheduler, 1).await;
+    seen.sort_unstable();
+    assert_eq!(seen, [(-100, -100), (500, 500)]);
+    assert_eq!(fixture.at(&scheduler, 600).await, [], "neither comes again, and the schedule stays");
+    let runs = fixture.catalog.list_job_runs(id);
+    assert_eq!(runs.iter().map(|run| run.id).collect::<Vec<_>>(), [past.id, future.id]);
+    assert_eq!(runs.iter().filter(|run| run.is_canceled).count(), 1);
+    assert!(runs.iter().all(|run| run.requested_ns == Some(START)));
+    assert!(fixture.catalog.list_requested_runs(id).is_empty());
+    fixture.catalog.request_run(id, START + 700 * SECOND).await.unwrap();
+    fixture.notes.answers.lock().push(Err(RunError::Again("busy".to_owned())));
+    assert_eq!(fixture.at(&scheduler, 601).await, [(700, 700)]);
+    assert_eq!(fixture.at(&scheduler, 606).await, [(700, 700)], "what is to be tried again is");
 }
 
 #[tokio::test]

@@ -35,6 +35,7 @@ pub mod window;
 use std::sync::Arc;
 
 pub use flux::ast::File;
+pub use flux::task;
 use tokio::sync::mpsc;
 
 pub use self::error::{Code, FluxError, Result};

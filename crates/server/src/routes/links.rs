@@ -29,6 +29,7 @@ pub(super) async fn links() -> Response {
         "signout": "/api/v2/signout",
         "sources": "/api/v2/sources",
         "system": { "health": "/health", "metrics": "/metrics" },
+        "tasks": "/api/v2/tasks",
         "telegrafs": "/api/v2/telegrafs",
         "users": "/api/v2/users",
         "variables": "/api/v2/variables",

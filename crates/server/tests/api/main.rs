@@ -17,5 +17,6 @@ mod recorded_3;
 mod requests;
 mod serving;
 mod support;
+mod tasks;
 mod v3;
 mod walk;

@@ -282,6 +282,15 @@ const DOCUMENTS: &[DocumentRoutes] = &[
         people: false,
         labels: false,
     },
+    DocumentRoutes {
+        path: "/api/v2/tasks",
+        kind: "tasks",
+        list: "tasks",
+        new: r#"{"orgID":"<org>","flux":"option task = {name: \"t\", every: 1h}"}"#,
+        methods: &["GET", "PATCH", "DELETE"],
+        people: true,
+        labels: true,
+    },
 ];
 
 fn leak(text: String) -> &'static str {
@@ -339,7 +348,17 @@ fn resource_rows() -> Vec<Row> {
     let (all_secrets, secret) = ("/api/v2/orgs/{id}/secrets", "/api/v2/orgs/{id}/secrets/{key}");
     let everybody = || all("read", "labels");
     let remote = r#"{"orgID":"<org>"}"#;
+    let task = |action| (action, "tasks", "<tasks>", true);
+    let (read_task, write_task) = ("read:orgs/<org>/tasks/<tasks>", "write:orgs/<org>/tasks/<tasks>");
+    let (runs, run) = ("/api/v2/tasks/{id}/runs", "/api/v2/tasks/{id}/runs/{run_id}");
     vec![
+        ("GET", "/api/v2/tasks/{id}/logs", "", task("read"), 200, Unauthorized(read_task)),
+        ("GET", runs, "", task("read"), 200, Unauthorized(read_task)),
+        ("POST", runs, "{}", task("write"), 201, Unauthorized(write_task)),
+        ("GET", run, "", task("read"), 404, Unauthorized(read_task)),
+        ("DELETE", run, "", task("write"), 404, Unauthorized(write_task)),
+        ("GET", "/api/v2/tasks/{id}/runs/{run_id}/logs", "", task("read"), 404, Unauthorized(read_task)),
+        ("POST", "/api/v2/tasks/{id}/runs/{run_id}/retry", "", task("write"), 404, Unauthorized(write_task)),
         ("POST", cells, "{}", dashboard("write"), 201, write_dashboard()),
         ("PUT", cells, "[]", dashboard("write"), 201, write_dashboard()),
         ("PATCH", cell, r#"{"x":1}"#, dashboard("write"), 200, write_dashboard()),
@@ -452,6 +471,7 @@ impl Stage {
         let key = if *method == "POST" { "delete" } else { "a" };
         let address = route.replace("{id}", id).replace("{user_id}", "<second>").replace("{name}", "filter");
         let address = address.replace("{label_id}", "<labels>").replace("{cell_id}", "0000000000000001");
+        let address = address.replace("{run_id}", "0000000000000001");
         let mut address = self.fill(&address.replace("{key}", key));
         match (*method, *route) {
             ("GET", "/api/v3/query_sql") => address.push_str("?db=b&q=SELECT+1"),
@@ -540,7 +560,9 @@ async fn the_permission_is_enough() {
         match (row.4, &row.5) {
             // Past the check of permissions: there is no such member or label.
             (404, Unauthorized(_)) => {
-                let says = ["mapping not found", "label not found"].iter().any(|text| description.contains(text));
+                let says = ["mapping not found", "label not found", "run not found"]
+                    .iter()
+                    .any(|text| description.contains(text));
                 assert!(says, "{description}");
             }
             // Past the first check: the bucket of a scraper is another resource.

@@ -6,18 +6,19 @@
 use std::sync::Arc;
 
 use catalog::{
-    Action, ContinuousQuery, Credential, JobKind, NewContinuousQuery, NewJob, OrganisationId, Principal,
+    Action, ContinuousQuery, Credential, Job, JobKind, NewContinuousQuery, NewJob, OrganisationId, Principal,
     all_access_permissions,
 };
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use jobs::{Due, RunError, RunResult, Schedule};
+use jobs::{Due, RunError, RunResult, Schedule, TIMES_A_RUN};
 use query::influxql::ast::{CreateContinuousQuery, Measurement, Select, Source, Statement};
 use query::influxql::{ContinuousWindows, Value, needed_databases, parse, within};
 
 use super::statements::{Runner, StatementResult, table};
 use crate::api_error::{ApiError, ApiResult, Code};
 use crate::dbrp::{self, DbrpError};
+use crate::routes::tasks;
 use crate::state::AppState;
 
 impl Runner {
@@ -162,6 +163,15 @@ impl jobs::Runner for JobRunner {
         let state = self.state.clone();
         match due.job.kind {
             JobKind::ContinuousQuery => run_continuous_query(state, due).boxed(),
+            JobKind::Task => tasks::runner::run(state, due).boxed(),
+        }
+    }
+
+    /// A task is told one time at once; the windows of a continuous query are computed together.
+    fn times_a_run(&self, job: &Job) -> usize {
+        match job.kind {
+            JobKind::ContinuousQuery => TIMES_A_RUN,
+            JobKind::Task => 1,
         }
     }
 }
