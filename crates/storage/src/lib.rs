@@ -43,7 +43,7 @@ pub use line_protocol::text as line_text;
 pub use line_protocol::{FieldKind, Precision};
 pub use scan::{
     RowsNeeded, Scan, ScanError, ScanPartition, ScanRequest, SeriesBatch, SeriesPartition, SeriesPredicate,
-    SeriesScanRequest, Snapshot, TableSnapshot, TagFilter,
+    SeriesScanRequest, SeriesSketch, Snapshot, TableSnapshot, TagFilter, TagValueScan, TagValues, merge_tag_values,
 };
 pub use schema::SchemaLimits;
 pub use store::StoreAddress;

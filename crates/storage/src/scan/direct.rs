@@ -4,13 +4,14 @@
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, StringArray, StringBuilder};
 use bytes::Bytes;
 use bytes::buf::{Buf as _, Reader};
 use object_store::path::Path;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, RowGroups, RowSelection};
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
-use parquet::column::page::{PageIterator, PageReader};
+use parquet::basic::Encoding;
+use parquet::column::page::{Page, PageIterator, PageReader};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::page_index::offset_index::PageLocation;
@@ -131,8 +132,15 @@ impl OpenFile {
             counts.push(of_leaf.len());
             ranges.extend(of_leaf);
         }
+        let bytes = self.read_bytes(&ranges).await?;
+        let mut extents = ranges.iter().map(|range| range.start).zip(bytes);
+        Ok(counts.into_iter().map(|count| Chunk { extents: extents.by_ref().take(count).collect() }).collect())
+    }
+
+    /// The bytes of some ranges of the file.
+    async fn read_bytes(&self, ranges: &[std::ops::Range<u64>]) -> Result<Vec<Bytes>, ScanError> {
         let external = |error: Box<dyn std::error::Error + Send + Sync>| self.failed(ParquetError::External(error));
-        let bytes = match self.store.open_local(&self.file.path) {
+        Ok(match self.store.open_local(&self.file.path) {
             Some(file) => {
                 let file = file.map_err(|error| external(Box::new(error)))?;
                 let read = |range: &std::ops::Range<u64>| {
@@ -143,12 +151,33 @@ impl OpenFile {
             }
             None => {
                 let path = Path::from(self.file.path.as_str());
-                let answer = self.store.object_store().get_ranges(&path, &ranges).await;
+                let answer = self.store.object_store().get_ranges(&path, ranges).await;
                 answer.map_err(|error| external(Box::new(error)))?
             }
+        })
+    }
+
+    /// The dictionary of a text column of a row group, in the order of the file, if every value is in it: pages are
+    /// not read for it. The writer puts nothing there that no row has.
+    pub(super) async fn dictionary(&self, group: usize, leaf: usize) -> Result<Option<StringArray>, ScanError> {
+        let column = self.metadata().row_group(group).column(leaf);
+        let is_whole = column.page_encoding_stats_mask().is_some_and(|mask| mask.is_only(Encoding::RLE_DICTIONARY));
+        let (Some(_), true) = (column.dictionary_page_offset(), is_whole) else { return Ok(None) };
+        let (start, _) = column.byte_range();
+        let Some(end) = u64::try_from(column.data_page_offset()).ok().filter(|end| *end > start) else {
+            return Ok(None);
         };
-        let mut extents = ranges.iter().map(|range| range.start).zip(bytes);
-        Ok(counts.into_iter().map(|count| Chunk { extents: extents.by_ref().take(count).collect() }).collect())
+        let bytes = self.read_bytes(&[start..end]).await?;
+        let chunk = Arc::new(Chunk { extents: bytes.into_iter().map(|bytes| (start, bytes)).collect() });
+        let rows = self.metadata().row_group(group).num_rows() as usize;
+        let mut pages = SerializedPageReader::new(chunk, column, rows, None).map_err(|error| self.failed(error))?;
+        match pages.get_next_page().map_err(|error| self.failed(error))? {
+            Some(Page::DictionaryPage { buf, num_values, .. }) => {
+                let texts = plain_texts(&buf, num_values as usize).map_err(|error| self.failed(error))?;
+                Ok(Some(texts))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Which bytes of a column chunk are needed; neighbouring pages are one range.
@@ -171,6 +200,20 @@ impl OpenFile {
         }
         ranges
     }
+}
+
+/// Texts as a dictionary page has them: each behind its length, which takes four bytes.
+fn plain_texts(mut page: &[u8], count: usize) -> Result<StringArray, ParquetError> {
+    let broken = || ParquetError::General("a dictionary ends inside of a value".to_owned());
+    let mut texts = StringBuilder::with_capacity(count.min(page.len()), page.len());
+    for _ in 0..count {
+        let (len, rest) = page.split_first_chunk::<4>().ok_or_else(broken)?;
+        let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize).ok_or_else(broken)?;
+        let text = std::str::from_utf8(text).map_err(|error| ParquetError::External(Box::new(error)))?;
+        texts.append_value(text);
+        page = rest;
+    }
+    Ok(texts.finish())
 }
 
 /// Where the pages of a column chunk are, if the file says so.

@@ -1,10 +1,11 @@
-//! The cache of Parquet footers, of the layouts of row groups and of the last values of their runs. Files are
-//! immutable, so an entry is never wrong, only unused.
+//! The cache of Parquet footers and of what was found out about files: the layouts of row groups, the last values of
+//! their runs, the distinct values of tags, sketches of series. Files are immutable, so an entry is never wrong, only
+//! unused.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{Array as _, ArrayRef};
+use arrow::array::{Array as _, ArrayRef, LargeStringArray};
 use hashbrown::HashMap;
 use object_store::ObjectStore;
 use parking_lot::Mutex;
@@ -14,6 +15,7 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
 use super::ScanError;
 use super::file::StoreReader;
 use super::layout::Layout;
+use super::sketch::SeriesSketch;
 use crate::flush::footer;
 use crate::ids::{ColumnId, FileId};
 use crate::table::DataFile;
@@ -49,6 +51,9 @@ struct Entry {
     layouts: Vec<Option<Arc<Layout>>>,
     /// By row group and column; those that were asked for.
     lasts: HashMap<(usize, ColumnId), ArrayRef, foldhash::fast::RandomState>,
+    /// By tag; those that were asked for.
+    tag_values: HashMap<ColumnId, LargeStringArray, foldhash::fast::RandomState>,
+    series: Option<Arc<SeriesSketch>>,
     size_bytes: u64,
     last_used: u64,
 }
@@ -90,6 +95,8 @@ impl FooterCache {
                 footer: footer.clone(),
                 layouts: Vec::new(),
                 lasts: HashMap::default(),
+                tag_values: HashMap::default(),
+                series: None,
                 size_bytes,
                 last_used: now,
             },
@@ -117,6 +124,8 @@ impl FooterCache {
             // Better the footer alone than nothing.
             entry.layouts.clear();
             entry.lasts.clear();
+            entry.tag_values.clear();
+            entry.series = None;
             entry.size_bytes = entry.footer.metadata().memory_size() as u64;
         }
         entries.insert(file, entry, self.capacity_bytes);
@@ -137,6 +146,47 @@ impl FooterCache {
             if has_room && entry.lasts.insert((group, column), array).is_none() {
                 entry.size_bytes += size_bytes;
             }
+        }
+        entries.insert(file, entry, self.capacity_bytes);
+    }
+
+    /// The distinct values of a tag in a file, ascending, if they are known.
+    pub(super) fn tag_values(&self, file: FileId, tag: ColumnId) -> Option<LargeStringArray> {
+        let mut entries = self.entries.lock();
+        let entry = entries.by_file.get_mut(&file)?;
+        let found = entry.tag_values.get(&tag)?.clone();
+        entry.last_used = self.clock.fetch_add(1, Ordering::Relaxed);
+        Some(found)
+    }
+
+    /// Keeps the distinct values of a tag, unless they would crowd out too much else.
+    pub(super) fn keep_tag_values(&self, file: FileId, tag: ColumnId, values: &LargeStringArray) {
+        let size_bytes = (values.get_array_memory_size() + LAST_ENTRY_BYTES) as u64;
+        self.keep(file, size_bytes, |entry| entry.tag_values.insert(tag, values.clone()).is_none());
+    }
+
+    /// The sketch of the series of a file, if it is known.
+    pub(super) fn series_sketch(&self, file: FileId) -> Option<Arc<SeriesSketch>> {
+        let mut entries = self.entries.lock();
+        let entry = entries.by_file.get_mut(&file)?;
+        let found = entry.series.clone()?;
+        entry.last_used = self.clock.fetch_add(1, Ordering::Relaxed);
+        Some(found)
+    }
+
+    /// Keeps the sketch of the series of a file.
+    pub(super) fn keep_series_sketch(&self, file: FileId, sketch: &Arc<SeriesSketch>) {
+        let size_bytes = sketch.size_bytes() as u64;
+        self.keep(file, size_bytes, |entry| entry.series.replace(Arc::clone(sketch)).is_none());
+    }
+
+    /// Adds something to an entry, if that is still there and the cache has room; `add` says whether it is new.
+    fn keep(&self, file: FileId, size_bytes: u64, add: impl FnOnce(&mut Entry) -> bool) {
+        let mut entries = self.entries.lock();
+        let Some(mut entry) = entries.remove(file) else { return };
+        let has_room = size_bytes <= self.capacity_bytes / 2 && entry.size_bytes + size_bytes <= self.capacity_bytes;
+        if has_room && add(&mut entry) {
+            entry.size_bytes += size_bytes;
         }
         entries.insert(file, entry, self.capacity_bytes);
     }

@@ -18,7 +18,9 @@ mod plan;
 mod positions;
 mod project;
 mod series;
+mod sketch;
 mod snapshot;
+mod tags;
 mod whole;
 
 use std::sync::Arc;
@@ -35,7 +37,9 @@ pub use self::plan::ScanPartition;
 pub(crate) use self::plan::{merged, sample};
 pub use self::positions::DeleteFiles;
 pub use self::series::{RowsNeeded, SeriesBatch, SeriesPartition, SeriesPredicate, SeriesScanRequest};
+pub use self::sketch::SeriesSketch;
 pub use self::snapshot::{Snapshot, TableSnapshot, TableSnapshotParts};
+pub use self::tags::{TagValueScan, TagValues, merge_tag_values};
 pub(crate) use self::whole::read_all_rows;
 use crate::flush::{FooterError, TooManyRows};
 
@@ -127,8 +131,8 @@ pub enum ScanError {
     /// The buffered rows cannot be sorted.
     #[error(transparent)]
     Sort(#[from] TooManyRows),
-    /// The thread that sorts buffered rows did not end as it should.
-    #[error("the thread that sorts buffered rows failed: {0}")]
+    /// A thread that reads or sorts rows did not end as it should.
+    #[error("a thread that reads rows failed: {0}")]
     Thread(#[from] tokio::task::JoinError),
 }
 

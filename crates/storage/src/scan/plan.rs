@@ -78,6 +78,13 @@ pub(super) struct Unit {
     pub(super) row_count: u64,
 }
 
+impl Unit {
+    /// A source that is read alone.
+    pub(super) fn of_source(source: Source) -> Self {
+        Self { row_count: source.row_count(), sources: vec![source], share: (0, 1) }
+    }
+}
+
 /// A part of a scan that one thread reads.
 #[derive(Debug, Clone)]
 pub struct ScanPartition {
@@ -104,6 +111,20 @@ pub(super) struct Common {
 
 /// Plans the scan of a snapshot.
 pub(super) fn plan(snapshot: &Arc<TableSnapshot>, request: &ScanRequest) -> Result<Scan, ScanError> {
+    plan_units(snapshot, request, |units| units)
+}
+
+/// Plans a scan in which no source is merged with others.
+pub(super) fn plan_apart(snapshot: &Arc<TableSnapshot>, request: &ScanRequest) -> Result<Scan, ScanError> {
+    let apart = |units: Vec<Unit>| units.into_iter().flat_map(|unit| unit.sources).map(Unit::of_source).collect();
+    plan_units(snapshot, request, apart)
+}
+
+fn plan_units(
+    snapshot: &Arc<TableSnapshot>,
+    request: &ScanRequest,
+    arrange: impl FnOnce(Vec<Unit>) -> Vec<Unit>,
+) -> Result<Scan, ScanError> {
     let table_schema = snapshot.schema();
     let all: Vec<usize> = (0..table_schema.fields().len()).collect();
     let indices = request.projection.as_ref().unwrap_or(&all);
@@ -121,7 +142,7 @@ pub(super) fn plan(snapshot: &Arc<TableSnapshot>, request: &ScanRequest) -> Resu
         limit: request.limit,
         sorted: false,
     });
-    let units = split_files(groups(snapshot, time_range), request.partitions.max(1));
+    let units = split_files(arrange(groups(snapshot, time_range)), request.partitions.max(1));
     let partitions = assign(units, request.partitions.max(1)).into_iter().map(|units| ScanPartition {
         sorted: is_sorted(&units, &snapshot.parts.schema),
         units,

@@ -15,6 +15,7 @@ use crate::store::Store;
 use crate::table::{Column, ColumnKind, DataFile, TableSchema};
 
 mod series;
+mod tags;
 
 type Row = Vec<Option<Value>>;
 
