@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::Array as _;
 use futures::TryStreamExt as _;
 use influxql::ast::{
     Cardinality, CardinalityOf, KeyFilter, Measurement, MeasurementName, NameOrAll, Page, ShowMeasurements, ShowScope,
 };
 use influxql::{Expression, Statement};
-use storage::{ScanRequest, TableSnapshot};
+use storage::{ScanRequest, TableSnapshot, TagValues, merge_tag_values};
 
 use super::Databases;
 use super::columns::{Chunk, Column, tag_values};
@@ -351,12 +352,41 @@ impl Show<'_> {
         condition: Option<&Expression>,
         range: TimeRange,
     ) -> Result<BTreeSet<(String, Arc<str>)>, QueryError> {
-        let wanted = candidate.columns.tags.iter().filter(|(tag, _)| keys.wants(tag));
-        if wanted.count() == 0 {
+        let wanted: Vec<&(String, usize)> = candidate.columns.tags.iter().filter(|(tag, _)| keys.wants(tag)).collect();
+        if wanted.is_empty() {
             return Ok(BTreeSet::new());
+        }
+        if condition.is_none() {
+            // Which values there are does not depend on which series have them: each tag for itself.
+            let mut found = Vec::new();
+            for (tag, index) in wanted {
+                let values = self.values_of_tag(candidate, *index, range).await?;
+                found.extend(values.iter().flatten().map(|value| (tag.clone(), Arc::from(value))));
+            }
+            return Ok(found.into_iter().collect());
         }
         let series = self.series_of(candidate, condition, range).await?;
         Ok(series.into_iter().flatten().filter(|(tag, _)| keys.wants(tag)).collect())
+    }
+
+    /// The distinct values of one tag.
+    async fn values_of_tag(
+        &mut self,
+        candidate: &Candidate,
+        index: usize,
+        range: TimeRange,
+    ) -> Result<TagValues, QueryError> {
+        let failed = |error: storage::ScanError| QueryError::Internal(error.to_string());
+        let time_range = (range.min.unwrap_or(i64::MIN), range.max.unwrap_or(i64::MAX));
+        let mut scan = candidate.table.tag_values(index, time_range).map_err(failed)?;
+        let mut lists = Vec::new();
+        while let Some(values) = scan.next().await.map_err(failed)? {
+            // The list, and what is made of each value.
+            let made = values.value_data().len() + values.len() * (size_of::<(String, Arc<str>)>() + 48);
+            self.budget.charge(values.get_array_memory_size() + made)?;
+            lists.push(values);
+        }
+        Ok(merge_tag_values(lists))
     }
 
     async fn tag_values(&mut self, scope: &ShowScope, key: &KeyFilter) -> Result<Vec<Series>, QueryError> {
@@ -405,6 +435,11 @@ impl Show<'_> {
                     let keys = Keys::of(Some(key))?;
                     self.values_of(candidate, &keys, condition, range).await?.len()
                 }
+                CardinalityOf::Series if !cardinality.exact && condition.is_none() && range == TimeRange::default() => {
+                    let sketch = candidate.table.series_sketch().await;
+                    let sketch = sketch.map_err(|error| QueryError::Internal(error.to_string()))?;
+                    usize::try_from(sketch.estimate()).unwrap_or(usize::MAX)
+                }
                 CardinalityOf::Series => self.series_of(candidate, condition, range).await?.len(),
                 CardinalityOf::Measurements if condition.is_none() && range == TimeRange::default() => 1,
                 CardinalityOf::Measurements => {
@@ -417,7 +452,7 @@ impl Show<'_> {
             }
         }
         let number = |count: usize| Value::Integer(i64::try_from(count).unwrap_or(i64::MAX));
-        // An estimate is one number for all measurements; here it is exact as well.
+        // An estimate is one number for all measurements.
         let is_one = cardinality.of == CardinalityOf::Measurements
             || (cardinality.of == CardinalityOf::Series && !cardinality.exact);
         if is_one {
