@@ -282,8 +282,9 @@ impl Story {
 
     /// Finds out which of the states that may be is there. `false` if the engine cannot tell.
     async fn find_state(&mut self) -> bool {
-        let from = self.visible_from();
-        let Some(rows) = self.read(from).await else { return false };
+        // What retention hides now, a longer one shows later, and only there the states may differ.
+        let from = self.expired;
+        let Some(rows) = self.read(from, None).await else { return false };
         let candidates = match &self.lies {
             Some(lies) => {
                 let known = |certain: &Model| {
@@ -311,7 +312,10 @@ impl Story {
     }
 
     fn retention_from(&self) -> i64 {
-        let retention = *self.retention.0.lock();
+        self.oldest_within(*self.retention.0.lock())
+    }
+
+    fn oldest_within(&self, retention: Option<Duration>) -> i64 {
         retention.map_or(i64::MIN, |retention| {
             catalog::Clock::now_ns(&*self.clock) - i64::try_from(retention.as_nanos()).unwrap()
         })
@@ -326,9 +330,8 @@ impl Story {
         self.expired = self.expired.max(self.retention_from());
     }
 
-    /// The rows of the bucket's measurements from a time on. `None` if the log could not be replayed.
-    async fn read(&self, from: i64) -> Option<Vec<Vec<String>>> {
-        let retention = *self.retention.0.lock();
+    /// The rows of the bucket's measurements from a time on, within a retention. `None` if the log could not be replayed.
+    async fn read(&self, from: i64, retention: Option<Duration>) -> Option<Vec<Vec<String>>> {
         let snapshot = self.engine().snapshot(self.bucket.bucket, retention).await.ok()?;
         self.world.pause(true);
         let mut all = Vec::new();
@@ -341,7 +344,7 @@ impl Story {
                     Err(error) => panic!("{}: {error}", self.place()),
                 }
             }
-            let hidden_before = self.retention_from();
+            let hidden_before = self.oldest_within(retention);
             assert!(rows.iter().all(|row| time_of(row) >= hidden_before), "{}: {rows:?}", self.place());
             rows.retain(|row| time_of(row) >= from);
             all.push(rows);
@@ -353,7 +356,8 @@ impl Story {
     /// Holds the engine against the map.
     async fn check(&mut self) {
         let from = self.visible_from();
-        let Some(rows) = self.read(from).await else {
+        let retention = *self.retention.0.lock();
+        let Some(rows) = self.read(from, retention).await else {
             assert!(self.world.is_dead(), "{}: no snapshot", self.place());
             return;
         };
