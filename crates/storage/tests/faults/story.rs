@@ -330,7 +330,8 @@ impl Story {
         self.expired = self.expired.max(self.retention_from());
     }
 
-    /// The rows of the bucket's measurements from a time on, within a retention. `None` if the log could not be replayed.
+    /// The rows of the bucket's measurements from a time on, within a retention. `None` if the log could not be
+    /// replayed.
     async fn read(&self, from: i64, retention: Option<Duration>) -> Option<Vec<Vec<String>>> {
         let snapshot = self.engine().snapshot(self.bucket.bucket, retention).await.ok()?;
         self.world.pause(true);
