@@ -167,7 +167,7 @@ impl OpenFile {
         let Some(end) = u64::try_from(column.data_page_offset()).ok().filter(|end| *end > start) else {
             return Ok(None);
         };
-        let bytes = self.read_bytes(&[start..end]).await?;
+        let bytes = self.read_bytes(std::slice::from_ref(&(start..end))).await?;
         let chunk = Arc::new(Chunk { extents: bytes.into_iter().map(|bytes| (start, bytes)).collect() });
         let rows = self.metadata().row_group(group).num_rows() as usize;
         let mut pages = SerializedPageReader::new(chunk, column, rows, None).map_err(|error| self.failed(error))?;

@@ -119,7 +119,7 @@ async fn values_that_outgrow_their_dictionary_are_all_there() {
 #[tokio::test]
 async fn kept_tags_stay_within_the_bound_of_the_cache() {
     let mut table = Table::new(schema(&[(2, "t", ColumnKind::Tag), (3, "v", ColumnKind::Field(FieldKind::Boolean))]));
-    let points: Vec<Point> = (0..500).map(|time| random_host(time)).collect();
+    let points: Vec<Point> = (0..500).map(random_host).collect();
     table.buffer(&points, 50);
     table.flush().await;
     for capacity in [0, 2_000, 8_000, 20_000, 1 << 20] {
