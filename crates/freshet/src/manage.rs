@@ -160,6 +160,13 @@ impl Session {
         self.call(ApiRequest::new(Method::Delete, path)).await.map(drop)
     }
 
+    /// Removes what is at a path, and prints what it was.
+    async fn remove_one(&self, path: &str, columns: &[Column]) -> Result<(), ManageError> {
+        let resource = self.get(path).await?;
+        self.remove(path).await?;
+        self.print_one(&resource, columns)
+    }
+
     /// The items of a list under `key`, page after page, up to a limit (0: all) after an offset.
     async fn list(
         &self,
@@ -259,6 +266,17 @@ fn take_list(answer: &mut Value, key: &'static str) -> Result<Vec<Value>, Manage
 /// The id of what a server answered.
 fn id_of(resource: &Value) -> Result<String, ManageError> {
     resource["id"].as_str().map(str::to_owned).ok_or(ManageError::Incomplete("id"))
+}
+
+/// A request, narrowed by those parameters that have a value.
+fn narrowed<const N: usize>(request: ApiRequest, parameters: [(&str, Option<String>); N]) -> ApiRequest {
+    let given = parameters.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    given.fold(request, |request, (name, value)| request.parameter(name, value))
+}
+
+/// The body of a change, which has to have a member.
+fn change<const N: usize>(members: [(&str, Option<Value>); N]) -> Result<Value, ManageError> {
+    if members.iter().all(|(_, value)| value.is_none()) { Err(ManageError::NoChange) } else { Ok(object(members)) }
 }
 
 /// An object of those members that have a value.

@@ -5,12 +5,12 @@ use freshet_client::{ApiRequest, Method};
 use serde_json::{Value, json};
 
 use super::output::{Column, text};
-use super::{ManageError, Session, id_of, object, take_list};
+use super::{ManageError, Session, id_of, narrowed, object, take_list};
 use crate::options::{AuthCreateOptions, AuthListOptions, IdOptions};
 
 const PATH: &str = "api/v2/authorizations";
 
-pub(super) const COLUMNS: &[Column] = &[
+const COLUMNS: &[Column] = &[
     Column("ID", |row| text(row, "/id")),
     Column("Description", |row| text(row, "/description")),
     Column("Token", |row| text(row, "/token")),
@@ -100,12 +100,8 @@ pub(super) async fn list(session: &Session, options: AuthListOptions) -> Result<
     if let Some(id) = options.id {
         return session.print_all(&[session.get(&format!("{PATH}/{id}")).await?], COLUMNS);
     }
-    let mut request = session.in_organisation(ApiRequest::new(Method::Get, PATH), &options.organisation);
-    for (name, value) in [("user", options.user), ("userID", options.user_id)] {
-        if let Some(value) = value {
-            request = request.parameter(name, value);
-        }
-    }
+    let request = session.in_organisation(ApiRequest::new(Method::Get, PATH), &options.organisation);
+    let request = narrowed(request, [("user", options.user), ("userID", options.user_id)]);
     // The list has no pages.
     session.print_all(&take_list(&mut session.call(request).await?, "authorizations")?, COLUMNS)
 }
@@ -123,10 +119,7 @@ async fn set_status(session: &Session, id: &str, status: &str) -> Result<(), Man
 }
 
 pub(super) async fn delete(session: &Session, options: IdOptions) -> Result<(), ManageError> {
-    let path = format!("{PATH}/{}", options.id);
-    let authorization = session.get(&path).await?;
-    session.remove(&path).await?;
-    session.print_one(&authorization, COLUMNS)
+    session.remove_one(&format!("{PATH}/{}", options.id), COLUMNS).await
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use freshet_client::{ApiRequest, Method};
 use serde_json::{Value, json};
 
 use super::output::{self, Column, text};
-use super::{ManageError, Session, id_of, object};
+use super::{ManageError, Session, change, id_of, narrowed, object};
 use crate::options::{BucketCreateOptions, BucketDeleteOptions, BucketListOptions, BucketUpdateOptions};
 
 const PATH: &str = "api/v2/buckets";
@@ -55,24 +55,17 @@ pub(super) async fn create(session: &Session, options: BucketCreateOptions) -> R
 }
 
 pub(super) async fn list(session: &Session, options: BucketListOptions) -> Result<(), ManageError> {
-    let mut request = session.in_organisation(ApiRequest::new(Method::Get, PATH), &options.organisation);
-    for (name, value) in [("id", options.which.id), ("name", options.which.name)] {
-        if let Some(value) = value {
-            request = request.parameter(name, value);
-        }
-    }
+    let request = session.in_organisation(ApiRequest::new(Method::Get, PATH), &options.organisation);
+    let request = narrowed(request, [("id", options.which.id), ("name", options.which.name)]);
     session.print_all(&session.list(&request, "buckets", (options.limit, options.offset)).await?, COLUMNS)
 }
 
 pub(super) async fn update(session: &Session, options: BucketUpdateOptions) -> Result<(), ManageError> {
-    let body = object([
+    let body = change([
         ("name", options.name.map(Value::from)),
         ("description", options.description.map(Value::from)),
         ("retentionRules", rules(options.retention, options.shard_group_duration)),
-    ]);
-    if body == json!({}) {
-        return Err(ManageError::NoChange);
-    }
+    ])?;
     session.print_one(&session.patch(&format!("{PATH}/{}", options.id), body).await?, COLUMNS)
 }
 

@@ -4,10 +4,10 @@ use freshet_client::{ApiRequest, Method};
 use serde_json::{Value, json};
 
 use super::output::{Column, text};
-use super::{ManageError, Session, object, take_list, with_session};
+use super::{ManageError, Session, change, narrowed, object, take_list, with_session};
 use crate::options::{
-    IdOptions, ListOptions, MembersAddOptions, MembersCommand, MembersListOptions, MembersRemoveOptions,
-    NamedOrganisationOptions, OrgCommand, OrgCreateOptions, OrgUpdateOptions, OrganisationOptions,
+    IdOptions, ListOptions, MembersAddOptions, MembersCommand, MembersRemoveOptions, NamedOrganisationOptions,
+    OrgCommand, OrgCreateOptions, OrgUpdateOptions, OrganisationOptions,
 };
 
 const PATH: &str = "api/v2/orgs";
@@ -40,28 +40,18 @@ async fn create(session: &Session, options: OrgCreateOptions) -> Result<(), Mana
 }
 
 async fn list(session: &Session, options: ListOptions) -> Result<(), ManageError> {
-    let mut request = ApiRequest::new(Method::Get, PATH);
-    for (name, value) in [("orgID", options.id), ("org", options.name)] {
-        if let Some(value) = value {
-            request = request.parameter(name, value);
-        }
-    }
+    let request = narrowed(ApiRequest::new(Method::Get, PATH), [("orgID", options.id), ("org", options.name)]);
     session.print_all(&session.list(&request, "orgs", (0, 0)).await?, COLUMNS)
 }
 
 async fn update(session: &Session, options: OrgUpdateOptions) -> Result<(), ManageError> {
-    let body = object([("name", options.name.map(Value::from)), ("description", options.description.map(Value::from))]);
-    if body == json!({}) {
-        return Err(ManageError::NoChange);
-    }
+    let description = options.description.map(Value::from);
+    let body = change([("name", options.name.map(Value::from)), ("description", description)])?;
     session.print_one(&session.patch(&format!("{PATH}/{}", options.id), body).await?, COLUMNS)
 }
 
 async fn delete(session: &Session, options: IdOptions) -> Result<(), ManageError> {
-    let path = format!("{PATH}/{}", options.id);
-    let organisation = session.get(&path).await?;
-    session.remove(&path).await?;
-    session.print_one(&organisation, COLUMNS)
+    session.remove_one(&format!("{PATH}/{}", options.id), COLUMNS).await
 }
 
 /// The path of the organisation that is meant.
@@ -70,8 +60,8 @@ async fn path(session: &Session, options: NamedOrganisationOptions) -> Result<St
     Ok(format!("{PATH}/{}", session.organisation_id(&own).await?))
 }
 
-async fn members(session: &Session, options: MembersListOptions) -> Result<(), ManageError> {
-    let path = path(session, options.organisation).await?;
+async fn members(session: &Session, options: NamedOrganisationOptions) -> Result<(), ManageError> {
+    let path = path(session, options).await?;
     let mut people = take_list(&mut session.get(&format!("{path}/owners")).await?, "users")?;
     people.extend(take_list(&mut session.get(&format!("{path}/members")).await?, "users")?);
     session.print_all(&people, MEMBER_COLUMNS)

@@ -4,7 +4,7 @@ use freshet_client::{ApiRequest, Method};
 use serde_json::json;
 
 use super::output::{Column, text};
-use super::{ManageError, Session, id_of, prompt};
+use super::{ManageError, Session, id_of, narrowed, prompt};
 use crate::options::{IdOptions, ListOptions, UserCreateOptions, UserPasswordOptions, UserUpdateOptions};
 
 const PATH: &str = "api/v2/users";
@@ -30,12 +30,7 @@ pub(super) async fn create(session: &Session, options: UserCreateOptions) -> Res
 }
 
 pub(super) async fn list(session: &Session, options: ListOptions) -> Result<(), ManageError> {
-    let mut request = ApiRequest::new(Method::Get, PATH);
-    for (name, value) in [("id", options.id), ("name", options.name)] {
-        if let Some(value) = value {
-            request = request.parameter(name, value);
-        }
-    }
+    let request = narrowed(ApiRequest::new(Method::Get, PATH), [("id", options.id), ("name", options.name)]);
     session.print_all(&session.list(&request, "users", (0, 0)).await?, COLUMNS)
 }
 
@@ -45,10 +40,7 @@ pub(super) async fn update(session: &Session, options: UserUpdateOptions) -> Res
 }
 
 pub(super) async fn delete(session: &Session, options: IdOptions) -> Result<(), ManageError> {
-    let path = format!("{PATH}/{}", options.id);
-    let user = session.get(&path).await?;
-    session.remove(&path).await?;
-    session.print_one(&user, COLUMNS)
+    session.remove_one(&format!("{PATH}/{}", options.id), COLUMNS).await
 }
 
 pub(super) async fn password(session: &Session, options: UserPasswordOptions) -> Result<(), ManageError> {

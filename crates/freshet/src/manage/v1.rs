@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::auth::{on_buckets, permissions};
 use super::output::{Column, text};
-use super::{ManageError, Session, id_of, object, prompt, take_list, with_session};
+use super::{ManageError, Session, change, id_of, narrowed, object, prompt, take_list, with_session};
 use crate::options::{
     DbrpCommand, DbrpCreateOptions, DbrpDeleteOptions, DbrpListOptions, DbrpUpdateOptions, V1AuthCommand,
-    V1AuthCreateOptions, V1AuthListOptions, V1PasswordOptions, V1UserOptions, V1WhichOptions,
+    V1AuthCreateOptions, V1AuthListOptions, V1PasswordOptions, V1WhichOptions,
 };
 
 const USERS: &str = "private/legacy/authorizations";
@@ -68,10 +68,8 @@ async fn create_user(session: &Session, options: V1AuthCreateOptions) -> Result<
 }
 
 async fn list_users(session: &Session, options: V1AuthListOptions) -> Result<(), ManageError> {
-    let mut request = session.in_organisation(ApiRequest::new(Method::Get, USERS), &options.organisation);
-    if let Some(username) = options.username {
-        request = request.parameter("token", username);
-    }
+    let request = session.in_organisation(ApiRequest::new(Method::Get, USERS), &options.organisation);
+    let request = narrowed(request, [("token", options.username)]);
     session.print_all(&take_list(&mut session.call(request).await?, "authorizations")?, USER_COLUMNS)
 }
 
@@ -84,8 +82,8 @@ async fn find_user(session: &Session, which: V1WhichOptions) -> Result<Value, Ma
     session.find_one(request, "authorizations", "user of the 1.x API", &name).await
 }
 
-async fn set_status(session: &Session, options: V1UserOptions, status: &str) -> Result<(), ManageError> {
-    let path = format!("{USERS}/{}", id_of(&find_user(session, options.which).await?)?);
+async fn set_status(session: &Session, which: V1WhichOptions, status: &str) -> Result<(), ManageError> {
+    let path = format!("{USERS}/{}", id_of(&find_user(session, which).await?)?);
     session.print_one(&session.patch(&path, json!({ "status": status })).await?, USER_COLUMNS)
 }
 
@@ -95,8 +93,8 @@ async fn set_password(session: &Session, options: V1PasswordOptions) -> Result<(
     session.post(&format!("{USERS}/{}/password", id_of(&user)?), json!({ "password": password })).await.map(drop)
 }
 
-async fn delete_user(session: &Session, options: V1UserOptions) -> Result<(), ManageError> {
-    let user = find_user(session, options.which).await?;
+async fn delete_user(session: &Session, which: V1WhichOptions) -> Result<(), ManageError> {
+    let user = find_user(session, which).await?;
     session.remove(&format!("{USERS}/{}", id_of(&user)?)).await?;
     session.print_one(&user, USER_COLUMNS)
 }
@@ -122,7 +120,7 @@ async fn create_mapping(session: &Session, options: DbrpCreateOptions) -> Result
 }
 
 async fn list_mappings(session: &Session, options: DbrpListOptions) -> Result<(), ManageError> {
-    let mut request = session.in_organisation(ApiRequest::new(Method::Get, MAPPINGS), &options.organisation);
+    let request = session.in_organisation(ApiRequest::new(Method::Get, MAPPINGS), &options.organisation);
     let only_default = options.default.then(|| "true".to_owned());
     let filters = [
         ("id", options.id),
@@ -131,11 +129,7 @@ async fn list_mappings(session: &Session, options: DbrpListOptions) -> Result<()
         ("rp", options.rp),
         ("default", only_default),
     ];
-    for (name, value) in filters {
-        if let Some(value) = value {
-            request = request.parameter(name, value);
-        }
-    }
+    let request = narrowed(request, filters);
     session.print_all(&take_list(&mut session.call(request).await?, "content")?, MAPPING_COLUMNS)
 }
 
@@ -146,10 +140,7 @@ fn content(mut answer: Value) -> Value {
 
 async fn update_mapping(session: &Session, options: DbrpUpdateOptions) -> Result<(), ManageError> {
     let is_default = options.default.then_some(json!(true));
-    let body = object([("retention_policy", options.rp.map(Value::from)), ("default", is_default)]);
-    if body == json!({}) {
-        return Err(ManageError::NoChange);
-    }
+    let body = change([("retention_policy", options.rp.map(Value::from)), ("default", is_default)])?;
     let path = format!("{MAPPINGS}/{}", options.id);
     let request = session.in_organisation(ApiRequest::new(Method::Patch, path), &options.organisation).body(body);
     session.print_one(&content(session.call(request).await?), MAPPING_COLUMNS)

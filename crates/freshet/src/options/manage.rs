@@ -229,7 +229,7 @@ pub(crate) struct OrgUpdateOptions {
 pub(crate) enum MembersCommand {
     /// List members and owners
     #[command(visible_aliases = ["ls", "find"])]
-    List(Managed<MembersListOptions>),
+    List(Managed<NamedOrganisationOptions>),
     /// Add a user
     Add(Managed<MembersAddOptions>),
     /// Remove a user
@@ -245,12 +245,6 @@ pub(crate) struct NamedOrganisationOptions {
     /// Id of the organisation
     #[arg(long, short, value_name = "ID")]
     pub(crate) id: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct MembersListOptions {
-    #[command(flatten)]
-    pub(crate) organisation: NamedOrganisationOptions,
 }
 
 #[derive(Debug, Args)]
@@ -400,13 +394,13 @@ pub(crate) enum V1AuthCommand {
     #[command(visible_aliases = ["ls", "find"])]
     List(Managed<V1AuthListOptions>),
     /// Let a user in again
-    SetActive(Managed<V1UserOptions>),
+    SetActive(Managed<V1WhichOptions>),
     /// Let a user out for a while
-    SetInactive(Managed<V1UserOptions>),
+    SetInactive(Managed<V1WhichOptions>),
     /// Set a user's password
     SetPassword(Managed<V1PasswordOptions>),
     /// Delete a user of the 1.x API
-    Delete(Managed<V1UserOptions>),
+    Delete(Managed<V1WhichOptions>),
 }
 
 #[derive(Debug, Args)]
@@ -443,12 +437,6 @@ pub(crate) struct V1AuthListOptions {
 }
 
 /// One user of the 1.x API.
-#[derive(Debug, Args)]
-pub(crate) struct V1UserOptions {
-    #[command(flatten)]
-    pub(crate) which: V1WhichOptions,
-}
-
 #[derive(Debug, Args)]
 #[group(required = true)]
 pub(crate) struct V1WhichOptions {
