@@ -20,7 +20,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::api_error::ApiResult;
 use crate::budget::CpuPool;
@@ -75,7 +75,8 @@ pub(crate) enum EncodeError {
 
 impl Format {
     /// The format that a request wants: by `format`, otherwise by `Accept`.
-    pub(crate) fn negotiate(format: Option<&str>, accept: Option<&str>) -> Result<Self, FormatError> {
+    pub(crate) fn negotiate(format: Option<&str>, headers: &HeaderMap) -> Result<Self, FormatError> {
+        let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
         match format {
             Some(name) => Self::from_name(name).ok_or_else(|| FormatError::Name(name.to_owned())),
             None => Self::from_accept(accept.unwrap_or_default()),

@@ -156,6 +156,8 @@ fn negotiation() {
         (Some("parquet"), None, Some(Format::Parquet)),
         (Some("xml"), Some("text/csv"), None),
     ] {
-        assert_eq!(Format::negotiate(format, accept).ok(), expected, "{format:?} {accept:?}");
+        let accept_header = accept.map(|accept| (header::ACCEPT, HeaderValue::from_static(accept)));
+        let headers = HeaderMap::from_iter(accept_header);
+        assert_eq!(Format::negotiate(format, &headers).ok(), expected, "{format:?} {accept:?}");
     }
 }

@@ -10,7 +10,7 @@ use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use catalog::{Action, Bucket, BucketUpdate, Permission, ResourceType};
-use http::{StatusCode, header};
+use http::StatusCode;
 use query::QueryError;
 use serde::{Deserialize, Deserializer};
 
@@ -34,8 +34,7 @@ pub(super) async fn list(
     parameters: Parameters,
     request: Request,
 ) -> V3Result<Response> {
-    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    let format = Format::negotiate(parameters.get("format"), accept)?;
+    let format = Format::negotiate(parameters.get("format"), request.headers())?;
     let caller = caller(&state, principal, &parameters)?;
     let organisation = caller.organisation.id;
     let is_listed = |bucket: &Bucket| {

@@ -152,8 +152,7 @@ impl Asked {
             QueryRequest::from_parameters(&parameters)?
         };
         let text = request.q.take().filter(|text| !text.trim().is_empty()).ok_or_else(|| missing("q"))?;
-        let accept = parts.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-        let format = Format::negotiate(request.format.as_deref(), accept)?;
+        let format = Format::negotiate(request.format.as_deref(), &parts.headers)?;
         let at = selector(parameters.get("snapshot"), request.snapshot.as_ref())?;
         Ok(Self { caller: caller(state, principal, &parameters)?, request, text, format, at })
     }

@@ -12,7 +12,7 @@ use catalog::{
     Action, Authorization, AuthorizationFilter, AuthorizationStatus, AuthorizationUpdate, CreatedAuthorization,
     NewAuthorization, OnboardingRequest, Permission, ResourceType, Secret,
 };
-use http::{StatusCode, header};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha512};
 
@@ -114,8 +114,7 @@ pub(super) async fn list(
     parameters: Parameters,
     request: Request,
 ) -> V3Result<Response> {
-    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    let format = Format::negotiate(parameters.get("format"), accept)?;
+    let format = Format::negotiate(parameters.get("format"), request.headers())?;
     let caller = caller(&state, principal, &parameters)?;
     let tokens = tokens(&state, &caller)?;
     let texts = |text: fn(&Authorization) -> String| -> ArrayRef {
