@@ -26,7 +26,7 @@ use crate::catalog::{CATALOG, SCHEMA, catalog_list};
 use crate::error::{EngineError, QueryError};
 use crate::flux::runtime::Runtime as FluxRuntime;
 use crate::flux::{self, FluxError, FluxMode, FluxPart, FluxRequest};
-use crate::influxql::{self, HeldMemory, InfluxqlRequest, RemovalRequest, Series};
+use crate::influxql::{self, AnswerPart, HeldMemory, InfluxqlAnswer, InfluxqlRequest, RemovalRequest};
 use crate::limits;
 use crate::promql;
 use crate::sql::{self, SqlDescription, SqlRequest};
@@ -175,14 +175,29 @@ impl QueryEngine {
         .await
     }
 
-    /// Runs one InfluxQL statement over the snapshots that it brings, on the query threads. The query ends when the
-    /// returned future is dropped. What the answer takes of the memory for queries is given back when the second part
-    /// of the result is dropped.
+    /// Runs one InfluxQL statement over the snapshots that it brings, on the query threads. Returns when the first part
+    /// of the answer is there, so that most errors come before any row. The query ends when the result is dropped.
     ///
     /// # Errors
     /// In the words of InfluxDB where the statement cannot be run.
-    pub async fn influxql(&self, request: InfluxqlRequest) -> Result<(Vec<Series>, HeldMemory), QueryError> {
-        self.on_query_threads(|reservation, limit| influxql::execute(request, reservation, limit)).await
+    pub async fn influxql(&self, request: InfluxqlRequest) -> Result<InfluxqlAnswer, QueryError> {
+        let (admitted, threads) = self.admit()?;
+        let (sender, parts) = mpsc::channel(limits::RESULT_QUEUE_BATCHES);
+        let job = InfluxqlJob {
+            request,
+            budget: influxql::Budget {
+                reservation: MemoryConsumer::new("InfluxQL").register(&self.environment.memory_pool),
+                limit_bytes: self.options.memory_limit_bytes,
+            },
+            running: Arc::clone(&self.running),
+            sender,
+        };
+        threads.spawn(job.run(self.options.timeout, admitted, Arc::clone(&self.failed)));
+        let mut answer =
+            InfluxqlAnswer { first: None, parts, is_done: false, limit_bytes: self.options.memory_limit_bytes };
+        let nothing = || QueryError::Internal("the query ended without a word".to_owned());
+        answer.first = Some(answer.next().await.ok_or_else(nothing)??);
+        Ok(answer)
     }
 
     /// Answers a PromQL query over a snapshot, on the query threads; its limits are [`Self::promql_limits`]. The query
@@ -401,6 +416,40 @@ impl Job {
             }
         }
         Ok(())
+    }
+}
+
+/// One InfluxQL statement on the query threads.
+struct InfluxqlJob {
+    request: InfluxqlRequest,
+    budget: influxql::Budget,
+    running: Arc<Semaphore>,
+    sender: mpsc::Sender<Result<AnswerPart, QueryError>>,
+}
+
+impl InfluxqlJob {
+    /// Runs to the end, to the timeout, or until nobody reads the answer any more.
+    async fn run(self, timeout: Duration, admitted: OwnedSemaphorePermit, failed: Arc<AtomicU64>) {
+        let Self { request, budget, running, sender } = self;
+        let parts = sender.clone();
+        let statement = async {
+            let _running = running.acquire_owned().await.map_err(|_| closing())?;
+            influxql::execute(request, budget, parts).await
+        };
+        let ended = tokio::select! {
+            () = sender.closed() => Ok(Ok(())),
+            ended = tokio::time::timeout(timeout, statement) => ended,
+        };
+        if let Err(error) = ended.unwrap_or(Err(QueryError::Timeout(timeout)))
+            // What has failed because its reader has left is no failure.
+            && !sender.is_closed()
+        {
+            failed.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(%error, "query failed");
+            // Nobody waits for the error of a query whose answer was dropped.
+            let _ = sender.send(Err(error)).await;
+        }
+        drop(admitted);
     }
 }
 

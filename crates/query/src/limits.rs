@@ -29,6 +29,28 @@ pub(crate) const INFLUXQL_WINDOWS: u64 = 1_000_000;
 /// Bytes of a compiled regular expression. The default of the crate is 10 MiB, and a query may have many.
 pub(crate) const REGEX_BYTES: usize = 1 << 20;
 
+/// Cells of a part of an InfluxQL answer on its way to the reader, with the head of each row: one to two megabytes.
+pub(crate) const ANSWER_PART_CELLS: usize = 64 << 10;
+
+/// Where there is little memory, a part takes this share of it: some are in the queue, one is made, one is read.
+pub(crate) const ANSWER_PART_SHARE: usize = 64;
+
+/// Bytes of the rows that an InfluxQL query for raw rows reads at a time, as columns. Larger slices decode fewer pages
+/// twice.
+pub(crate) const SLICE_BYTES: usize = 64 << 20;
+
+/// Where there is little memory, a slice takes this share of it; other queries run too.
+pub(crate) const SLICE_SHARE: usize = 16;
+
+/// By how much the next slice may have more or fewer rows than the last one.
+pub(crate) const SLICE_GROWTH: u64 = 8;
+
+/// Rows of a slice, at least: a batch.
+pub(crate) const SLICE_ROWS_MIN: u64 = BATCH_ROWS as u64;
+
+/// Above this many rows, a query that shows few of them reads the first ones alone.
+pub(crate) const EARLY_STOP_ROWS: u64 = 64 << 10;
+
 /// Deletes that an InfluxQL statement may become in one bucket. Each is a record of the log, and every scan of a table
 /// holds its rows against all of its deletes until the files are rewritten; the storage engine takes ten times as many
 /// for one table.

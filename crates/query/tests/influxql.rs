@@ -11,6 +11,8 @@ use storage::{BucketInfo, DeleteFilter, DeleteRequest, Engine, EngineOptions, Pr
 
 #[path = "influxql/paths.rs"]
 mod paths;
+#[path = "influxql/streaming.rs"]
+mod streaming;
 
 /// 2026-01-01T00:00:00Z.
 const NOW_NS: i64 = 1_767_225_600_000_000_000;
@@ -19,7 +21,20 @@ struct Database {
     engine: Engine,
     queries: QueryEngine,
     bucket: Arc<BucketInfo>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
+}
+
+fn query_engine(folder: &std::path::Path, memory_limit_bytes: usize) -> QueryEngine {
+    let options = QueryOptions {
+        memory_limit_bytes,
+        spill_dir: folder.join("spill"),
+        spill_limit_bytes: 1 << 30,
+        threads: 2,
+        running: 4,
+        waiting: 16,
+        timeout: Duration::from_secs(60),
+    };
+    QueryEngine::new(options).unwrap()
 }
 
 impl Database {
@@ -33,16 +48,8 @@ impl Database {
             bucket: BucketId::from_u64(16).unwrap(),
             name: "b".to_owned(),
         };
-        let options = QueryOptions {
-            memory_limit_bytes,
-            spill_dir: folder.path().join("spill"),
-            spill_limit_bytes: 1 << 30,
-            threads: 2,
-            running: 4,
-            waiting: 16,
-            timeout: Duration::from_secs(60),
-        };
-        Self { engine, queries: QueryEngine::new(options).unwrap(), bucket: Arc::new(bucket), _folder: folder }
+        let queries = query_engine(folder.path(), memory_limit_bytes);
+        Self { engine, queries, bucket: Arc::new(bucket), folder }
     }
 
     async fn write(&self, lines: String) {
@@ -55,13 +62,16 @@ impl Database {
         assert_eq!(self.engine.write(request).await.unwrap().dropped, None);
     }
 
-    async fn query(&self, text: &str) -> Result<Vec<Series>, QueryError> {
+    async fn request(&self, text: &str) -> InfluxqlRequest {
         let statement = parse(text, None).unwrap().pop().unwrap();
         let snapshot = self.engine.snapshot(self.bucket.bucket, None).await.unwrap();
         let mut databases = Databases::default();
         databases.insert((None, None), snapshot);
-        let request = InfluxqlRequest { statement, databases, now_ns: NOW_NS };
-        self.queries.influxql(request).await.map(|(series, _)| series)
+        InfluxqlRequest { statement, databases, now_ns: NOW_NS }
+    }
+
+    async fn query(&self, text: &str) -> Result<Vec<Series>, QueryError> {
+        self.queries.influxql(self.request(text).await).await?.collect().await.map(|(series, _)| series)
     }
 
     /// The deletes of a statement.
@@ -143,11 +153,8 @@ async fn what_nobody_waits_for_ends_and_holds_nothing() {
     };
     tokio::time::timeout(Duration::from_secs(60), ended).await.expect("the query goes on");
     // An answer holds its memory as long as it is there.
-    let statement = parse("SELECT f FROM m", None).unwrap().pop().unwrap();
-    let mut databases = Databases::default();
-    databases.insert((None, None), database.engine.snapshot(database.bucket.bucket, None).await.unwrap());
-    let request = InfluxqlRequest { statement, databases, now_ns: NOW_NS };
-    let (series, memory) = database.queries.influxql(request).await.unwrap();
+    let request = database.request("SELECT f FROM m").await;
+    let (series, memory) = database.queries.influxql(request).await.unwrap().collect().await.unwrap();
     assert_eq!(series.iter().map(|series| series.rows.len()).sum::<usize>(), 40_000);
     assert_eq!(database.queries.metrics().memory_bytes, memory.bytes());
     drop(memory);

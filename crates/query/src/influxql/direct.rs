@@ -1,31 +1,26 @@
-//! The direct path: what a statement asks of one table, read series by series and computed over slices of columns. The
-//! groups that it fills are those that reading row by row would have filled.
+//! The direct path of functions: what a statement asks of one table, read series by series and computed over slices of
+//! columns. The groups that it fills are those that reading row by row would have filled.
 //!
 //! Functions that keep all their points, values beside a selector, several sources, and sources whose types do not
 //! agree are left to the other way.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use storage::{RowsNeeded, SeriesBatch, SeriesScanRequest, TableSnapshot, TagFilter};
+use storage::{RowsNeeded, TableSnapshot, TagFilter};
 use tokio::runtime::Handle;
 
 use super::aggregate::{Function, Point, State};
-use super::columns::Column;
 use super::direct_filter::{Place, part};
 use super::execute::{Budget, scan_range};
 use super::groups::{ENTRY_BYTES, Group, Groups};
-use super::merge::TimedRow;
 use super::node::Node;
 use super::plan::{CallPlan, Plan, Projection};
 use super::schema::TableColumns;
-use super::value::{Kind, Scalar, Value};
+use super::value::{Kind, Value};
 use crate::error::QueryError;
 use crate::limits;
 use crate::ops::partial::{AggregateFunction, Number, Partial};
-use crate::ops::window_aggregate::{
-    Aggregate, RowFilter, WindowAggregate, WindowGroup, each_partition, failed, window_aggregate,
-};
+use crate::ops::window_aggregate::{Aggregate, WindowAggregate, WindowGroup, window_aggregate};
 use influxql::ast::Fill;
 
 /// Reads a table into the groups, if the plan can be run like this; says whether it was.
@@ -39,29 +34,24 @@ pub(super) async fn read(
         return Ok(false);
     }
     match &plan.projection {
-        Projection::Raw { fields, required } => {
-            let raw = RawPlan::new(plan, table, fields, required);
-            raw.read(groups, budget).await?;
-            Ok(true)
-        }
         Projection::Calls { calls, auxiliary, .. } if auxiliary.is_empty() => {
             let Some(lowered) = CallsPlan::new(plan, table, calls) else { return Ok(false) };
             lowered.read(groups, budget).await?;
             Ok(true)
         }
-        Projection::Calls { .. } => Ok(false),
+        Projection::Calls { .. } | Projection::Raw { .. } => Ok(false),
     }
 }
 
 /// What is read of a table: each column once.
-struct Columns {
-    known: TableColumns,
-    tags: Vec<usize>,
-    fields: Vec<usize>,
+pub(super) struct Columns {
+    pub(super) known: TableColumns,
+    pub(super) tags: Vec<usize>,
+    pub(super) fields: Vec<usize>,
 }
 
 /// The place of an index in a list, to which it is added if it is not there.
-fn place_in(list: &mut Vec<usize>, index: usize) -> usize {
+pub(super) fn place_in(list: &mut Vec<usize>, index: usize) -> usize {
     list.iter().position(|known| *known == index).unwrap_or_else(|| {
         list.push(index);
         list.len() - 1
@@ -70,7 +60,7 @@ fn place_in(list: &mut Vec<usize>, index: usize) -> usize {
 
 impl Columns {
     /// The dimensions come first among the tags; those that the table has.
-    fn new(plan: &Plan, table: &TableSnapshot) -> Self {
+    pub(super) fn new(plan: &Plan, table: &TableSnapshot) -> Self {
         let known = TableColumns::of(table);
         let tags = plan.dimensions.iter().filter_map(|tag| known.index(tag, true)).collect();
         Self { known, tags, fields: Vec::new() }
@@ -87,14 +77,14 @@ impl Columns {
     }
 
     /// The places of all slots that some nodes use; those of others are not read.
-    fn places<'n>(&mut self, plan: &Plan, nodes: impl Iterator<Item = &'n Node>) -> Vec<Place> {
+    pub(super) fn places<'n>(&mut self, plan: &Plan, nodes: impl Iterator<Item = &'n Node>) -> Vec<Place> {
         let mut used = Vec::new();
         nodes.for_each(|node| node.slots(&mut used));
         let place = |slot: usize| if used.contains(&slot) { self.place(plan, slot) } else { Place::Absent };
         (0..plan.slots.len()).map(place).collect()
     }
 
-    fn tag_filters(&self, plan: &Plan) -> Vec<TagFilter> {
+    pub(super) fn tag_filters(&self, plan: &Plan) -> Vec<TagFilter> {
         let filter = |(tag, values): &(String, Vec<String>)| {
             Some(TagFilter { column: self.known.index(tag, true)?, values: values.clone() })
         };
@@ -103,16 +93,20 @@ impl Columns {
 }
 
 /// How many tasks may work on a query.
-fn partitions() -> usize {
+pub(super) fn partitions() -> usize {
     Handle::try_current().map_or(1, |handle| handle.metrics().num_workers())
 }
 
-fn measurement(table: &TableSnapshot) -> Arc<str> {
+pub(super) fn measurement(table: &TableSnapshot) -> Arc<str> {
     Arc::from(table.table_schema().measurement.as_str())
 }
 
 /// The values of the dimensions of a group, from those that the table has.
-fn dimensions<'t>(plan: &Plan, known: &TableColumns, tags: impl Iterator<Item = Option<&'t str>>) -> Vec<Arc<str>> {
+pub(super) fn dimensions<'t>(
+    plan: &Plan,
+    known: &TableColumns,
+    tags: impl Iterator<Item = Option<&'t str>>,
+) -> Vec<Arc<str>> {
     let mut tags = tags;
     let value = |dimension: &String| match known.index(dimension, true) {
         Some(_) => tags.next().flatten().map_or_else(|| Arc::from(""), Arc::from),
@@ -283,240 +277,4 @@ fn state(partial: Partial) -> Option<State> {
         }
         Partial::Range { low, high } => State::Range(Some((value(low), value(high)))),
     })
-}
-
-/// Rows of one table.
-struct RawPlan<'a> {
-    plan: &'a Plan,
-    table: Arc<TableSnapshot>,
-    known: TableColumns,
-    scan: SeriesScanRequest,
-    rows: Arc<RawRows>,
-}
-
-/// How rows become those of the answer.
-struct RawRows {
-    /// Tags of the groups, and behind them all tags of the series by name, by place in the request.
-    group_tags: usize,
-    series_tags: Vec<usize>,
-    nodes: Vec<Node>,
-    places: Vec<Place>,
-    /// Of these fields one must be there.
-    required: Vec<usize>,
-    filter: Option<RowFilter>,
-    descending: bool,
-    /// Rows of a series that are shown, at most.
-    most: usize,
-}
-
-/// Rows of one series.
-struct SeriesRows {
-    group: Vec<Option<Arc<str>>>,
-    series: Vec<Arc<str>>,
-    rows: VecDeque<TimedRow>,
-}
-
-impl<'a> RawPlan<'a> {
-    fn new(plan: &'a Plan, table: &Arc<TableSnapshot>, fields: &[Node], required: &[usize]) -> Self {
-        let mut columns = Columns::new(plan, table);
-        let group_tags = columns.tags.len();
-        let all: Vec<usize> = columns.known.tags.iter().map(|(_, index)| *index).collect();
-        let series_tags = all.into_iter().map(|index| place_in(&mut columns.tags, index)).collect();
-        let required_nodes: Vec<Node> = required.iter().map(|slot| Node::Slot(*slot, None)).collect();
-        let places = columns.places(plan, fields.iter().chain(&plan.condition).chain(&required_nodes));
-        let (keep, filter) = part(plan.condition.as_ref(), &plan.slots, &places);
-        let field = |slot: &usize| match places.get(*slot) {
-            Some(Place::Field(field)) => Some(*field),
-            _ => None,
-        };
-        let rows = RawRows {
-            group_tags,
-            series_tags,
-            nodes: fields.to_vec(),
-            required: required.iter().filter_map(field).collect(),
-            places,
-            filter,
-            descending: plan.descending,
-            most: plan.page.end().unwrap_or(usize::MAX),
-        };
-        // Of each series one row is shown at most, and any value of a field that is read makes it one.
-        let only_last = rows.most == 1
-            && rows.descending
-            && rows.filter.is_none()
-            && (0..columns.fields.len()).all(|field| rows.required.contains(&field));
-        let scan = SeriesScanRequest {
-            tag_filters: columns.tag_filters(plan),
-            tags: columns.tags,
-            fields: columns.fields,
-            rows: if only_last { RowsNeeded::LastWithAnyField } else { RowsNeeded::All },
-            time_range: scan_range(plan),
-            keep,
-            batch_rows: limits::BATCH_ROWS,
-            partitions: partitions(),
-        };
-        Self { plan, table: Arc::clone(table), known: columns.known, scan, rows: Arc::new(rows) }
-    }
-
-    async fn read(&self, groups: &mut Groups<'_>, budget: &Budget) -> Result<(), QueryError> {
-        if self.rows.required.is_empty() {
-            return Ok(());
-        }
-        let partitions = self.table.scan_series(&self.scan).await.map_err(failed)?;
-        let parts = each_partition(partitions, |mut partition| {
-            let (rows, budget) = (Arc::clone(&self.rows), budget.child());
-            async move {
-                let mut series = Vec::new();
-                while let Some(batch) = partition.next().await.map_err(failed)? {
-                    budget.charge(rows.add(&batch, &mut series))?;
-                    tokio::task::yield_now().await;
-                }
-                Ok((series, budget))
-            }
-        })
-        .await?;
-        let name = measurement(&self.table);
-        for (found, child) in parts {
-            budget.absorb(child)?;
-            for SeriesRows { group, series, rows } in found {
-                let tags = dimensions(self.plan, &self.known, group.iter().map(Option::as_deref));
-                let key = (Arc::clone(&name), tags);
-                if groups.map.len() >= limits::INFLUXQL_SERIES && !groups.map.contains_key(&key) {
-                    return Err(QueryError::Plan(format!(
-                        "the query has more than {} series",
-                        limits::INFLUXQL_SERIES
-                    )));
-                }
-                let entry = groups.map.entry(key);
-                if let Group::Raw(known) = entry.or_insert_with(|| Group::Raw(std::collections::BTreeMap::new())) {
-                    let before = known.entry(series).or_default();
-                    self.rows.append(before, rows);
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Where a column of the answer comes from, in one run.
-enum Cell<'a> {
-    Constant(Value),
-    Field(&'a Column, Option<Kind>),
-    Computed(&'a Node),
-}
-
-impl RawRows {
-    /// Adds later rows to those of a series, in the order of the answer, no more than are shown.
-    fn append(&self, before: &mut VecDeque<TimedRow>, mut rows: VecDeque<TimedRow>) {
-        if self.descending {
-            rows.append(before);
-            *before = rows;
-        } else {
-            before.append(&mut rows);
-        }
-        before.truncate(self.most);
-    }
-
-    /// Takes in the rows of a batch. Returns by how many bytes this grew.
-    fn add(&self, batch: &SeriesBatch, into: &mut Vec<SeriesRows>) -> usize {
-        let columns: Vec<Column> = batch.columns.iter().map(Column::from_array).collect();
-        let mask = self.filter.as_ref().map(|filter| filter(batch));
-        // A column without nulls makes every row one of the answer.
-        let all_required = self.required.iter().any(|field| {
-            batch.columns.get(*field).is_some_and(|column| arrow::array::Array::null_count(&**column) == 0)
-        });
-        let mut bytes = 0;
-        for (run, range) in batch.runs.iter().enumerate() {
-            let is_wanted = |row: &usize| {
-                mask.as_ref().is_none_or(|mask| mask.value(*row))
-                    && (all_required
-                        || self
-                            .required
-                            .iter()
-                            .any(|field| columns.get(*field).is_some_and(|column| column.get(*row) != Scalar::Null)))
-            };
-            let known = self.same_series(batch, run, into.last());
-            let shown = if known && !self.descending { into.last().map_or(0, |series| series.rows.len()) } else { 0 };
-            let left = self.most.saturating_sub(shown);
-            let cells = self.cells(batch, run, &columns);
-            let row = |row: usize| self.row(batch, run, row, &cells, &columns);
-            let rows: VecDeque<TimedRow> = if self.descending {
-                range.clone().rev().filter(is_wanted).take(left).map(row).collect()
-            } else {
-                range.clone().filter(is_wanted).take(left).map(row).collect()
-            };
-            if rows.is_empty() {
-                continue;
-            }
-            let row_bytes = rows.front().map_or(0, |row| row.1.iter().map(Value::size_bytes).sum::<usize>());
-            let count = match into.last_mut().filter(|_| known) {
-                Some(last) => {
-                    let before = last.rows.len();
-                    self.append(&mut last.rows, rows);
-                    last.rows.len() - before
-                }
-                None => {
-                    let count = rows.len();
-                    into.push(self.series(batch, run, rows));
-                    count
-                }
-            };
-            // Texts of tags are shared, and those of fields are about of one size.
-            bytes += count * (ENTRY_BYTES / 2 + row_bytes);
-        }
-        bytes
-    }
-
-    fn series(&self, batch: &SeriesBatch, run: usize, rows: VecDeque<TimedRow>) -> SeriesRows {
-        let tag = |tag: usize| batch.tag(run, tag);
-        SeriesRows {
-            group: (0..self.group_tags).map(|place| tag(place).map(Arc::from)).collect(),
-            series: self.series_tags.iter().map(|place| Arc::from(tag(*place).unwrap_or(""))).collect(),
-            rows,
-        }
-    }
-
-    /// Whether a run belongs to the series that came last.
-    fn same_series(&self, batch: &SeriesBatch, run: usize, last: Option<&SeriesRows>) -> bool {
-        last.is_some_and(|last| {
-            let mut tags = self.series_tags.iter().zip(&last.series);
-            tags.all(|(place, known)| batch.tag(run, *place).unwrap_or("") == &**known)
-        })
-    }
-
-    /// Where the columns of the answer come from; what is the same in all rows of the run is made once.
-    fn cells<'a>(&'a self, batch: &SeriesBatch, run: usize, columns: &'a [Column]) -> Vec<Cell<'a>> {
-        let cell = |node: &'a Node| match node {
-            Node::Slot(slot, kind) => match self.places.get(*slot) {
-                Some(Place::Field(field)) => {
-                    columns.get(*field).map_or(Cell::Constant(Value::Null), |column| Cell::Field(column, *kind))
-                }
-                Some(Place::Tag(tag)) => {
-                    let text = batch.tag(run, *tag).map_or(Scalar::Null, Scalar::Text);
-                    Cell::Constant(kind.map_or(text, |kind| text.cast(kind)).to_value())
-                }
-                _ => Cell::Constant(Value::Null),
-            },
-            node => Cell::Computed(node),
-        };
-        self.nodes.iter().map(cell).collect()
-    }
-
-    fn row(&self, batch: &SeriesBatch, run: usize, row: usize, cells: &[Cell<'_>], columns: &[Column]) -> TimedRow {
-        let get = |slot: usize| match self.places.get(slot) {
-            Some(Place::Field(field)) => columns.get(*field).map_or(Scalar::Null, |column| column.get(row)),
-            Some(Place::Tag(tag)) => batch.tag(run, *tag).map_or(Scalar::Null, Scalar::Text),
-            _ => Scalar::Null,
-        };
-        // One more for the time, which comes to the front in the end.
-        let mut values = Vec::with_capacity(cells.len() + 1);
-        values.extend(cells.iter().map(|cell| match cell {
-            Cell::Constant(value) => value.clone(),
-            Cell::Field(column, kind) => {
-                let value = column.get(row);
-                kind.map_or(value, |kind| value.cast(kind)).to_value()
-            }
-            Cell::Computed(node) => node.eval(&get).to_value(),
-        }));
-        (batch.times.get(row).copied().unwrap_or_default(), values)
-    }
 }

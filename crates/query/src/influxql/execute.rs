@@ -10,17 +10,19 @@ use influxql::ast::Fill;
 use storage::{ScanRequest, TableSnapshot, TagFilter};
 
 use super::aggregate::{Function, Point, State};
+use super::answer::Sink;
 use super::columns::{Chunk, Column, Slot};
 use super::direct;
 use super::groups::{Group, GroupKey, Groups};
-use super::merge::{TimedRow, merge};
+use super::merge::{Merge, TimedRow};
 use super::node::Node;
 use super::plan::{CallPlan, Plan, PlannedSource, Projection};
+use super::raw::RawPlan;
 use super::schema::TableColumns;
 use super::value::{Kind, Scalar, Value};
 use crate::error::QueryError;
 use crate::limits;
-pub(super) use crate::ops::budget::Budget;
+pub(crate) use crate::ops::budget::Budget;
 use crate::ops::fill::{FillWith, fill};
 use crate::ops::window::Windows;
 
@@ -39,13 +41,21 @@ pub struct Series {
     pub zone: Option<Tz>,
 }
 
-/// Runs a plan to its end.
-pub(super) fn run<'a>(plan: &'a Plan, budget: &'a mut Budget) -> BoxFuture<'a, Result<Vec<Series>, QueryError>> {
+/// Runs a plan to its end; the series go to the sink.
+pub(super) fn run<'a>(plan: &'a Plan, budget: &'a Budget, sink: &'a mut Sink) -> BoxFuture<'a, Result<(), QueryError>> {
     async move {
-        let mut groups = Groups::new(plan);
-        if matches!(&plan.projection, Projection::Raw { required, .. } if required.is_empty()) {
-            return Ok(Vec::new());
+        if let Projection::Raw { fields, required } = &plan.projection {
+            if required.is_empty() {
+                return Ok(());
+            }
+            if let Some(tables) = plan.raw_tables() {
+                for table in tables {
+                    read_raw(plan, &RawPlan::new(plan, table, fields, required), budget, sink).await?;
+                }
+                return Ok(());
+            }
         }
+        let mut groups = Groups::new(plan);
         for source in &plan.sources {
             match source {
                 PlannedSource::Table(table) => {
@@ -54,8 +64,7 @@ pub(super) fn run<'a>(plan: &'a Plan, budget: &'a mut Budget) -> BoxFuture<'a, R
                     }
                 }
                 PlannedSource::Subquery(inner) => {
-                    let series = run(inner, budget).await?;
-                    for (place, series) in series.into_iter().enumerate() {
+                    for (place, series) in collect(inner, budget).await?.into_iter().enumerate() {
                         let name = Arc::from(series.name.as_str());
                         let chunk = subquery_chunk(plan, series, place);
                         budget.charge(groups.add(&name, &chunk).map_err(QueryError::Plan)?)?;
@@ -63,9 +72,34 @@ pub(super) fn run<'a>(plan: &'a Plan, budget: &'a mut Budget) -> BoxFuture<'a, R
                 }
             }
         }
-        finish(plan, groups.map, budget).await
+        finish(plan, groups.map, budget, sink).await
     }
     .boxed()
+}
+
+/// Runs a plan to its end; its series are charged to the budget.
+pub(super) async fn collect(plan: &Plan, budget: &Budget) -> Result<Vec<Series>, QueryError> {
+    let mut sink = Sink::gathering(budget);
+    run(plan, budget, &mut sink).await?;
+    let (series, held) = sink.into_series();
+    budget.absorb(held)?;
+    Ok(series)
+}
+
+/// The raw rows of one table. Which series a page of them shows is known when all are there.
+async fn read_raw(plan: &Plan, raw: &RawPlan<'_>, budget: &Budget, sink: &mut Sink) -> Result<(), QueryError> {
+    if !plan.series_page.is_part() {
+        return raw.run(budget, sink).await;
+    }
+    let mut gathered = Sink::gathering(budget);
+    raw.run(budget, &mut gathered).await?;
+    let (mut series, held) = gathered.into_series();
+    cut_series(plan, &mut series);
+    budget.absorb(held)?;
+    for series in series {
+        sink.add(series).await?;
+    }
+    Ok(())
 }
 
 /// The bounds of all that the functions of a plan see.
@@ -83,7 +117,7 @@ async fn read_table(
     plan: &Plan,
     table: &Arc<TableSnapshot>,
     groups: &mut Groups<'_>,
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<(), QueryError> {
     let known = TableColumns::of(table);
     let mut projection = vec![0];
@@ -168,10 +202,11 @@ fn subquery_chunk(plan: &Plan, series: Series, place: usize) -> Chunk {
 async fn finish(
     plan: &Plan,
     groups: BTreeMap<GroupKey, Group>,
-    budget: &mut Budget,
-) -> Result<Vec<Series>, QueryError> {
+    budget: &Budget,
+    sink: &mut Sink,
+) -> Result<(), QueryError> {
     let columns: Arc<[String]> = std::iter::once(&plan.time_name).chain(&plan.columns).cloned().collect();
-    let mut all: Vec<Series> = Vec::new();
+    // Those of one measurement, where only some of them are shown.
     let mut of_measurement: Vec<Series> = Vec::new();
     let mut groups: Vec<(GroupKey, Group)> = groups.into_iter().collect();
     if plan.descending {
@@ -188,32 +223,43 @@ async fn finish(
         if rows.is_empty() {
             continue;
         }
-        if of_measurement.last().is_some_and(|last| last.name != *name) {
-            cut_series(plan, &mut of_measurement);
-            all.append(&mut of_measurement);
-        }
-        budget.charge(rows.len() * (columns.len() + 1) * size_of::<Value>())?;
         let with_time = |(time, mut values): TimedRow| {
             values.insert(0, Value::Time(time));
             values
         };
-        of_measurement.push(Series {
+        let series = Series {
             name: name.to_string(),
             tags: plan.dimensions.iter().cloned().zip(tags).collect(),
             columns: Arc::clone(&columns),
             rows: rows.into_iter().map(with_time).collect(),
             zone: plan.zone,
-        });
+        };
+        if !plan.series_page.is_part() {
+            sink.add(series).await?;
+            continue;
+        }
+        budget.charge(series.rows.len() * (columns.len() + 1) * size_of::<Value>())?;
+        if of_measurement.last().is_some_and(|last| last.name != *name) {
+            add_shown(plan, &mut of_measurement, sink).await?;
+        }
+        of_measurement.push(series);
     }
-    cut_series(plan, &mut of_measurement);
-    all.append(&mut of_measurement);
-    Ok(all)
+    add_shown(plan, &mut of_measurement, sink).await
+}
+
+/// Adds those of the series that the page shows.
+async fn add_shown(plan: &Plan, series: &mut Vec<Series>, sink: &mut Sink) -> Result<(), QueryError> {
+    cut_series(plan, series);
+    for series in series.drain(..) {
+        sink.add(series).await?;
+    }
+    Ok(())
 }
 
 /// Keeps the series of `SLIMIT` and `SOFFSET`. Which these are does not depend on the order of the answer: InfluxDB
 /// counts them by the names of the tags that they have, then by their values.
 fn cut_series(plan: &Plan, series: &mut Vec<Series>) {
-    if plan.series_page.end().is_none() && plan.series_page.offset == 0 {
+    if !plan.series_page.is_part() {
         return;
     }
     let key = |series: &Series| {
@@ -249,11 +295,11 @@ fn raw_rows(plan: &Plan, series: BTreeMap<Vec<Arc<str>>, std::collections::VecDe
     if plan.descending {
         series.reverse();
     }
-    merge(series, plan.descending)
+    Merge::new(series, plan.descending).collect()
 }
 
 /// The rows of a group: the results of all calls at the same time, one after another.
-fn call_rows(plan: &Plan, states: Vec<BTreeMap<i64, State>>, budget: &mut Budget) -> Result<Vec<TimedRow>, QueryError> {
+fn call_rows(plan: &Plan, states: Vec<BTreeMap<i64, State>>, budget: &Budget) -> Result<Vec<TimedRow>, QueryError> {
     let Projection::Calls { calls, auxiliary, fields, is_selector } = &plan.projection else { return Ok(Vec::new()) };
     let mut results = Vec::with_capacity(calls.len());
     for (call, states) in calls.iter().zip(states) {
@@ -302,7 +348,7 @@ fn call_points(
     call: &CallPlan,
     states: BTreeMap<i64, State>,
     is_selector: bool,
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<Vec<Point>, QueryError> {
     let function = &call.function;
     let whole_start = plan.range.min.unwrap_or(0);
@@ -340,7 +386,7 @@ fn filled(
     call: &CallPlan,
     windows: &Windows,
     points: Vec<Point>,
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<Vec<Point>, QueryError> {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return Ok(points) };
     let is_count = matches!(call.function, Function::Count | Function::CountDistinct);

@@ -10,36 +10,76 @@ use super::value::Value;
 /// A row: its time and its columns.
 pub(super) type TimedRow = (i64, Vec<Value>);
 
-/// Merges series whose rows are in the order of the answer each.
-pub(super) fn merge(series: Vec<VecDeque<TimedRow>>, descending: bool) -> Vec<TimedRow> {
-    let mut merge = Merge { heap: series.into_iter().filter(|rows| !rows.is_empty()).collect(), descending };
-    let count = merge.heap.iter().map(VecDeque::len).sum();
-    let mut rows = Vec::with_capacity(count);
-    for node in (0..merge.heap.len() / 2).rev() {
-        merge.down(node, merge.heap.len());
-    }
-    while !merge.heap.is_empty() {
-        let last = merge.heap.len() - 1;
-        merge.heap.swap(0, last);
-        merge.down(0, last);
-        let Some(mut next) = merge.heap.pop() else { break };
-        rows.extend(next.pop_front());
-        if !next.is_empty() {
-            merge.heap.push(next);
-            merge.up(last);
-        }
-    }
-    rows
+/// The rows of one series, in the order of the answer.
+pub(super) trait SeriesRows {
+    /// A row of it.
+    type Row;
+
+    /// The time of the next row; none behind the last one.
+    fn time(&self) -> Option<i64>;
+
+    /// The next row.
+    fn row(&mut self) -> Option<Self::Row>;
+
+    /// Goes on to the row behind it.
+    fn pass(&mut self);
 }
 
-struct Merge {
-    heap: Vec<VecDeque<TimedRow>>,
+impl SeriesRows for VecDeque<TimedRow> {
+    type Row = TimedRow;
+
+    fn time(&self) -> Option<i64> {
+        self.front().map(|(time, _)| *time)
+    }
+
+    fn row(&mut self) -> Option<TimedRow> {
+        self.front_mut().map(|(time, values)| (*time, std::mem::take(values)))
+    }
+
+    fn pass(&mut self) {
+        self.pop_front();
+    }
+}
+
+/// The rows of several series while they are merged.
+pub(super) struct Merge<S> {
+    heap: Vec<S>,
     descending: bool,
 }
 
-impl Merge {
+impl<S: SeriesRows> Merge<S> {
+    /// Of series whose rows are in the order of the answer each.
+    pub(super) fn new(series: impl IntoIterator<Item = S>, descending: bool) -> Self {
+        let heap = series.into_iter().filter(|rows| rows.time().is_some()).collect();
+        let mut merge = Self { heap, descending };
+        for node in (0..merge.heap.len() / 2).rev() {
+            merge.down(node, merge.heap.len());
+        }
+        merge
+    }
+
+    /// The next row, unless it is only passed over.
+    fn step<R>(&mut self, take: impl FnOnce(&mut S) -> R) -> Option<R> {
+        let last = self.heap.len().checked_sub(1)?;
+        self.heap.swap(0, last);
+        self.down(0, last);
+        let mut next = self.heap.pop()?;
+        let taken = take(&mut next);
+        next.pass();
+        if next.time().is_some() {
+            self.heap.push(next);
+            self.up(last);
+        }
+        Some(taken)
+    }
+
+    /// Leaves out the next row; says whether there was one.
+    pub(super) fn skip_row(&mut self) -> bool {
+        self.step(|_| ()).is_some()
+    }
+
     fn is_before(&self, left: usize, right: usize) -> bool {
-        let time = |place: usize| self.heap.get(place).and_then(VecDeque::front).map_or(0, |(time, _)| *time);
+        let time = |place: usize| self.heap.get(place).and_then(S::time).unwrap_or_default();
         if self.descending { time(left) > time(right) } else { time(left) < time(right) }
     }
 
@@ -71,12 +111,24 @@ impl Merge {
     }
 }
 
+impl<S: SeriesRows> Iterator for Merge<S> {
+    type Item = S::Row;
+
+    fn next(&mut self) -> Option<S::Row> {
+        self.step(S::row).flatten()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn series(name: i64, times: &[i64]) -> VecDeque<TimedRow> {
         times.iter().map(|time| (*time, vec![Value::Integer(name)])).collect()
+    }
+
+    fn merge(series: Vec<VecDeque<TimedRow>>, descending: bool) -> Vec<TimedRow> {
+        Merge::new(series, descending).collect()
     }
 
     #[test]
@@ -91,5 +143,13 @@ mod tests {
     fn rows_at_one_time_come_in_the_order_of_the_heap() {
         let merged = merge(vec![series(1, &[5]), series(2, &[5]), series(3, &[5])], false);
         assert_eq!(merged.iter().map(|row| row.1[0].clone()).collect::<Vec<_>>(), [1, 3, 2].map(Value::Integer));
+    }
+
+    #[test]
+    fn rows_that_are_passed_over_change_nothing_behind_them() {
+        let all = || vec![series(1, &[1, 4, 9]), series(2, &[1, 4]), series(3, &[4, 5])];
+        let mut skipping = Merge::new(all(), false);
+        assert!(skipping.skip_row() && skipping.skip_row());
+        assert_eq!(skipping.collect::<Vec<_>>(), merge(all(), false)[2..]);
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! text ── influxql (parser) ── check (InfluxDB's own refusals) ── planner (names → slots, functions, windows)
-//!      ── execute: scan → groups (states by window) → fill, transformations, merge → series
-//!                  └─ direct: one table, plain functions or rows → the same groups, by slices of columns
+//!      ── execute: scan → groups (states by window) → fill, transformations, merge → answer: parts of series
+//!                  ├─ direct: one table, plain functions → the same groups, by slices of columns
+//!                  └─ raw: rows of tables, by slices of times or groups → merge
 //! ```
 //!
 //! A scan comes sorted by tags and time, so rows of one group and window follow each other, and what is kept is small
@@ -13,6 +14,7 @@
 //! failure of a statement is text in the words of InfluxDB, because clients match them.
 
 mod aggregate;
+mod answer;
 mod batch;
 mod check;
 mod columns;
@@ -26,10 +28,12 @@ mod merge;
 mod node;
 mod plan;
 mod planner;
+mod raw;
 mod removal;
 mod rewrite;
 mod schema;
 mod show;
+mod slices;
 mod time_range;
 mod transform;
 mod value;
@@ -39,10 +43,14 @@ use influxql::ast::{Measurement, NameOrAll, Select, ShowScope, Source};
 pub use influxql::{Parameters, Statement, ast};
 use influxql::{ParseError, ParseOptions};
 use storage::{DeleteFilter, Snapshot};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use self::answer::Sink;
+pub(crate) use self::execute::Budget;
 use crate::error::QueryError;
 
+pub use self::answer::{AnswerPart, HeldMemory, InfluxqlAnswer};
 pub use self::batch::to_batch;
 pub use self::continuous::{ContinuousWindows, within};
 pub use self::execute::Series;
@@ -199,45 +207,37 @@ pub struct InfluxqlRequest {
     pub now_ns: i64,
 }
 
-/// Memory out of the pool of all queries, which is given back when this is dropped.
-#[derive(Debug)]
-pub struct HeldMemory(pub(crate) MemoryReservation);
-
-impl HeldMemory {
-    /// How much it is.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.0.size()
-    }
-}
-
-/// Runs a statement to its end.
+/// Runs a statement to its end; its answer goes to `sender`.
 pub(crate) async fn execute(
     request: InfluxqlRequest,
-    reservation: MemoryReservation,
-    limit_bytes: usize,
-) -> Result<(Vec<Series>, HeldMemory), QueryError> {
-    let mut budget = execute::Budget { reservation, limit_bytes };
+    budget: Budget,
+    sender: mpsc::Sender<Result<AnswerPart, QueryError>>,
+) -> Result<(), QueryError> {
+    let mut sink = Sink::new(sender, &budget);
     let InfluxqlRequest { statement, databases, now_ns } = request;
     let series = match &statement {
         Statement::Select(select) => {
             let plan = planner::plan(select, &databases, now_ns).map_err(QueryError::Plan)?;
-            execute::run(&plan, &mut budget).await?
+            execute::run(&plan, &budget, &mut sink).await?;
+            Vec::new()
         }
         Statement::Explain(explain) => {
             let started = Instant::now();
             let plan = planner::plan(&explain.select, &databases, now_ns).map_err(QueryError::Plan)?;
             let planning = started.elapsed();
             if explain.analyze {
-                let series = execute::run(&plan, &mut budget).await?;
+                let series = execute::collect(&plan, &budget).await?;
                 show::explain_analyze(&plan, planning, started.elapsed(), &series)
             } else {
                 show::explain(&plan)
             }
         }
-        other => show::run(other, &databases, now_ns, &mut budget).await?,
+        other => show::run(other, &databases, now_ns, &budget).await?,
     };
-    Ok((series, HeldMemory(budget.reservation)))
+    for series in series {
+        sink.add(series).await?;
+    }
+    sink.finish().await
 }
 
 /// What the storage engine has to delete for a statement.
@@ -246,5 +246,5 @@ pub(crate) async fn deletes(
     reservation: MemoryReservation,
     limit_bytes: usize,
 ) -> Result<Vec<DeleteFilter>, QueryError> {
-    removal::deletes(request, &mut execute::Budget { reservation, limit_bytes }).await
+    removal::deletes(request, &Budget { reservation, limit_bytes }).await
 }

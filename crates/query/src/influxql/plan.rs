@@ -76,6 +76,11 @@ impl PagePlan {
         self.limit.map(|limit| limit.saturating_add(self.offset))
     }
 
+    /// Whether it may leave something out.
+    pub(super) fn is_part(&self) -> bool {
+        self.limit.is_some() || self.offset > 0
+    }
+
     /// The entries of the page.
     pub(super) fn cut<T>(&self, entries: &mut Vec<T>) {
         entries.drain(..self.offset.min(entries.len()));
@@ -112,4 +117,30 @@ pub(super) struct Plan {
     pub(super) seed: u64,
     /// Whether rows are looked at one by one even where there is a shorter way.
     pub(super) row_by_row: bool,
+}
+
+impl Plan {
+    /// The tables of a plan that reads nothing else, in the order of the answer; none where rows are looked at one by
+    /// one, or where two tables make one series.
+    pub(super) fn raw_tables(&self) -> Option<Vec<&Arc<TableSnapshot>>> {
+        if self.row_by_row {
+            return None;
+        }
+        let mut tables = Vec::with_capacity(self.sources.len());
+        for source in &self.sources {
+            match source {
+                PlannedSource::Table(table) => tables.push(table),
+                PlannedSource::Subquery(_) => return None,
+            }
+        }
+        let name = |table: &&Arc<TableSnapshot>| table.table_schema().measurement.clone();
+        tables.sort_by_key(name);
+        if tables.windows(2).any(|pair| pair.first().map(name) == pair.last().map(name)) {
+            return None;
+        }
+        if self.descending {
+            tables.reverse();
+        }
+        Some(tables)
+    }
 }

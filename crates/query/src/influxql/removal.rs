@@ -44,7 +44,7 @@ pub struct RemovalRequest {
 type Tables<'a> = BTreeMap<&'a str, &'a Arc<TableSnapshot>>;
 
 /// What the storage engine has to delete: all of them, in any order.
-pub(crate) async fn deletes(request: RemovalRequest, budget: &mut Budget) -> Result<Vec<DeleteFilter>, QueryError> {
+pub(crate) async fn deletes(request: RemovalRequest, budget: &Budget) -> Result<Vec<DeleteFilter>, QueryError> {
     let RemovalRequest { statement, snapshot, now_ns } = request;
     let removal = match &statement {
         Statement::DropMeasurement { name } => {
@@ -178,7 +178,7 @@ async fn resolve(
     table: &Arc<TableSnapshot>,
     condition: &Condition,
     time_range: (i64, i64),
-    budget: &mut Budget,
+    budget: &Budget,
     filters: &mut Vec<DeleteFilter>,
 ) -> Result<(), QueryError> {
     let columns = TableColumns::of(table);

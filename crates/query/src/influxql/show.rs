@@ -34,7 +34,7 @@ pub(super) async fn run(
     statement: &Statement,
     databases: &Databases,
     now: i64,
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<Vec<Series>, QueryError> {
     let mut show = Show { databases, now, budget };
     match statement {
@@ -171,7 +171,7 @@ impl Keys {
 struct Show<'a> {
     databases: &'a Databases,
     now: i64,
-    budget: &'a mut Budget,
+    budget: &'a Budget,
 }
 
 impl Show<'_> {

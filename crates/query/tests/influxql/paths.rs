@@ -14,8 +14,8 @@ async fn both(database: &Database, text: &str) -> [Result<Vec<Series>, String>; 
             databases.read_row_by_row();
         }
         let request = InfluxqlRequest { statement, databases, now_ns: NOW_NS };
-        let answer = database.queries.influxql(request).await;
-        answers.push(answer.map(|(series, _)| series).map_err(|error| error.to_string()));
+        let answer = async { database.queries.influxql(request).await?.collect().await };
+        answers.push(answer.await.map(|(series, _)| series).map_err(|error| error.to_string()));
     }
     answers.try_into().unwrap_or_else(|_| panic!("two answers"))
 }

@@ -1,9 +1,11 @@
 //! Answers to InfluxQL as InfluxDB 1.x writes them: JSON, JSON in chunks, CSV, or MessagePack.
 //!
-//! A statement is run when the answer to the one before it is written, and its text is made piece by piece as the
-//! client reads it: an answer costs the rows of one statement at a time, and not its text besides.
+//! A statement is run when the answer to the one before it is written, its rows come part by part, and their text is
+//! made piece by piece as the client reads it: an answer costs a few parts at a time, and not its text besides. Only
+//! MessagePack, which says first how many rows follow, needs the rows of a whole statement.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -88,77 +90,142 @@ struct Answer {
 }
 
 impl Answer {
-    /// The next bytes; none at the end. Nothing that is written waits for a statement that is not run yet.
+    /// The next bytes; none at the end. Nothing that is written waits for what is not computed yet.
     async fn piece(&mut self) -> Option<Bytes> {
         let mut out = Vec::new();
         while !self.writer.done && out.len() < PIECE_BYTES {
-            if self.writer.at.statement >= self.writer.statements {
+            if self.writer.statement >= self.writer.statements {
                 self.writer.end(&mut out);
                 break;
             }
-            let Some(result) = &self.current else {
+            let Some(result) = &mut self.current else {
                 if !out.is_empty() {
                     break;
                 }
-                self.current = Some(self.results.next().await.unwrap_or_default());
+                let next = self.results.next().await.unwrap_or_default();
+                self.current = Some(if self.writer.style.encoding == Encoding::MessagePack {
+                    next.whole().await.unwrap_or_else(|error| StatementResult::error(error.influxql_text()))
+                } else {
+                    next
+                });
                 continue;
             };
-            if self.writer.step(&mut out, result) {
+            if !self.writer.part(&mut out, result) {
+                continue;
+            }
+            if !result.has_more() {
+                self.writer.close(&mut out, result.error.as_deref());
                 self.current = None;
-                self.writer.at = Place { statement: self.writer.at.statement + 1, series: 0, row: 0 };
+            } else if out.is_empty() {
+                result.advance().await;
+                self.writer.next_part(result.continues);
+            } else {
+                break;
             }
         }
         (!out.is_empty()).then(|| Bytes::from(out))
     }
 }
 
-/// The next thing to write.
-#[derive(Debug, Clone, Copy, Default)]
-struct Place {
-    statement: usize,
-    series: usize,
-    row: usize,
-}
-
 /// Writes an answer piece by piece.
 struct Writer {
     statements: usize,
     style: Style,
+    statement: usize,
+    /// The next thing to write of the part that is there.
     at: Place,
     indenter: Indenter,
-    /// Whether the statement of `at` has begun.
+    /// Whether the document, or what of it is about the statement, has begun.
     is_open: bool,
+    /// The series that is being written.
+    series: Option<OpenSeries>,
+    /// The columns of the table that is being written.
+    columns: Option<Arc<[String]>>,
     /// Whether a table has rows already.
     has_rows: bool,
     done: bool,
 }
 
+/// The next thing to write of a part.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    series: usize,
+    row: usize,
+    /// Whether the first series has begun in the part before.
+    continues: bool,
+}
+
+/// What has been written of a series, or of a chunk of it.
+#[derive(Debug, Clone, Copy)]
+struct OpenSeries {
+    /// Whether there is a list of rows.
+    has_values: bool,
+    rows: usize,
+}
+
 impl Writer {
     fn new(style: Style, statements: usize) -> Self {
-        let indenter = Indenter::default();
-        Self { statements, style, at: Place::default(), indenter, is_open: false, has_rows: false, done: false }
+        Self {
+            statements,
+            style,
+            statement: 0,
+            at: Place::default(),
+            indenter: Indenter::default(),
+            is_open: false,
+            series: None,
+            columns: None,
+            has_rows: false,
+            done: false,
+        }
     }
 
-    /// Goes on with a result. Returns whether it is written whole.
-    fn step(&mut self, out: &mut Vec<u8>, result: &StatementResult) -> bool {
-        match (self.style.encoding, self.style.chunk_rows) {
-            (Encoding::MessagePack, _) => self.message_pack(out, result),
-            (Encoding::Csv(_), _) => {
+    /// What is there is another part of the same statement.
+    fn next_part(&mut self, continues: bool) {
+        self.at = Place { series: 0, row: 0, continues };
+    }
+
+    /// Goes on with a part. Returns whether it is written whole.
+    fn part(&mut self, out: &mut Vec<u8>, result: &StatementResult) -> bool {
+        match self.style.encoding {
+            Encoding::MessagePack => self.message_pack(out, result),
+            Encoding::Csv(_) => {
                 let mut text = String::new();
-                let is_whole = self.csv(&mut text, result);
+                let is_whole = self.csv(&mut text, &result.series);
                 out.extend_from_slice(text.as_bytes());
                 is_whole
             }
-            (Encoding::Json, chunk_rows) => {
+            Encoding::Json => {
                 let mut text = String::new();
-                let is_whole = match chunk_rows {
-                    Some(rows) => self.chunk(&mut text, result, rows),
-                    None => self.json(&mut text, result),
-                };
+                let is_whole = self.json(&mut text, &result.series);
                 self.push_json(out, &text);
                 is_whole
             }
         }
+    }
+
+    /// Ends a statement, all parts of which are written.
+    fn close(&mut self, out: &mut Vec<u8>, error: Option<&str>) {
+        if self.style.encoding == Encoding::Json {
+            let mut text = String::new();
+            let has_series = self.series.is_some();
+            if !self.is_open {
+                self.open(&mut text);
+            }
+            self.close_series(&mut text);
+            if has_series {
+                text.push(']');
+            }
+            if let Some(error) = error {
+                text.push_str(",\"error\":");
+                json_text(&mut text, error);
+            }
+            text.push_str(if self.style.chunk_rows.is_some() { "}]}\n" } else { "}" });
+            self.push_json(out, &text);
+        }
+        self.is_open = false;
+        (self.series, self.columns) = (None, None);
+        self.statement += 1;
+        self.next_part(false);
     }
 
     /// Writes what comes behind all results.
@@ -178,26 +245,60 @@ impl Writer {
         }
     }
 
-    /// Goes on with the one document that holds everything.
-    fn json(&mut self, text: &mut String, result: &StatementResult) -> bool {
-        if !self.is_open {
-            self.is_open = true;
-            let before = if self.at.statement > 0 { "," } else { "{\"results\":[" };
-            let _ = write!(text, "{before}{{\"statement_id\":{}", self.at.statement);
-            if !result.series.is_empty() {
-                text.push_str(",\"series\":[");
-            }
+    /// Begins the document of a chunk, or what the one document that holds everything says of the statement.
+    fn open(&mut self, text: &mut String) {
+        self.is_open = true;
+        let is_first = self.style.chunk_rows.is_some() || self.statement == 0;
+        let before = if is_first { "{\"results\":[" } else { "," };
+        let _ = write!(text, "{before}{{\"statement_id\":{}", self.statement);
+    }
+
+    fn open_series(&mut self, text: &mut String, series: &Series) {
+        if self.style.chunk_rows.is_some() && self.series.is_some() {
+            self.close_chunk(text, false);
         }
-        while let Some(series) = result.series.get(self.at.series) {
-            if self.at.row == 0 {
-                if self.at.series > 0 {
-                    text.push(',');
-                }
-                series_head(text, series);
+        if !self.is_open {
+            self.open(text);
+        }
+        self.close_series(text);
+        text.push_str(if self.series.is_some() { "," } else { ",\"series\":[" });
+        series_head(text, series);
+        self.series = Some(OpenSeries { has_values: !series.rows.is_empty(), rows: 0 });
+    }
+
+    /// Ends a chunk that another one follows, perhaps with more rows of the same series.
+    fn close_chunk(&mut self, text: &mut String, is_cut: bool) {
+        if self.series.take().is_some_and(|series| series.has_values) {
+            text.push(']');
+        }
+        text.push_str(if is_cut { ",\"partial\":true}]" } else { "}]" });
+        text.push_str(",\"partial\":true}]}\n");
+        self.is_open = false;
+    }
+
+    fn close_series(&self, text: &mut String) {
+        if let Some(series) = &self.series {
+            // As in Go, a list without entries is left out.
+            text.push_str(if series.has_values { "]}" } else { "}" });
+        }
+    }
+
+    /// Goes on with the one document that holds everything, or with documents of so many rows of one series.
+    fn json(&mut self, text: &mut String, part: &[Series]) -> bool {
+        while let Some(series) = part.get(self.at.series) {
+            if self.at.row == 0 && !self.at.continues {
+                self.open_series(text, series);
             }
             while let Some(row) = series.rows.get(self.at.row) {
-                if self.at.row > 0 {
-                    text.push(',');
+                if self.style.chunk_rows.is_some_and(|most| self.series.is_some_and(|open| open.rows >= most)) {
+                    self.close_chunk(text, true);
+                    self.open_series(text, series);
+                }
+                if let Some(open) = &mut self.series {
+                    if open.rows > 0 {
+                        text.push(',');
+                    }
+                    open.rows += 1;
                 }
                 json_row(text, row, series, self.style.epoch);
                 self.at.row += 1;
@@ -205,76 +306,18 @@ impl Writer {
                     return false;
                 }
             }
-            series_end(text, series);
-            text.push('}');
-            (self.at.series, self.at.row) = (self.at.series + 1, 0);
+            self.at = Place { series: self.at.series + 1, row: 0, continues: false };
             if text.len() >= PIECE_BYTES {
                 return false;
             }
         }
-        if !result.series.is_empty() {
-            text.push(']');
-        }
-        if let Some(error) = &result.error {
-            text.push_str(",\"error\":");
-            json_text(text, error);
-        }
-        text.push('}');
-        self.is_open = false;
         true
     }
 
-    /// The rows of the next chunk of a series, and whether more of it follow.
-    fn next_rows<'a>(&mut self, series: &'a Series, most: usize) -> (&'a [Vec<Value>], bool) {
-        let end = self.at.row.saturating_add(most).min(series.rows.len());
-        let rows = series.rows.get(self.at.row..end).unwrap_or_default();
-        let is_cut = end < series.rows.len();
-        if is_cut {
-            self.at.row = end;
-        } else {
-            (self.at.series, self.at.row) = (self.at.series + 1, 0);
-        }
-        (rows, is_cut)
-    }
-
-    /// One document with at most so many rows of one series.
-    fn chunk(&mut self, text: &mut String, result: &StatementResult, most: usize) -> bool {
-        let _ = write!(text, "{{\"results\":[{{\"statement_id\":{}", self.at.statement);
-        let mut more = false;
-        if let Some(series) = result.series.get(self.at.series) {
-            text.push_str(",\"series\":[");
-            series_head(text, series);
-            let (rows, is_cut) = self.next_rows(series, most);
-            for (place, row) in rows.iter().enumerate() {
-                if place > 0 {
-                    text.push(',');
-                }
-                json_row(text, row, series, self.style.epoch);
-            }
-            series_end(text, series);
-            if is_cut {
-                text.push_str(",\"partial\":true");
-            }
-            text.push_str("}]");
-            more = is_cut || self.at.series < result.series.len();
-        }
-        if more {
-            text.push_str(",\"partial\":true");
-        }
-        if let (Some(error), false) = (&result.error, more) {
-            text.push_str(",\"error\":");
-            json_text(text, error);
-        }
-        text.push_str("}]}\n");
-        !more
-    }
-
     /// Goes on with the table; errors have no place in it.
-    fn csv(&mut self, text: &mut String, result: &StatementResult) -> bool {
-        let Some(series) = result.series.get(self.at.series) else { return true };
-        if self.at.row == 0 {
-            let before = self.at.series.checked_sub(1).and_then(|place| result.series.get(place));
-            if before.is_none_or(|before| before.columns != series.columns) {
+    fn csv(&mut self, text: &mut String, part: &[Series]) -> bool {
+        while let Some(series) = part.get(self.at.series) {
+            if self.columns.as_ref().is_none_or(|columns| *columns != series.columns) {
                 // A blank line parts what has other columns, and statements.
                 if self.has_rows {
                     text.push('\n');
@@ -286,41 +329,37 @@ impl Writer {
                 }
                 text.push('\n');
                 self.has_rows = true;
+                self.columns = Some(Arc::clone(&series.columns));
             }
-        }
-        let tags: Vec<String> = series
-            .tags
-            .iter()
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(tag, value)| format!("{tag}={value}"))
-            .collect();
-        let tags = tags.join(",");
-        while let Some(row) = series.rows.get(self.at.row) {
-            csv_text(text, &series.name);
-            text.push(',');
-            csv_text(text, &tags);
-            for value in row {
+            let tags = series.tags.iter().filter(|(_, value)| !value.is_empty());
+            let tags = tags.map(|(tag, value)| format!("{tag}={value}")).collect::<Vec<_>>().join(",");
+            while let Some(row) = series.rows.get(self.at.row) {
+                csv_text(text, &series.name);
                 text.push(',');
-                csv_value(text, value, self.style.epoch);
+                csv_text(text, &tags);
+                for value in row {
+                    text.push(',');
+                    csv_value(text, value, self.style.epoch);
+                }
+                text.push('\n');
+                self.at.row += 1;
+                if text.len() >= PIECE_BYTES {
+                    return false;
+                }
             }
-            text.push('\n');
-            self.at.row += 1;
-            if text.len() >= PIECE_BYTES {
-                return false;
-            }
+            self.at = Place { series: self.at.series + 1, row: 0, continues: false };
         }
-        (self.at.series, self.at.row) = (self.at.series + 1, 0);
-        self.at.series >= result.series.len()
+        true
     }
 
     /// Goes on with the one document that holds everything.
     fn message_pack(&mut self, out: &mut Vec<u8>, result: &StatementResult) -> bool {
         if !self.is_open {
             self.is_open = true;
-            if self.at.statement == 0 {
+            if self.statement == 0 {
                 message_pack_results(out, self.statements);
             }
-            message_pack_result(out, self.at.statement, result);
+            message_pack_result(out, self.statement, result);
         }
         while let Some(series) = result.series.get(self.at.series) {
             if self.at.row == 0 {
@@ -333,9 +372,8 @@ impl Writer {
                     return false;
                 }
             }
-            (self.at.series, self.at.row) = (self.at.series + 1, 0);
+            self.at = Place { series: self.at.series + 1, row: 0, continues: false };
         }
-        self.is_open = false;
         true
     }
 }
@@ -394,13 +432,6 @@ fn series_head(text: &mut String, series: &Series) {
     // As in Go, a list without entries is left out.
     if !series.rows.is_empty() {
         text.push_str(",\"values\":[");
-    }
-}
-
-/// What closes the rows of a series.
-fn series_end(text: &mut String, series: &Series) {
-    if !series.rows.is_empty() {
-        text.push(']');
     }
 }
 
@@ -548,8 +579,6 @@ impl Indenter {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use std::sync::Arc;
-
     use super::*;
 
     fn series(rows: usize) -> Series {
@@ -638,6 +667,51 @@ mod tests {
         let mut answer = Answer { writer: Writer::new(JSON, 2), results, current: None };
         let piece = futures::executor::block_on(answer.piece()).unwrap();
         assert!(piece.starts_with(b"{\"results\":[{\"statement_id\":0") && piece.ends_with(b"]}]}"), "{piece:?}");
+    }
+
+    /// However an answer comes in parts, its text is the same.
+    #[test]
+    fn parts_leave_no_trace_in_the_text() {
+        let of_tag = |tag: &str, rows| Series { tags: vec![("t".to_owned(), Arc::from(tag))], ..series(rows) };
+        let wide = Series { columns: ["time", "v", "w"].map(str::to_owned).into_iter().collect(), ..of_tag("c", 0) };
+        let all = [of_tag("a", 7), of_tag("b", 1), of_tag("c", 3), wide, of_tag("d", 4)];
+        let csv = Style { encoding: Encoding::Csv("text/csv"), ..JSON };
+        let chunks = [1, 2, 3, 100].map(|rows| Style { chunk_rows: Some(rows), ..JSON });
+        for style in chunks.into_iter().chain([JSON, csv, Style { pretty: true, ..JSON }]) {
+            for error in [None, Some("broken")] {
+                let text = |most: usize| {
+                    let (mut writer, mut out) = (Writer::new(style, 2), Vec::new());
+                    for _ in 0..2 {
+                        for series in &all {
+                            let parts = series.rows.len().div_ceil(most).max(1);
+                            for part in 0..parts {
+                                let rows = series.rows.iter().skip(part * most).take(most).cloned().collect();
+                                let series = vec![Series { rows, ..series.clone() }];
+                                writer.next_part(part > 0);
+                                assert!(
+                                    writer.part(&mut out, &StatementResult { series, ..StatementResult::default() })
+                                );
+                            }
+                        }
+                        // Nothing more came.
+                        writer.next_part(false);
+                        assert!(writer.part(&mut out, &StatementResult::default()));
+                        writer.close(&mut out, error);
+                    }
+                    writer.end(&mut out);
+                    String::from_utf8(out).unwrap()
+                };
+                let result = || StatementResult {
+                    series: all.to_vec(),
+                    error: error.map(str::to_owned),
+                    ..StatementResult::default()
+                };
+                let whole = written(vec![result(), result()], style);
+                for most in 1..=8 {
+                    assert_eq!(text(most), whole, "{most} rows in {style:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod flux_requests;
 mod golden;
 mod influxql;
 mod influxql_1;
+mod influxql_streaming;
 mod metrics;
 mod paging;
 mod permissions;

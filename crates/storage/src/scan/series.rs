@@ -454,6 +454,18 @@ impl DirectPiece {
 }
 
 impl SeriesPartition {
+    /// The wanted rows that are still to be read: of rows that are not sorted out by series yet, all.
+    #[must_use]
+    pub fn row_count_bound(&self) -> u64 {
+        let rows = |piece: &Piece| match piece {
+            Piece::Direct(piece) => piece.runs.iter().map(|run| run.rows.len() as u64).sum(),
+            Piece::Last(piece) => piece.selected.iter().map(|(_, rows)| rows.len() as u64).sum(),
+            Piece::Ready(batch) => batch.times.len() as u64,
+            Piece::Plain(unit) => unit.row_count,
+        };
+        self.pieces.iter().map(rows).sum()
+    }
+
     /// The next rows; `None` behind the last ones. Decoding happens in here and takes up to some milliseconds.
     ///
     /// # Errors

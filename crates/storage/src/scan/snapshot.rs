@@ -117,6 +117,13 @@ impl TableSnapshot {
         files + self.parts.buffers.iter().map(|rows| rows.row_count as u64).sum::<u64>()
     }
 
+    /// The files and buffers: the range of times of each in nanoseconds, both inclusive, and how many rows it has.
+    #[must_use]
+    pub fn row_distribution(&self) -> Vec<((i64, i64), u64)> {
+        let files = self.parts.files.iter().map(|file| (file.time_range, file.row_count));
+        files.chain(self.parts.buffers.iter().map(|rows| (rows.time_range, rows.row_count as u64))).collect()
+    }
+
     /// Whether some of the rows may be deleted, so that a scan returns fewer of them.
     #[must_use]
     pub fn has_deletes(&self) -> bool {

@@ -9,7 +9,8 @@ use catalog::{Action, Permission};
 use query::influxql::ast::Statement;
 use query::influxql::{Series, Value};
 
-use super::statements::{Runner, StatementResult, table};
+use super::answer::StatementResult;
+use super::statements::{Runner, table};
 use crate::api_error::{ApiError, ApiResult, Code};
 use crate::routes::stats::{self, Module, Number};
 use crate::running::RunningQuery;

@@ -15,7 +15,8 @@ use jobs::{Due, RunError, RunResult, Schedule, TIMES_A_RUN};
 use query::influxql::ast::{CreateContinuousQuery, Measurement, Select, Source, Statement};
 use query::influxql::{ContinuousWindows, Value, needed_databases, parse, within};
 
-use super::statements::{Runner, StatementResult, table};
+use super::answer::StatementResult;
+use super::statements::{Runner, table};
 use crate::api_error::{ApiError, ApiResult, Code};
 use crate::dbrp::{self, DbrpError};
 use crate::routes::tasks;

@@ -2,13 +2,16 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use catalog::{Action, Bucket, Permission};
+use futures::StreamExt as _;
 use query::influxql::ast::Target;
-use query::influxql::{Series, Value};
-use storage::{Precision, WriteRequest};
+use query::influxql::{InfluxqlAnswer, Series, Value};
+use storage::{BucketInfo, Precision, WriteRequest};
 
-use super::statements::{Runner, StatementResult};
+use super::answer::StatementResult;
+use super::statements::Runner;
 use crate::api_error::{ApiError, ApiResult, Code};
 use crate::dbrp;
 use crate::limits;
@@ -28,36 +31,19 @@ impl Runner {
         Ok(bucket)
     }
 
-    /// Writes the rows of an answer, and says how many there were.
+    /// Writes the rows of an answer as they come, and says how many there were.
     pub(super) async fn write_into(
         &self,
         target: &Target,
         bucket: &Bucket,
-        series: Vec<Series>,
+        mut answer: InfluxqlAnswer,
     ) -> ApiResult<StatementResult> {
         let info = Arc::new(bucket_info(&self.organisation, bucket));
         let retention = (!bucket.retention.is_zero()).then_some(bucket.retention);
         let mut written = 0;
-        for series in series {
-            let name = target.measurement.as_deref().unwrap_or(&series.name);
-            let key = series_key(name, &series)?;
-            for rows in series.rows.chunks(limits::CHUNK_ROWS) {
-                let mut body = String::new();
-                for row in rows {
-                    written += i64::from(line(&mut body, &key, &series.columns, row));
-                }
-                if body.is_empty() {
-                    continue;
-                }
-                let request = WriteRequest {
-                    bucket: Arc::clone(&info),
-                    retention,
-                    body: body.into(),
-                    precision: Precision::Nanosecond,
-                };
-                if let Some(dropped) = self.state.engine().write(request).await?.dropped {
-                    return Err(ApiError::new(Code::UnprocessableEntity, dropped.to_string()));
-                }
+        while let Some(part) = answer.next().await.transpose()? {
+            for series in &part.series {
+                written += self.write_series(target, &info, retention, series).await?;
             }
         }
         let row = vec![Value::Time(0), Value::Integer(written)];
@@ -69,6 +55,38 @@ impl Runner {
             zone: None,
         };
         Ok(StatementResult { series: vec![result], ..StatementResult::default() })
+    }
+
+    /// Writes the rows of a series. Returns how many there were.
+    async fn write_series(
+        &self,
+        target: &Target,
+        bucket: &Arc<BucketInfo>,
+        retention: Option<Duration>,
+        series: &Series,
+    ) -> ApiResult<i64> {
+        let mut written = 0;
+        let name = target.measurement.as_deref().unwrap_or(&series.name);
+        let key = series_key(name, series)?;
+        for rows in series.rows.chunks(limits::CHUNK_ROWS) {
+            let mut body = String::new();
+            for row in rows {
+                written += i64::from(line(&mut body, &key, &series.columns, row));
+            }
+            if body.is_empty() {
+                continue;
+            }
+            let request = WriteRequest {
+                bucket: Arc::clone(bucket),
+                retention,
+                body: body.into(),
+                precision: Precision::Nanosecond,
+            };
+            if let Some(dropped) = self.state.engine().write(request).await?.dropped {
+                return Err(ApiError::new(Code::UnprocessableEntity, dropped.to_string()));
+            }
+        }
+        Ok(written)
     }
 }
 

@@ -3,6 +3,7 @@
 //! The organisation is that of the token; `org` is not looked at.
 
 mod admin;
+mod answer;
 pub(crate) mod continuous;
 mod into;
 mod multipart;
@@ -12,7 +13,8 @@ mod statements;
 mod users;
 pub(super) mod write;
 
-pub(crate) use self::statements::{Runner, StatementResult};
+pub(crate) use self::answer::StatementResult;
+pub(crate) use self::statements::Runner;
 
 use std::sync::Arc;
 

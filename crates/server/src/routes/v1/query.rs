@@ -11,8 +11,9 @@ use http::{HeaderMap, Method, StatusCode, header};
 use query::influxql::{Parameters as Bound, Statement, parse};
 use tracing::Instrument as _;
 
+use super::answer::StatementResult;
 use super::multipart;
-use super::statements::{Runner, StatementResult};
+use super::statements::Runner;
 use crate::api_error::{ApiError, ApiResult};
 use crate::format::influx::{self, Encoding, Epoch, Style};
 use crate::limits;

@@ -12,7 +12,8 @@ use query::influxql::RemovalRequest;
 use query::influxql::ast::{Removal, Statement};
 use storage::DeleteRequest;
 
-use super::statements::{Runner, StatementResult};
+use super::answer::StatementResult;
+use super::statements::Runner;
 use crate::api_error::ApiResult;
 use crate::auth::describe;
 use crate::dbrp::{self, DbrpError};

@@ -8,30 +8,15 @@ use std::time::Duration;
 
 use catalog::{Action, Bucket, BucketUpdate, NewBucket, Organisation, Permission, Principal, ResourceType};
 use query::influxql::ast::{AlterRetentionPolicy, CreateDatabase, CreateRetentionPolicy, Statement};
-use query::influxql::{Databases, HeldMemory, InfluxqlRequest, Series, Value, needed_databases};
+use query::influxql::{Databases, InfluxqlRequest, Series, Value, needed_databases};
 
+use super::answer::{StatementResult, interrupted};
 use crate::api_error::{ApiError, ApiResult, Code};
 use crate::dbrp::{self, DEFAULT_POLICY, Mapping};
 use crate::routes::buckets::drop_points;
 use crate::state::AppState;
 use crate::times::go_duration;
 use crate::uninterrupted::uninterrupted;
-
-/// The answer to a statement.
-#[derive(Debug, Default)]
-pub(crate) struct StatementResult {
-    pub(crate) series: Vec<Series>,
-    pub(crate) error: Option<String>,
-    /// What the series take of the memory for queries, until they are written.
-    #[expect(dead_code, reason = "its end is what matters")]
-    pub(crate) memory: Option<HeldMemory>,
-}
-
-impl StatementResult {
-    pub(crate) fn error(text: impl Into<String>) -> Self {
-        Self { error: Some(text.into()), ..Self::default() }
-    }
-}
 
 /// Runs the statements of one request.
 pub(crate) struct Runner {
@@ -53,12 +38,14 @@ impl Runner {
             self.database.clone().unwrap_or_default(),
             statement.to_string(),
         );
-        tokio::select! {
+        let mut result = tokio::select! {
             // First, so that a statement that kills itself is told so.
             biased;
-            () = running.killed() => Err(ApiError::new(Code::Unavailable, "query interrupted")),
+            () = running.killed() => Err(interrupted()),
             result = self.dispatch(statement) => result,
-        }
+        }?;
+        result.keep_running(running);
+        Ok(result)
     }
 
     async fn dispatch(&self, statement: Statement) -> ApiResult<StatementResult> {
@@ -107,11 +94,11 @@ impl Runner {
         let databases = self.databases(&statement).await?;
         let now_ns = self.state.now_ns();
         let request = InfluxqlRequest { statement, databases, now_ns };
-        let (series, memory) = self.state.query().influxql(request).await?;
+        let answer = self.state.query().influxql(request).await?;
         if let (Some(target), Some(bucket)) = (target, bucket) {
-            return self.write_into(&target, &bucket, series).await;
+            return self.write_into(&target, &bucket, answer).await;
         }
-        Ok(StatementResult { series, memory: Some(memory), error: None })
+        StatementResult::of_answer(answer).await
     }
 
     /// A snapshot of each bucket that a statement reads.

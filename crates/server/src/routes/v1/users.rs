@@ -10,7 +10,8 @@ use catalog::{
 use query::influxql::Value;
 use query::influxql::ast::{Privilege, Statement};
 
-use super::statements::{Runner, StatementResult, table};
+use super::answer::StatementResult;
+use super::statements::{Runner, table};
 use crate::api_error::{ApiError, ApiResult, Code};
 use crate::auth::describe;
 use crate::dbrp::{self, DbrpError};

@@ -100,7 +100,7 @@ impl Caller {
             database,
             retention_policy: None,
         };
-        runner.run(statement).await
+        runner.run(statement).await?.whole().await
     }
 }
 
