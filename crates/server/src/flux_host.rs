@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use catalog::{Action, Bucket, Organisation, Permission, Principal};
+use catalog::{Action, Bucket, Organisation, Permission, Principal, ResourceType};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use query::flux::{BucketReference, BucketRow, Code as FluxCode, DatabaseRow, FluxError, FluxHost};
+use query::flux::{BucketReference, BucketRow, Code as FluxCode, DatabaseRow, FluxError, FluxHost, secret_not_found};
 use storage::{Precision, Snapshot, WriteRequest};
 
 use crate::api_error::{ApiError, Code};
@@ -116,6 +116,16 @@ impl FluxHost for ScriptHost {
             }
         }
         .boxed()
+    }
+
+    fn secret(&self, key: &str) -> Result<String, FluxError> {
+        let organisation = self.organisation.id;
+        if !self.principal.allows(&Permission::in_organisation(Action::Read, ResourceType::Secrets, organisation)) {
+            return Err(FluxError::new(FluxCode::PermissionDenied, "insufficient permissions for reading secrets"));
+        }
+        let found = self.state.catalog().find_secret(organisation, self.state.secret_key(), key);
+        let found = found.map_err(|error| flux_error(&error.into()))?;
+        found.map(|secret| secret.expose().to_owned()).ok_or_else(|| secret_not_found(key))
     }
 }
 

@@ -76,4 +76,15 @@ pub trait FluxHost: fmt::Debug + Send + Sync {
 
     /// Writes line protocol with times in nanoseconds to a bucket, all of it or with an error that says what was not.
     fn write(&self, bucket: BucketReference, lines: String) -> BoxFuture<'_, Result<()>>;
+
+    /// The value of a secret of the organisation. Without an organisation there is none.
+    fn secret(&self, key: &str) -> Result<String> {
+        Err(secret_not_found(key))
+    }
+}
+
+/// What is said of a secret that does not exist.
+#[must_use]
+pub fn secret_not_found(key: &str) -> FluxError {
+    FluxError::new(Code::NotFound, format!("could not find secret \"{key}\""))
 }

@@ -39,7 +39,7 @@ pub use flux::task;
 use tokio::sync::mpsc;
 
 pub use self::error::{Code, FluxError, Result};
-pub use self::host::{BucketReference, BucketRow, DatabaseRow, FluxHost};
+pub use self::host::{BucketReference, BucketRow, DatabaseRow, FluxHost, secret_not_found};
 use self::interpret::Interpreter;
 use self::package::{Package, UNIVERSE, load};
 use self::runtime::{Runtime, lock};

@@ -16,6 +16,7 @@ mod prometheus;
 mod recorded;
 mod recorded_3;
 mod requests;
+mod secrets;
 mod serving;
 mod support;
 mod tasks;

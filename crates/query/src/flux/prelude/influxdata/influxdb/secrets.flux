@@ -1,4 +1,4 @@
-// Secrets of the organisation, which scripts do not reach here.
+// Secrets of the organisation, for those who may read them.
 package secrets
 
 builtin get : (key: string) => string
