@@ -73,7 +73,9 @@ impl Client {
     ///
     /// The server's refusal, a broken connection, a time-out, or an answer that is no JSON.
     pub async fn call(&self, request: &ApiRequest) -> Result<Value, RequestError> {
-        let response = self.send(self.request(request).timeout(self.timeout())).await?;
+        // Some resources have another form too, which is sent where none is asked for.
+        let request = self.request(request).header(reqwest::header::ACCEPT, "application/json");
+        let response = self.send(request.timeout(self.timeout())).await?;
         if !response.status().is_success() {
             return Err(self.rejection(response).await);
         }

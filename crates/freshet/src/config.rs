@@ -1,10 +1,10 @@
 //! `freshet config`: shows and changes the profiles of servers.
 
-use crate::manage::print_profiles;
 use crate::options::{
     AliasError, ConfigCommand, ConfigCreateOptions, ConfigOptions, ConfigSetOptions, ProfileFileOptions,
     process_environment,
 };
+use crate::output::print_profiles;
 use crate::profiles::{self, Profile, ProfileError, Profiles};
 
 /// Why nothing was shown or changed.

@@ -67,11 +67,12 @@ fn commands_by_name<'a>(command: &'a Command, prefix: &str) -> Vec<(String, &'a 
     let mut found = Vec::new();
     for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
         let name = format!("{prefix} {}", command.get_name());
-        if command.has_subcommands() {
-            found.extend(commands_by_name(command, &name));
-        } else {
+        // Some do something by themselves too.
+        let inside = commands_by_name(command, &name);
+        if !command.is_subcommand_required_set() {
             found.push((name, command));
         }
+        found.extend(inside);
     }
     found
 }

@@ -7,10 +7,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use catalog::database::{Location, PostgresDatabase};
+
 /// Holds the identifier. The file is there if and only if the catalogs are in PostgreSQL.
 const ID_FILE: &str = "catalog-id";
 /// The catalog of a directory whose catalogs are SQLite files.
 const SQLITE_CATALOG: &str = "catalog.sqlite";
+/// Organisations, users and tokens of such a directory.
+const RESOURCES: &str = "resources.sqlite";
 
 /// Why a directory cannot be used with the catalogs that were asked for.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +60,19 @@ pub(crate) fn check(data_dir: &Path, is_postgres: bool) -> Result<String, DataDi
             make_id(data_dir, &path).map_err(file_error)?;
             check(data_dir, true)
         }
+    }
+}
+
+/// The file that is in every directory that a server has used.
+pub(crate) fn file_of_catalogs(is_postgres: bool) -> &'static str {
+    if is_postgres { ID_FILE } else { RESOURCES }
+}
+
+/// Where the catalog of organisations, users and tokens is; `id` is what [`check`] returned.
+pub(crate) fn resources(data_dir: &Path, database: Option<&PostgresDatabase>, id: &str) -> Location {
+    match database {
+        Some(database) => Location::Postgres(database.resources(id)),
+        None => Location::Sqlite(data_dir.join(RESOURCES)),
     }
 }
 

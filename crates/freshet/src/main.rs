@@ -4,6 +4,7 @@
 //! options ── serve ── memory (shares), initial_setup ── storage · catalog · query ── server
 //!         ├─ write, query, delete, administration, manage ── connection ── freshet-client
 //!         ├─ config ── profiles
+//!         ├─ recovery ── catalog
 //!         ├─ flux_test ── query
 //!         └─ config_docs, manual
 //! ```
@@ -27,10 +28,14 @@ mod manage;
 mod manual;
 mod memory;
 mod options;
+mod output;
 mod profiles;
 mod progress;
+mod prompt;
 mod query;
+mod recovery;
 mod retention;
+mod script;
 mod serve;
 mod write;
 
@@ -73,6 +78,8 @@ enum CommandError {
     #[error(transparent)]
     Manage(#[from] manage::ManageError),
     #[error(transparent)]
+    Recovery(#[from] recovery::RecoveryError),
+    #[error(transparent)]
     Config(#[from] config::ConfigCommandError),
     #[error(transparent)]
     Manual(#[from] manual::ManualError),
@@ -103,6 +110,7 @@ fn run(command: Command) -> Result<(), CommandError> {
         Command::Config(options) => return Ok(config::run(options)?),
         Command::Completion(options) => return Ok(manual::completion(&options)?),
         Command::Man(options) => return Ok(manual::write(&options)?),
+        Command::Version => return Ok(print_line(concat!("freshet ", env!("CARGO_PKG_VERSION")))?),
         other => other,
     };
     if let Command::Serve(_) = command {
@@ -120,6 +128,7 @@ fn run(command: Command) -> Result<(), CommandError> {
             Command::Backup(options) => Ok(backup::run(options.with_aliases(environment)?).await?),
             Command::Restore(options) => Ok(backup::restore(options).await?),
             Command::Doctor(options) => Ok(doctor::run(options).await?),
+            Command::Recovery(command) => Ok(recovery::run(command).await?),
             Command::Data(command) => Ok(data::run(command.with_aliases(environment)?).await?),
             Command::Flux(FluxCommand::Test(options)) => Ok(flux_test::run(options).await?),
             Command::Health(options) => Ok(administration::health(options.with_aliases(environment)?).await?),
@@ -129,8 +138,13 @@ fn run(command: Command) -> Result<(), CommandError> {
             Command::Bucket(command) => Ok(manage::bucket(command).await?),
             Command::User(command) => Ok(manage::user(command).await?),
             Command::Auth(command) => Ok(manage::auth(*command).await?),
+            Command::Task(command) => Ok(manage::task(*command).await?),
+            Command::Secret(command) => Ok(manage::secret(command).await?),
+            Command::Telegrafs(options) => Ok(manage::telegrafs(*options).await?),
             Command::V1(command) => Ok(manage::v1(command).await?),
-            Command::Config(_) | Command::Completion(_) | Command::Man(_) | Command::ConfigDocs => Ok(()),
+            Command::Config(_) | Command::Completion(_) | Command::Man(_) | Command::Version | Command::ConfigDocs => {
+                Ok(())
+            }
         }
     });
     // What still runs is a read of standard input that nobody waits for, or nothing.

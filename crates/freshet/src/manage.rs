@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! options ── Session (client, output, organisation) ── bucket · org · user · auth · v1 · setup ── output
+//!                                                  └─ task · secret · telegrafs
 //! ```
 //!
 //! What is right and what is allowed, the server says. Nothing is kept here.
@@ -10,10 +11,11 @@
 mod auth;
 mod bucket;
 mod org;
-mod output;
-mod prompt;
+mod secret;
 mod setup;
 mod shell;
+mod task;
+mod telegrafs;
 mod user;
 mod v1;
 
@@ -23,13 +25,13 @@ use serde_json::Value;
 
 use crate::connection::{self, ConnectionError};
 use crate::options::{
-    AliasError, AuthCommand, BucketCommand, Managed, OrgCommand, OrganisationOptions, ResourceOptions, SetupOptions,
-    UserCommand, V1Command, process_environment,
+    AliasError, AuthCommand, BucketCommand, Managed, OrgCommand, OrganisationOptions, ResourceOptions, SecretCommand,
+    SetupOptions, TaskCommand, TelegrafsOptions, UserCommand, V1Command, process_environment,
 };
+use crate::output::{Column, Output};
 use crate::profiles::ProfileError;
-use output::{Column, Output};
-
-pub(crate) use output::print_profiles;
+use crate::prompt::PromptError;
+use crate::script::ScriptError;
 
 /// Why such a command fails.
 #[derive(Debug, thiserror::Error)]
@@ -42,16 +44,18 @@ pub(crate) enum ManageError {
     Request(#[from] RequestError),
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+    #[error(transparent)]
+    Script(#[from] ScriptError),
+    #[error("give --name: there are profiles already, so the new one needs a name of its own")]
+    NoProfileName,
     #[error("give --org or --org-id: whose is it?")]
     NoOrganisation,
     #[error("there is no {kind} {name:?}")]
     NotFound { kind: &'static str, name: String },
     #[error("the server's answer has no {0}")]
     Incomplete(&'static str),
-    #[error("give {0}, or run the command at a terminal")]
-    NotGiven(&'static str),
-    #[error("the two passwords are not the same")]
-    PasswordsDiffer,
     #[error("{0}")]
     Shell(String),
     #[error("nothing was done")]
@@ -106,6 +110,21 @@ pub(crate) async fn auth(command: AuthCommand) -> Result<(), ManageError> {
         AuthCommand::Inactive(options) => with_session(options, auth::deactivate).await,
         AuthCommand::Delete(options) => with_session(options, auth::delete).await,
     }
+}
+
+/// `freshet task …`.
+pub(crate) async fn task(command: TaskCommand) -> Result<(), ManageError> {
+    task::run(command).await
+}
+
+/// `freshet secret …`.
+pub(crate) async fn secret(command: SecretCommand) -> Result<(), ManageError> {
+    secret::run(command).await
+}
+
+/// `freshet telegrafs …`.
+pub(crate) async fn telegrafs(options: TelegrafsOptions) -> Result<(), ManageError> {
+    telegrafs::run(options).await
 }
 
 /// `freshet v1 …`.

@@ -4,9 +4,12 @@
 //! variable, and that before the variables that InfluxDB's programs know ([`ALIASES`]).
 
 mod alias;
+mod belongings;
 mod manage;
 mod permission_flags;
 mod profile;
+mod recovery;
+mod task;
 mod tools;
 mod value;
 
@@ -19,8 +22,11 @@ use freshet_client::Precision;
 use storage::StoreAddress;
 
 pub(crate) use alias::{ALIASES, Alias, AliasError, AliasKind, process_environment};
+pub(crate) use belongings::*;
 pub(crate) use manage::*;
 pub(crate) use profile::{ConfigCommand, ConfigCreateOptions, ConfigOptions, ConfigSetOptions, ProfileFileOptions};
+pub(crate) use recovery::*;
+pub(crate) use task::*;
 pub(crate) use tools::{
     DataCommand, DataFormat, DoctorOptions, ExportOptions, FluxCommand, FluxTestOptions, ImportOptions, Repair,
 };
@@ -60,6 +66,9 @@ pub(crate) enum Command {
     Restore(RestoreOptions),
     /// Look at a data directory that no server has open, and repair it
     Doctor(DoctorOptions),
+    /// Get into a data directory whose tokens and passwords are lost, while no server has it open
+    #[command(subcommand)]
+    Recovery(RecoveryCommand),
     /// Export and import points
     #[command(subcommand)]
     Data(DataCommand),
@@ -82,6 +91,14 @@ pub(crate) enum Command {
     /// Tokens
     #[command(subcommand)]
     Auth(Box<AuthCommand>),
+    /// Scripts that run again and again, and their runs
+    #[command(subcommand)]
+    Task(Box<TaskCommand>),
+    /// Secrets of organisations, which scripts use
+    #[command(subcommand)]
+    Secret(SecretCommand),
+    /// Configurations that Telegraf fetches: list, make, change and remove them
+    Telegrafs(Box<TelegrafsOptions>),
     /// Users and databases of the 1.x API, and a shell for InfluxQL
     #[command(subcommand)]
     V1(V1Command),
@@ -91,8 +108,10 @@ pub(crate) enum Command {
     Man(ManOptions),
     /// Ask whether the server is well; exit code 1 if it is not
     Health(ConnectionOptions),
-    /// Ask the server for a sign of life
+    /// Print OK if the server is well; exit code 1 if it is not
     Ping(ConnectionOptions),
+    /// Print the version of this program
+    Version,
     /// Print docs/config.md
     #[command(hide = true)]
     ConfigDocs,

@@ -1,13 +1,13 @@
 //! `freshet query`: sends a query and copies the answer to standard output as it comes.
 
-use std::io::{Read as _, Write as _};
-use std::path::PathBuf;
+use std::io::Write as _;
 
 use freshet_client::{FluxQuery, QueryError, SqlFormat, SqlQuery};
 use futures::{Stream, StreamExt as _};
 
 use crate::connection::{self, ConnectionError};
 use crate::options::{Language, QueryOptions, RowFormat};
+use crate::script::{self, ScriptError};
 
 /// Why the rows are not all there.
 #[derive(Debug, thiserror::Error)]
@@ -20,10 +20,8 @@ pub(crate) enum QueryCommandError {
     NoOrganisation,
     #[error("the answer to Flux is CSV: --format must be table or csv")]
     FluxFormat,
-    #[error("cannot read the query from standard input: {0}")]
-    Input(#[source] std::io::Error),
-    #[error("cannot read the query from {}: {source}", path.display())]
-    File { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Script(#[from] ScriptError),
     #[error(transparent)]
     Query(#[from] QueryError),
     #[error("cannot write to standard output: {0}")]
@@ -33,7 +31,7 @@ pub(crate) enum QueryCommandError {
 /// Runs the query.
 pub(crate) async fn run(options: QueryOptions) -> Result<(), QueryCommandError> {
     let client = connection::client(&options.connection, |builder| builder)?;
-    let text = query_text(&options)?;
+    let text = script::read("query", options.query.as_deref(), options.file.as_deref())?;
     let org = options.target.org.filter(|org| !org.is_empty());
     let bucket = options.target.bucket.filter(|bucket| !bucket.is_empty());
     let format = if options.raw { RowFormat::Csv } else { options.format };
@@ -79,21 +77,4 @@ async fn print<B: AsRef<[u8]>>(
         output.write_all(b"\n").map_err(QueryCommandError::Output)?;
     }
     output.flush().map_err(QueryCommandError::Output)
-}
-
-/// The query, from wherever the options say it is.
-fn query_text(options: &QueryOptions) -> Result<String, QueryCommandError> {
-    if let Some(path) = &options.file {
-        return std::fs::read_to_string(path).map_err(|source| QueryCommandError::File { path: path.clone(), source });
-    }
-    match options.query.as_deref() {
-        None | Some("-") => read_input().map_err(QueryCommandError::Input),
-        Some(text) => Ok(text.to_owned()),
-    }
-}
-
-fn read_input() -> std::io::Result<String> {
-    let mut text = String::new();
-    std::io::stdin().lock().read_to_string(&mut text)?;
-    Ok(text)
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ::query::{QueryEngine, QueryOptions};
 use ::server::{AppState, Limits, ServeConfig, ServeError, ServerOptions, TlsFiles, UdpConfig};
-use catalog::database::{Location, PostgresDatabase};
+use catalog::database::PostgresDatabase;
 use catalog::{Catalog, Clock, SecretKey, SecretKeyError, SystemClock};
 use storage::{Engine, EngineOptions, FlushFailure, OpenError, Precision, RetentionSource, SchemaLimits, StoreAddress};
 use tokio::net::{TcpListener, UdpSocket};
@@ -91,10 +91,7 @@ pub(crate) async fn run(mut options: Box<ServeOptions>) -> Result<(), ServeComma
         ..engine_options(&options, &data_dir, budget, Arc::clone(&clock), source)?
     };
     let engine = Engine::open(engine_options).await?;
-    let resources = match &database {
-        Some(database) => Location::Postgres(database.resources(&directory_id)),
-        None => Location::Sqlite(data_dir.join("resources.sqlite")),
-    };
+    let resources = data_directory::resources(&data_dir, database.as_ref(), &directory_id);
     let catalog = Catalog::open_at(&resources, Arc::clone(&clock)).await?;
     retention.set(catalog.clone());
     let query = open_query_engine(&options, &data_dir, budget)?;

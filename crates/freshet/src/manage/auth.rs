@@ -4,9 +4,9 @@ use catalog::{Action, ResourceType};
 use freshet_client::{ApiRequest, Method};
 use serde_json::{Value, json};
 
-use super::output::{Column, text};
 use super::{ManageError, Session, id_of, narrowed, object, take_list};
 use crate::options::{AuthCreateOptions, AuthListOptions, IdOptions};
+use crate::output::{Column, text};
 
 const PATH: &str = "api/v2/authorizations";
 

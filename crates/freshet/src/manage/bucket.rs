@@ -5,9 +5,9 @@ use std::time::Duration;
 use freshet_client::{ApiRequest, Method};
 use serde_json::{Value, json};
 
-use super::output::{self, Column, text};
 use super::{ManageError, Session, change, id_of, narrowed, object};
 use crate::options::{BucketCreateOptions, BucketDeleteOptions, BucketListOptions, BucketUpdateOptions};
+use crate::output::{self, Column, text};
 
 const PATH: &str = "api/v2/buckets";
 

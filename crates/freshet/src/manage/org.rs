@@ -3,12 +3,12 @@
 use freshet_client::{ApiRequest, Method};
 use serde_json::{Value, json};
 
-use super::output::{Column, text};
 use super::{ManageError, Session, change, narrowed, object, take_list, with_session};
 use crate::options::{
     IdOptions, ListOptions, MembersAddOptions, MembersCommand, MembersRemoveOptions, NamedOrganisationOptions,
     OrgCommand, OrgCreateOptions, OrgUpdateOptions, OrganisationOptions,
 };
+use crate::output::{Column, text};
 
 const PATH: &str = "api/v2/orgs";
 

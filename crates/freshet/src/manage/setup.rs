@@ -3,11 +3,12 @@
 use freshet_client::{ApiRequest, Method};
 use serde_json::{Value, json};
 
-use super::output::{Column, Output, text};
-use super::{ManageError, object, prompt};
+use super::{ManageError, object};
 use crate::connection;
 use crate::options::{Managed, SetupOptions, process_environment};
+use crate::output::{Column, Output, text};
 use crate::profiles::{self, Profile, ProfileError, Profiles};
+use crate::prompt::{self, PromptError};
 
 const PATH: &str = "api/v2/setup";
 
@@ -29,7 +30,7 @@ fn ask(options: &mut SetupOptions) -> Result<Answers, ManageError> {
     let username = prompt::text(options.username.take(), "Name of the first user", "--username")?;
     let password = match options.password.take() {
         Some(password) => password,
-        None if options.force => return Err(ManageError::NotGiven("--password")),
+        None if options.force => return Err(PromptError::NotGiven("--password").into()),
         None => prompt::new_password(None)?,
     };
     let org = prompt::text(options.org.take(), "Name of the first organisation", "--org")?;
@@ -37,22 +38,26 @@ fn ask(options: &mut SetupOptions) -> Result<Answers, ManageError> {
     Ok(Answers { username, password, org, bucket })
 }
 
-/// Sets the server up. The profile's name has to be free before anything is done. The token is the first one of the
-/// server, where it is given.
+/// The name of the new profile, which has to be free, and has to be given where there are others: which of them is the
+/// new one could not be told.
+fn profile_name(given: Option<String>, profiles: &Profiles) -> Result<String, ManageError> {
+    match given {
+        Some(name) if profiles.find(&name).is_ok() => Err(ProfileError::Exists(name).into()),
+        Some(name) => Ok(name),
+        None if profiles.iter().next().is_some() => Err(ManageError::NoProfileName),
+        None => Ok("default".to_owned()),
+    }
+}
+
+/// Sets the server up: the one that is named, or that of the active profile. The new profile's name is settled before
+/// anything is done. The token is the first one of the server, where it is given; a profile's is another server's.
 pub(super) async fn run(options: Managed<SetupOptions>) -> Result<(), ManageError> {
     let token = options.connection.token.clone();
-    let home = process_environment("HOME");
-    // The profile may not exist yet, and what an active one says is about another server.
-    let (mut options, _) = options.with_aliases(&|name| match name {
-        "HOME" => None,
-        other => process_environment(other),
-    })?;
+    let (mut options, _) = options.with_aliases(&process_environment)?;
     let token = token.or_else(|| process_environment("INFLUX_TOKEN"));
-    let path = profiles::path(options.connection.configs_path.as_deref(), home.as_deref());
+    let path = profiles::path(options.connection.configs_path.as_deref(), process_environment("HOME").as_deref());
     let mut profiles = Profiles::load(path.ok_or(ProfileError::NoHome)?)?;
-    if profiles.find(&options.own.name).is_ok() {
-        return Err(ProfileError::Exists(options.own.name).into());
-    }
+    let name = profile_name(options.own.name.take(), &profiles)?;
     options.connection.token = None;
     let client = connection::client(&options.connection, |builder| builder)?;
     let answers = ask(&mut options.own)?;
@@ -74,7 +79,7 @@ pub(super) async fn run(options: Managed<SetupOptions>) -> Result<(), ManageErro
     let answer = client.call(&ApiRequest::new(Method::Post, PATH).body(body)).await?;
     let token = answer["auth"]["token"].as_str().ok_or(ManageError::Incomplete("token"))?;
     let url = connection::url(&options.connection).to_owned();
-    profiles.add(&options.own.name, Profile::new(url, token.to_owned(), answers.org, true))?;
+    profiles.add(&name, Profile::new(url, token.to_owned(), answers.org, true))?;
     profiles.save()?;
     Ok(Output::new(options.output).print_one(&answer, COLUMNS)?)
 }

@@ -7,9 +7,9 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use freshet_client::{ApiRequest, Method};
 use serde_json::Value;
 
-use super::output::{print_json, table};
 use super::{ManageError, Session};
 use crate::options::NoOptions;
+use crate::output::{print_json, table};
 
 const HELP: &str = "\
 use NAME[.POLICY]            the database (and retention policy) of the statements that follow

@@ -3,9 +3,10 @@
 use freshet_client::{ApiRequest, Method};
 use serde_json::json;
 
-use super::output::{Column, text};
-use super::{ManageError, Session, id_of, narrowed, prompt};
+use super::{ManageError, Session, id_of, narrowed};
 use crate::options::{IdOptions, ListOptions, UserCreateOptions, UserPasswordOptions, UserUpdateOptions};
+use crate::output::{Column, text};
+use crate::prompt;
 
 const PATH: &str = "api/v2/users";
 

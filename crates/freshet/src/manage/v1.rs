@@ -6,12 +6,13 @@ use freshet_client::{ApiRequest, Method};
 use serde_json::{Value, json};
 
 use super::auth::{on_buckets, permissions};
-use super::output::{Column, text};
-use super::{ManageError, Session, change, id_of, narrowed, object, prompt, take_list, with_session};
+use super::{ManageError, Session, change, id_of, narrowed, object, take_list, with_session};
 use crate::options::{
     DbrpCommand, DbrpCreateOptions, DbrpDeleteOptions, DbrpListOptions, DbrpUpdateOptions, V1AuthCommand,
     V1AuthCreateOptions, V1AuthListOptions, V1PasswordOptions, V1WhichOptions,
 };
+use crate::output::{Column, text};
+use crate::prompt;
 
 const USERS: &str = "private/legacy/authorizations";
 const MAPPINGS: &str = "api/v2/dbrps";

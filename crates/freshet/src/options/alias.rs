@@ -39,6 +39,7 @@ pub(crate) const ALIASES: &[Alias] = &[
     command_line("bucket", "INFLUX_BUCKET_NAME"),
     command_line("bucket-id", "INFLUX_BUCKET_ID"),
     command_line("configs-path", "INFLUX_CONFIGS_PATH"),
+    command_line("configs-path", "INFLUX_CLI_CONFIGS_PATH"),
     command_line("active-config", "INFLUX_ACTIVE_CONFIG"),
     command_line("skip-verify", "INFLUX_SKIP_VERIFY"),
     command_line("json", "INFLUX_OUTPUT_JSON"),
@@ -209,7 +210,7 @@ impl ProfileFileOptions {
 
 impl OutputOptions {
     /// As [`ConnectionOptions::with_aliases`].
-    fn with_aliases(mut self, environment: Environment<'_>) -> Result<Self, AliasError> {
+    pub(crate) fn with_aliases(mut self, environment: Environment<'_>) -> Result<Self, AliasError> {
         fill_switch(&mut self.json, "json", environment)?;
         fill_switch(&mut self.hide_headers, "hide-headers", environment)?;
         Ok(self)

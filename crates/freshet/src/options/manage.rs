@@ -106,9 +106,9 @@ pub(crate) struct SetupOptions {
     /// Ask for nothing
     #[arg(long, short, env = "FRESHET_FORCE")]
     pub(crate) force: bool,
-    /// Name of the profile that is made
-    #[arg(long, short, env = "FRESHET_NAME", value_name = "NAME", default_value = "default")]
-    pub(crate) name: String,
+    /// Name of the profile that is made; needed where there are others [default: default]
+    #[arg(long, short, env = "FRESHET_NAME", value_name = "NAME")]
+    pub(crate) name: Option<String>,
 }
 
 /// What `freshet bucket` does.

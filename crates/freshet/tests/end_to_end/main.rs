@@ -24,7 +24,9 @@ mod options;
 mod postgres;
 mod prometheus;
 mod prometheus_queries;
+mod recovery;
 mod rules;
+mod tasks;
 mod udp;
 
 use std::path::{Path, PathBuf};

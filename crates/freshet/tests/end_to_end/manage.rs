@@ -7,18 +7,18 @@ use crate::command_line::{Ended, freshet, run};
 use crate::server;
 
 /// The cells of a table's rows.
-fn cells(output: &str) -> Vec<Vec<&str>> {
+pub(crate) fn cells(output: &str) -> Vec<Vec<&str>> {
     output.lines().map(|line| line.split('\t').filter(|cell| !cell.is_empty()).collect()).collect()
 }
 
 /// One person's shell: variables as scripts for `influx` set them.
-struct Shell<'a> {
+pub(crate) struct Shell<'a> {
     server: &'a Server,
-    token: String,
+    pub(crate) token: String,
 }
 
 impl Shell<'_> {
-    async fn run(&self, arguments: &[&str], input: &str) -> Ended {
+    pub(crate) async fn run(&self, arguments: &[&str], input: &str) -> Ended {
         let variables = [
             ("INFLUX_HOST", self.server.url()),
             ("INFLUX_TOKEN", &self.token),
@@ -27,18 +27,18 @@ impl Shell<'_> {
         run(arguments, &variables, input).await
     }
 
-    async fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) async fn json(&self, arguments: &[&str]) -> Value {
         let output = self.run(&[arguments, &["--json"]].concat(), "").await.succeeded().output;
         serde_json::from_str(&output).unwrap()
     }
 
-    async fn fails(&self, arguments: &[&str], message: &str) {
+    pub(crate) async fn fails(&self, arguments: &[&str], message: &str) {
         let ended = self.run(arguments, "").await;
         assert!(ended.code != 0 && ended.errors.contains(message), "{arguments:?}: {ended:?}");
     }
 }
 
-fn shell(server: &Server) -> Shell<'_> {
+pub(crate) fn shell(server: &Server) -> Shell<'_> {
     Shell { server, token: server.token().to_owned() }
 }
 
@@ -194,8 +194,13 @@ async fn setup_makes_a_profile_that_the_other_commands_use() {
     assert!(ended.code == 1 && ended.errors.contains("--force"), "{ended:?}");
     let ended = call(&[&setup[..], &["-r", "72h", "-f"]].concat(), "").await.succeeded();
     assert_eq!(cells(&ended.output), [["User", "Organization", "Bucket"], ["me", "home", "first"]]);
-    let ended = call(&[&setup[..], &["-f"]].concat(), "").await;
+    let ended = call(&[&setup[..], &["-f", "-n", "default"]].concat(), "").await;
     assert!(ended.code == 1 && ended.errors.contains("a profile \"default\" already"), "{ended:?}");
+    // As `influx` does: with profiles there has to be a name, and the active one says where the server is.
+    let ended = call(&[&setup[..1], &setup[3..], &["-f"]].concat(), "").await;
+    assert!(ended.code == 1 && ended.errors.contains("give --name"), "{ended:?}");
+    let ended = call(&[&setup[..1], &setup[3..], &["-f", "-n", "again"]].concat(), "").await;
+    assert!(ended.code == 1 && ended.errors.contains("onboarding has already been completed"), "{ended:?}");
     let ended = call(&[&setup[..], &["-f", "-n", "again"]].concat(), "").await;
     assert!(ended.code == 1 && ended.errors.contains("onboarding has already been completed"), "{ended:?}");
 

@@ -1,4 +1,4 @@
-//! How the commands print resources: tables whose columns are set apart by tabs, as InfluxDB's command line prints them
+//! How commands print resources: tables whose columns are set apart by tabs, as InfluxDB's command line prints them
 //! so that `awk` and `cut` go on working, or JSON.
 
 use std::borrow::Cow;
@@ -15,31 +15,31 @@ const TAB: usize = 8;
 
 /// A column: its header and what of a resource stands in it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Column(pub(super) &'static str, pub(super) fn(&Value) -> String);
+pub(crate) struct Column(pub(crate) &'static str, pub(crate) fn(&Value) -> String);
 
 /// Standard output in the form that was asked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Output {
+pub(crate) struct Output {
     options: OutputOptions,
 }
 
 impl Output {
-    pub(super) fn new(options: OutputOptions) -> Self {
+    pub(crate) fn new(options: OutputOptions) -> Self {
         Self { options }
     }
 
     /// Whether JSON is asked for.
-    pub(super) fn is_json(self) -> bool {
+    pub(crate) fn is_json(self) -> bool {
         self.options.json
     }
 
     /// Prints one resource.
-    pub(super) fn print_one(self, row: &Value, columns: &[Column]) -> io::Result<()> {
+    pub(crate) fn print_one(self, row: &Value, columns: &[Column]) -> io::Result<()> {
         if self.options.json { print_json(row) } else { self.print_table(std::slice::from_ref(row), columns) }
     }
 
     /// Prints a list.
-    pub(super) fn print_all(self, rows: &[Value], columns: &[Column]) -> io::Result<()> {
+    pub(crate) fn print_all(self, rows: &[Value], columns: &[Column]) -> io::Result<()> {
         if self.options.json { print_json(&json!(rows)) } else { self.print_table(rows, columns) }
     }
 
@@ -52,7 +52,7 @@ impl Output {
 }
 
 /// Prints JSON over several lines.
-pub(super) fn print_json(value: &Value) -> io::Result<()> {
+pub(crate) fn print_json(value: &Value) -> io::Result<()> {
     let mut text = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"\t");
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, formatter);
@@ -77,7 +77,7 @@ pub(crate) fn print_profiles(options: OutputOptions, profiles: &[(&str, &Profile
 }
 
 /// Rows of cells, a line each, with as many tabs behind each cell but the last as bring the next ones below each other.
-pub(super) fn table(rows: &[Vec<String>]) -> String {
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| {
         let longest = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
@@ -104,7 +104,7 @@ fn on_one_line(cell: &str) -> Cow<'_, str> {
 }
 
 /// The text that a JSON pointer leads to; empty if there is none.
-pub(super) fn text(row: &Value, pointer: &str) -> String {
+pub(crate) fn text(row: &Value, pointer: &str) -> String {
     match row.pointer(pointer) {
         Some(Value::String(text)) => text.clone(),
         None | Some(Value::Null) => String::new(),
@@ -113,12 +113,12 @@ pub(super) fn text(row: &Value, pointer: &str) -> String {
 }
 
 /// Seconds as InfluxDB's command line prints retentions: `infinite` or `72h0m0s`.
-pub(super) fn retention(seconds: u64) -> String {
+pub(crate) fn retention(seconds: u64) -> String {
     if seconds == 0 { "infinite".to_owned() } else { go_duration(Duration::from_secs(seconds)) }
 }
 
 /// A duration of whole seconds as Go prints it.
-pub(super) fn go_duration(duration: Duration) -> String {
+pub(crate) fn go_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, seconds) => format!("{seconds}s"),
