@@ -362,7 +362,7 @@ pub(crate) fn dict_of(entries: Vec<(Value, Value)>) -> Vec<(Value, Value)> {
 }
 
 /// `object.name`; what a record does not have is null.
-fn member(object: &Value, name: &str, location: Location) -> Result<Value> {
+pub(crate) fn member(object: &Value, name: &str, location: Location) -> Result<Value> {
     match object {
         Value::Record(record) => Ok(record.get(name).unwrap_or_default()),
         Value::Package(package) => {

@@ -12,6 +12,7 @@
 
 pub mod builtins;
 mod check;
+mod columnar;
 pub mod duration;
 mod error;
 pub mod function;

@@ -69,6 +69,8 @@ pub(crate) enum Shape {
     FillEmpty,
     /// A column once more.
     Duplicate { column: Text, to: Text },
+    /// Rows that become columns.
+    Pivot { rows: Vec<Text>, columns: Vec<Text>, value: Text },
 }
 
 impl Stream {
@@ -134,12 +136,21 @@ impl Call<'_> {
         inputs: Vec<Stream>,
         run: impl Fn(&Arc<Runtime>, Vec<Vec<Table>>) -> Result<Vec<Table>> + Send + Sync + 'static,
     ) -> Value {
+        self.whole_shaped(inputs, Shape::Other, run)
+    }
+
+    pub(crate) fn whole_shaped(
+        &self,
+        inputs: Vec<Stream>,
+        shape: Shape,
+        run: impl Fn(&Arc<Runtime>, Vec<Vec<Table>>) -> Result<Vec<Table>> + Send + Sync + 'static,
+    ) -> Value {
         let bounds = bounds_of(&inputs);
         let run: Run = Box::new(move |runtime, inputs| {
             let inputs = inputs.into_iter().map(Iterator::collect).collect::<Result<Vec<Vec<Table>>>>()?;
             Ok(Box::new(run(runtime, inputs)?.into_iter().map(Ok)))
         });
-        node(self.place.clone(), inputs, Shape::Other, bounds, run)
+        node(self.place.clone(), inputs, shape, bounds, run)
     }
 
     /// Tables that are there already, or are made when they are read.

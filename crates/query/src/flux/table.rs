@@ -6,6 +6,8 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::buffer::BooleanBuffer;
+
 use super::error::{FluxError, Result};
 use super::runtime::Held;
 use super::value::{Record, Text, Value};
@@ -207,6 +209,19 @@ impl Table {
         let column = |column: &Column| Column::new(Arc::clone(&column.label), column.data.take(rows));
         let mut table = Self::new(self.key.clone(), self.columns.iter().map(column).collect());
         table.rows = rows.len();
+        table
+    }
+
+    /// The rows that are set. There are as many bits as rows.
+    #[must_use]
+    pub fn filter(&self, rows: &BooleanBuffer) -> Self {
+        let count = rows.count_set_bits();
+        if count == self.rows {
+            return self.clone();
+        }
+        let column = |column: &Column| Column::new(Arc::clone(&column.label), column.data.filter(rows));
+        let mut table = Self::new(self.key.clone(), self.columns.iter().map(column).collect());
+        table.rows = count;
         table
     }
 

@@ -1,6 +1,16 @@
 //! Columns of tables: typed values with nulls. A clone shares them; what is the same in every row is kept once.
+//!
+//! Numbers, times and truth values are arrays of Arrow, as they come out of the storage; texts are shared one by one,
+//! because scripts take them apart one by one.
 
 use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray as _, BooleanArray, Float64Array, Int64Array, NullBufferBuilder, PrimitiveArray,
+    UInt64Array,
+};
+use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
+use arrow::datatypes::{ArrowNativeType, ArrowPrimitiveType, DataType};
 
 use super::error::{FluxError, Result};
 use super::value::{Text, Value};
@@ -57,23 +67,26 @@ impl ColumnType {
     }
 }
 
+/// A slice shares the memory of its column unless it is less than one part in so many: then it is a copy.
+const SLICE_SHARE: usize = 8;
+
 /// The values of a column.
 #[derive(Debug, Clone)]
 pub enum Vector {
     /// The same in so many rows.
     Constant(ColumnType, Value, usize),
     /// Truth values.
-    Bool(Arc<Vec<Option<bool>>>),
+    Bool(BooleanArray),
     /// Signed integers.
-    Int(Arc<Vec<Option<i64>>>),
+    Int(Int64Array),
     /// Unsigned integers.
-    UInt(Arc<Vec<Option<u64>>>),
+    UInt(UInt64Array),
     /// Floating-point numbers.
-    Float(Arc<Vec<Option<f64>>>),
+    Float(Float64Array),
     /// Texts.
     String(Arc<Vec<Option<Text>>>),
     /// Moments in nanoseconds.
-    Time(Arc<Vec<Option<i64>>>),
+    Time(Int64Array),
 }
 
 impl Vector {
@@ -89,6 +102,12 @@ impl Vector {
         Self::Constant(kind, Value::Null, rows)
     }
 
+    /// Texts.
+    #[must_use]
+    pub fn texts(values: Vec<Option<Text>>) -> Self {
+        Self::String(Arc::new(values))
+    }
+
     /// Values of one type, with nulls; the type is that of the first value, or `otherwise` if all are null.
     ///
     /// # Errors
@@ -98,6 +117,64 @@ impl Vector {
         let mut builder = VectorBuilder::with_capacity(kind, values.len());
         values.iter().try_for_each(|value| builder.push(value))?;
         Ok(builder.finish())
+    }
+
+    /// The values of a field, as the storage has them.
+    pub(crate) fn of_array(array: &ArrayRef) -> Self {
+        match array.data_type() {
+            DataType::Float64 => Self::Float(array.as_primitive().clone()),
+            DataType::Int64 => Self::Int(array.as_primitive().clone()),
+            DataType::UInt64 => Self::UInt(array.as_primitive().clone()),
+            DataType::Boolean => Self::Bool(array.as_boolean().clone()),
+            DataType::Utf8 => Self::texts(array.as_string::<i32>().iter().map(|text| text.map(Text::from)).collect()),
+            _ => Self::nulls(ColumnType::String, array.len()),
+        }
+    }
+
+    /// Which rows have a value; none is all of them.
+    pub(crate) fn validity(&self) -> Option<BooleanBuffer> {
+        let nulls = match self {
+            Self::Constant(_, value, rows) => return value.is_null().then(|| BooleanBuffer::new_unset(*rows)),
+            Self::String(values) => {
+                let is_there = |row: usize| values.get(row).is_some_and(Option::is_some);
+                return values.contains(&None).then(|| BooleanBuffer::collect_bool(values.len(), is_there));
+            }
+            Self::Bool(values) => values.nulls(),
+            Self::Int(values) | Self::Time(values) => values.nulls(),
+            Self::UInt(values) => values.nulls(),
+            Self::Float(values) => values.nulls(),
+        };
+        nulls.filter(|nulls| nulls.null_count() > 0).map(|nulls| nulls.inner().clone())
+    }
+
+    /// The same values, but only in these rows, of which each has one.
+    pub(crate) fn only(self, rows: BooleanBuffer) -> Self {
+        if rows.count_set_bits() == rows.len() {
+            return self;
+        }
+        let nulls = Some(NullBuffer::new(rows));
+        match self {
+            Self::Bool(values) => Self::Bool(BooleanArray::new(values.values().clone(), nulls)),
+            Self::Int(values) => Self::Int(Int64Array::new(values.values().clone(), nulls)),
+            Self::UInt(values) => Self::UInt(UInt64Array::new(values.values().clone(), nulls)),
+            Self::Float(values) => Self::Float(Float64Array::new(values.values().clone(), nulls)),
+            Self::Time(values) => Self::Time(Int64Array::new(values.values().clone(), nulls)),
+            Self::String(values) => {
+                let is_there = |row: usize| nulls.as_ref().is_some_and(|nulls| nulls.is_valid(row));
+                let text = |(row, text): (usize, &Option<Text>)| text.clone().filter(|_| is_there(row));
+                Self::texts(values.iter().enumerate().map(text).collect())
+            }
+            Self::Constant(kind, value, _) => {
+                let mut builder = VectorBuilder::new(kind);
+                for is_valid in nulls.iter().flatten() {
+                    // A constant is of its type.
+                    if !is_valid || builder.push(&value).is_err() {
+                        builder.push_nulls(1);
+                    }
+                }
+                builder.finish()
+            }
+        }
     }
 
     /// How many rows it has.
@@ -136,9 +213,6 @@ impl Vector {
     /// The value in a row; null behind the last one.
     #[must_use]
     pub fn value(&self, row: usize) -> Value {
-        fn at<T: Clone>(values: &[Option<T>], row: usize, wrap: impl Fn(T) -> Value) -> Value {
-            values.get(row).cloned().flatten().map_or(Value::Null, wrap)
-        }
         match self {
             Self::Constant(_, value, rows) => {
                 if row < *rows {
@@ -147,12 +221,12 @@ impl Vector {
                     Value::Null
                 }
             }
-            Self::Bool(values) => at(values, row, Value::Bool),
-            Self::Int(values) => at(values, row, Value::Int),
-            Self::UInt(values) => at(values, row, Value::UInt),
-            Self::Float(values) => at(values, row, Value::Float),
-            Self::String(values) => at(values, row, Value::String),
-            Self::Time(values) => at(values, row, Value::Time),
+            Self::Bool(values) => is_there(values, row).then(|| values.value(row)).map_or(Value::Null, Value::Bool),
+            Self::Int(values) => at(values, row).map_or(Value::Null, Value::Int),
+            Self::UInt(values) => at(values, row).map_or(Value::Null, Value::UInt),
+            Self::Float(values) => at(values, row).map_or(Value::Null, Value::Float),
+            Self::String(values) => values.get(row).cloned().flatten().map_or(Value::Null, Value::String),
+            Self::Time(values) => at(values, row).map_or(Value::Null, Value::Time),
         }
     }
 
@@ -161,10 +235,10 @@ impl Vector {
     pub fn is_null(&self, row: usize) -> bool {
         match self {
             Self::Constant(_, value, _) => value.is_null(),
-            Self::Bool(values) => values.get(row).is_none_or(Option::is_none),
-            Self::Int(values) | Self::Time(values) => values.get(row).is_none_or(Option::is_none),
-            Self::UInt(values) => values.get(row).is_none_or(Option::is_none),
-            Self::Float(values) => values.get(row).is_none_or(Option::is_none),
+            Self::Bool(values) => !is_there(values, row),
+            Self::Int(values) | Self::Time(values) => !is_there(values, row),
+            Self::UInt(values) => !is_there(values, row),
+            Self::Float(values) => !is_there(values, row),
             Self::String(values) => values.get(row).is_none_or(Option::is_none),
         }
     }
@@ -178,7 +252,7 @@ impl Vector {
     #[must_use]
     pub fn integer(&self, row: usize) -> Option<i64> {
         match self {
-            Self::Int(values) | Self::Time(values) => values.get(row).copied().flatten(),
+            Self::Int(values) | Self::Time(values) => at(values, row),
             Self::Constant(_, Value::Int(value) | Value::Time(value), _) => Some(*value),
             _ => None,
         }
@@ -188,47 +262,66 @@ impl Vector {
     #[must_use]
     pub fn number(&self, row: usize) -> Option<f64> {
         match self {
-            Self::Float(values) => values.get(row).copied().flatten(),
+            Self::Float(values) => at(values, row),
             _ => self.value(row).as_number(),
         }
     }
 
-    /// These rows, in this order; a row may come more than once.
+    /// These rows, in this order; a row may come more than once. One that is not there has no value.
     #[must_use]
     pub fn take(&self, rows: &[usize]) -> Self {
-        fn pick<T: Clone>(values: &[Option<T>], rows: &[usize]) -> Arc<Vec<Option<T>>> {
-            Arc::new(rows.iter().map(|row| values.get(*row).cloned().flatten()).collect())
-        }
         match self {
             Self::Constant(kind, value, _) => Self::Constant(*kind, value.clone(), rows.len()),
-            Self::Bool(values) => Self::Bool(pick(values, rows)),
+            Self::Bool(values) => {
+                let pick = |row: &usize| is_there(values, *row).then(|| values.value(*row));
+                Self::Bool(rows.iter().map(pick).collect())
+            }
             Self::Int(values) => Self::Int(pick(values, rows)),
             Self::UInt(values) => Self::UInt(pick(values, rows)),
             Self::Float(values) => Self::Float(pick(values, rows)),
-            Self::String(values) => Self::String(pick(values, rows)),
+            Self::String(values) => Self::texts(rows.iter().map(|row| values.get(*row).cloned().flatten()).collect()),
             Self::Time(values) => Self::Time(pick(values, rows)),
+        }
+    }
+
+    /// The rows that are set. There are as many bits as rows.
+    #[must_use]
+    pub fn filter(&self, rows: &BooleanBuffer) -> Self {
+        match self {
+            Self::Constant(kind, value, _) => Self::Constant(*kind, value.clone(), rows.count_set_bits()),
+            Self::Bool(values) => {
+                let pick = |row: usize| is_there(values, row).then(|| values.value(row));
+                Self::Bool(rows.set_indices().map(pick).collect())
+            }
+            Self::Int(values) => Self::Int(keep(values, rows)),
+            Self::UInt(values) => Self::UInt(keep(values, rows)),
+            Self::Float(values) => Self::Float(keep(values, rows)),
+            Self::String(values) => {
+                Self::texts(rows.set_indices().map(|row| values.get(row).cloned().flatten()).collect())
+            }
+            Self::Time(values) => Self::Time(keep(values, rows)),
         }
     }
 
     /// The rows from `start` to before `end`.
     #[must_use]
     pub fn slice(&self, start: usize, end: usize) -> Self {
-        fn cut<T: Clone>(values: &Arc<Vec<Option<T>>>, start: usize, end: usize) -> Arc<Vec<Option<T>>> {
-            if start == 0 && end >= values.len() {
-                return Arc::clone(values);
-            }
-            Arc::new(values.get(start..end.min(values.len())).unwrap_or_default().to_vec())
+        let end = end.min(self.len());
+        let start = start.min(end);
+        let len = end - start;
+        // A few rows do not hold the memory of many.
+        if len < self.len() / SLICE_SHARE {
+            return self.take(&(start..end).collect::<Vec<usize>>());
         }
         match self {
-            Self::Constant(kind, value, rows) => {
-                Self::Constant(*kind, value.clone(), end.min(*rows).saturating_sub(start))
-            }
-            Self::Bool(values) => Self::Bool(cut(values, start, end)),
-            Self::Int(values) => Self::Int(cut(values, start, end)),
-            Self::UInt(values) => Self::UInt(cut(values, start, end)),
-            Self::Float(values) => Self::Float(cut(values, start, end)),
-            Self::String(values) => Self::String(cut(values, start, end)),
-            Self::Time(values) => Self::Time(cut(values, start, end)),
+            Self::Constant(kind, value, _) => Self::Constant(*kind, value.clone(), len),
+            Self::Bool(values) => Self::Bool(values.slice(start, len)),
+            Self::Int(values) => Self::Int(values.slice(start, len)),
+            Self::UInt(values) => Self::UInt(values.slice(start, len)),
+            Self::Float(values) => Self::Float(values.slice(start, len)),
+            Self::String(values) if len == values.len() => Self::String(Arc::clone(values)),
+            Self::String(values) => Self::texts(values.get(start..end).unwrap_or_default().to_vec()),
+            Self::Time(values) => Self::Time(values.slice(start, len)),
         }
     }
 
@@ -237,10 +330,10 @@ impl Vector {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Constant(..) => size_of::<Self>(),
-            Self::Bool(values) => values.len() * size_of::<Option<bool>>(),
-            Self::Int(values) | Self::Time(values) => values.len() * size_of::<Option<i64>>(),
-            Self::UInt(values) => values.len() * size_of::<Option<u64>>(),
-            Self::Float(values) => values.len() * size_of::<Option<f64>>(),
+            Self::Bool(values) => values.len().div_ceil(4),
+            Self::Int(values) | Self::Time(values) => size_of_rows(values),
+            Self::UInt(values) => size_of_rows(values),
+            Self::Float(values) => size_of_rows(values),
             // Texts may be shared; what is counted is that they are not.
             Self::String(values) => {
                 values.iter().map(|text| size_of::<Text>() + text.as_ref().map_or(0, |text| text.len() + 16)).sum()
@@ -249,21 +342,93 @@ impl Vector {
     }
 }
 
+fn is_there(values: &dyn Array, row: usize) -> bool {
+    row < values.len() && values.is_valid(row)
+}
+
+fn at<T: ArrowPrimitiveType>(values: &PrimitiveArray<T>, row: usize) -> Option<T::Native> {
+    let value = values.values().get(row).copied()?;
+    values.is_valid(row).then_some(value)
+}
+
+fn pick<T: ArrowPrimitiveType>(values: &PrimitiveArray<T>, rows: &[usize]) -> PrimitiveArray<T> {
+    rows.iter().map(|row| at(values, *row)).collect()
+}
+
+/// The rows that are set, run by run.
+fn keep<T: ArrowPrimitiveType>(values: &PrimitiveArray<T>, rows: &BooleanBuffer) -> PrimitiveArray<T> {
+    let mut kept: Primitives<T::Native> = Primitives::with_capacity(rows.count_set_bits());
+    for (start, end) in rows.set_slices() {
+        kept.extend(&values.slice(start, end.min(values.len()).saturating_sub(start)));
+    }
+    kept.finish()
+}
+
+fn size_of_rows<T: ArrowPrimitiveType>(values: &PrimitiveArray<T>) -> usize {
+    std::mem::size_of_val::<[T::Native]>(values.values()) + values.nulls().map_or(0, |nulls| nulls.len().div_ceil(8))
+}
+
+/// Values of fixed size that are being gathered.
+#[derive(Debug)]
+pub struct Primitives<T> {
+    values: Vec<T>,
+    nulls: NullBufferBuilder,
+}
+
+impl<T: Copy + Default> Primitives<T> {
+    fn with_capacity(rows: usize) -> Self {
+        Self { values: Vec::with_capacity(rows), nulls: NullBufferBuilder::new(rows) }
+    }
+
+    fn push(&mut self, value: Option<T>) {
+        self.values.push(value.unwrap_or_default());
+        self.nulls.append(value.is_some());
+    }
+
+    fn push_times(&mut self, value: Option<T>, rows: usize) {
+        self.values.resize(self.values.len() + rows, value.unwrap_or_default());
+        if value.is_some() { self.nulls.append_n_non_nulls(rows) } else { self.nulls.append_n_nulls(rows) }
+    }
+
+    /// Another value in a row that is there.
+    fn set(&mut self, row: usize, value: Option<T>) {
+        let Some(place) = self.values.get_mut(row) else { return };
+        *place = value.unwrap_or_default();
+        if value.is_none() || !self.nulls.is_valid(row) {
+            self.nulls.set_bit(row, value.is_some());
+        }
+    }
+}
+
+impl<T: ArrowNativeType> Primitives<T> {
+    fn extend<P: ArrowPrimitiveType<Native = T>>(&mut self, values: &PrimitiveArray<P>) {
+        self.values.extend_from_slice(values.values());
+        match values.nulls().filter(|nulls| nulls.null_count() > 0) {
+            Some(nulls) => self.nulls.append_buffer(nulls),
+            None => self.nulls.append_n_non_nulls(values.len()),
+        }
+    }
+
+    fn finish<P: ArrowPrimitiveType<Native = T>>(mut self) -> PrimitiveArray<P> {
+        PrimitiveArray::new(ScalarBuffer::from(self.values), self.nulls.finish())
+    }
+}
+
 /// A column that is being filled.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum VectorBuilder {
     /// Truth values.
-    Bool(Vec<Option<bool>>),
+    Bool(Primitives<bool>),
     /// Signed integers.
-    Int(Vec<Option<i64>>),
+    Int(Primitives<i64>),
     /// Unsigned integers.
-    UInt(Vec<Option<u64>>),
+    UInt(Primitives<u64>),
     /// Floating-point numbers.
-    Float(Vec<Option<f64>>),
+    Float(Primitives<f64>),
     /// Texts.
     String(Vec<Option<Text>>),
     /// Moments.
-    Time(Vec<Option<i64>>),
+    Time(Primitives<i64>),
 }
 
 impl VectorBuilder {
@@ -277,12 +442,12 @@ impl VectorBuilder {
     #[must_use]
     pub fn with_capacity(kind: ColumnType, rows: usize) -> Self {
         match kind {
-            ColumnType::Bool => Self::Bool(Vec::with_capacity(rows)),
-            ColumnType::Int => Self::Int(Vec::with_capacity(rows)),
-            ColumnType::UInt => Self::UInt(Vec::with_capacity(rows)),
-            ColumnType::Float => Self::Float(Vec::with_capacity(rows)),
+            ColumnType::Bool => Self::Bool(Primitives::with_capacity(rows)),
+            ColumnType::Int => Self::Int(Primitives::with_capacity(rows)),
+            ColumnType::UInt => Self::UInt(Primitives::with_capacity(rows)),
+            ColumnType::Float => Self::Float(Primitives::with_capacity(rows)),
             ColumnType::String => Self::String(Vec::with_capacity(rows)),
-            ColumnType::Time => Self::Time(Vec::with_capacity(rows)),
+            ColumnType::Time => Self::Time(Primitives::with_capacity(rows)),
         }
     }
 
@@ -303,10 +468,10 @@ impl VectorBuilder {
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
-            Self::Bool(values) => values.len(),
-            Self::Int(values) | Self::Time(values) => values.len(),
-            Self::UInt(values) => values.len(),
-            Self::Float(values) => values.len(),
+            Self::Bool(column) => column.values.len(),
+            Self::Int(column) | Self::Time(column) => column.values.len(),
+            Self::UInt(column) => column.values.len(),
+            Self::Float(column) => column.values.len(),
             Self::String(values) => values.len(),
         }
     }
@@ -322,15 +487,27 @@ impl VectorBuilder {
     /// # Errors
     /// If the value is of another type.
     pub fn push(&mut self, value: &Value) -> Result<()> {
+        self.push_times(value, 1)
+    }
+
+    /// So many more rows with the same value.
+    ///
+    /// # Errors
+    /// If the value is of another type.
+    pub fn push_times(&mut self, value: &Value, rows: usize) -> Result<()> {
         match (&mut *self, value) {
-            (Self::Bool(values), Value::Bool(value)) => values.push(Some(*value)),
-            (Self::Int(values), Value::Int(value)) | (Self::Time(values), Value::Time(value)) => {
-                values.push(Some(*value));
+            (_, Value::Null) => self.push_nulls(rows),
+            (Self::Float(column), Value::Float(value)) if rows == 1 => column.push(Some(*value)),
+            (Self::Int(column), Value::Int(value)) if rows == 1 => column.push(Some(*value)),
+            (Self::Bool(column), Value::Bool(value)) => column.push_times(Some(*value), rows),
+            (Self::Int(column), Value::Int(value)) | (Self::Time(column), Value::Time(value)) => {
+                column.push_times(Some(*value), rows);
             }
-            (Self::UInt(values), Value::UInt(value)) => values.push(Some(*value)),
-            (Self::Float(values), Value::Float(value)) => values.push(Some(*value)),
-            (Self::String(values), Value::String(value)) => values.push(Some(Arc::clone(value))),
-            (_, Value::Null) => self.push_nulls(1),
+            (Self::UInt(column), Value::UInt(value)) => column.push_times(Some(*value), rows),
+            (Self::Float(column), Value::Float(value)) => column.push_times(Some(*value), rows),
+            (Self::String(values), Value::String(value)) => {
+                values.resize(values.len() + rows, Some(Arc::clone(value)));
+            }
             (column, value) => {
                 let (wanted, given) = (column.column_type().name(), value.kind());
                 return Err(FluxError::invalid(format!("a column of type {wanted} cannot hold a {given}")));
@@ -341,39 +518,35 @@ impl VectorBuilder {
 
     /// Another value in a row that is there; one of another type is left out.
     pub fn set(&mut self, row: usize, value: &Value) {
-        fn put<T>(values: &mut [Option<T>], row: usize, value: Option<T>) {
-            if let Some(place) = values.get_mut(row) {
-                *place = value;
+        match (self, value) {
+            (Self::Bool(column), Value::Bool(value)) => column.set(row, Some(*value)),
+            (Self::Int(column), Value::Int(value)) | (Self::Time(column), Value::Time(value)) => {
+                column.set(row, Some(*value));
             }
-        }
-        match (&mut *self, value) {
-            (Self::Bool(values), Value::Bool(value)) => put(values, row, Some(*value)),
-            (Self::Int(values), Value::Int(value)) | (Self::Time(values), Value::Time(value)) => {
-                put(values, row, Some(*value));
+            (Self::UInt(column), Value::UInt(value)) => column.set(row, Some(*value)),
+            (Self::Float(column), Value::Float(value)) => column.set(row, Some(*value)),
+            (Self::Bool(column), Value::Null) => column.set(row, None),
+            (Self::Int(column) | Self::Time(column), Value::Null) => column.set(row, None),
+            (Self::UInt(column), Value::Null) => column.set(row, None),
+            (Self::Float(column), Value::Null) => column.set(row, None),
+            (Self::String(values), Value::String(_) | Value::Null) => {
+                let text = if let Value::String(text) = value { Some(Arc::clone(text)) } else { None };
+                if let Some(place) = values.get_mut(row) {
+                    *place = text;
+                }
             }
-            (Self::UInt(values), Value::UInt(value)) => put(values, row, Some(*value)),
-            (Self::Float(values), Value::Float(value)) => put(values, row, Some(*value)),
-            (Self::String(values), Value::String(value)) => put(values, row, Some(Arc::clone(value))),
-            (Self::Bool(values), Value::Null) => put(values, row, None),
-            (Self::Int(values) | Self::Time(values), Value::Null) => put(values, row, None),
-            (Self::UInt(values), Value::Null) => put(values, row, None),
-            (Self::Float(values), Value::Null) => put(values, row, None),
-            (Self::String(values), Value::Null) => put(values, row, None),
             _ => {}
         }
     }
 
     /// More rows without a value.
     pub fn push_nulls(&mut self, rows: usize) {
-        fn extend<T: Clone>(values: &mut Vec<Option<T>>, rows: usize) {
-            values.resize(values.len() + rows, None);
-        }
         match self {
-            Self::Bool(values) => extend(values, rows),
-            Self::Int(values) | Self::Time(values) => extend(values, rows),
-            Self::UInt(values) => extend(values, rows),
-            Self::Float(values) => extend(values, rows),
-            Self::String(values) => extend(values, rows),
+            Self::Bool(column) => column.push_times(None, rows),
+            Self::Int(column) | Self::Time(column) => column.push_times(None, rows),
+            Self::UInt(column) => column.push_times(None, rows),
+            Self::Float(column) => column.push_times(None, rows),
+            Self::String(values) => values.resize(values.len() + rows, None),
         }
     }
 
@@ -383,14 +556,11 @@ impl VectorBuilder {
     /// If the column holds another type.
     pub fn append(&mut self, vector: &Vector) -> Result<()> {
         match (&mut *self, vector) {
-            (Self::Bool(values), Vector::Bool(more)) => values.extend_from_slice(more),
-            (Self::Int(values), Vector::Int(more)) | (Self::Time(values), Vector::Time(more)) => {
-                values.extend_from_slice(more);
-            }
-            (Self::UInt(values), Vector::UInt(more)) => values.extend_from_slice(more),
-            (Self::Float(values), Vector::Float(more)) => values.extend_from_slice(more),
+            (Self::Int(column), Vector::Int(more)) | (Self::Time(column), Vector::Time(more)) => column.extend(more),
+            (Self::UInt(column), Vector::UInt(more)) => column.extend(more),
+            (Self::Float(column), Vector::Float(more)) => column.extend(more),
             (Self::String(values), Vector::String(more)) => values.extend_from_slice(more),
-            (builder, Vector::Constant(_, Value::Null, rows)) => builder.push_nulls(*rows),
+            (builder, Vector::Constant(_, value, rows)) => builder.push_times(value, *rows)?,
             (builder, vector) => vector.values().try_for_each(|value| builder.push(&value))?,
         }
         Ok(())
@@ -400,12 +570,14 @@ impl VectorBuilder {
     #[must_use]
     pub fn finish(self) -> Vector {
         match self {
-            Self::Bool(values) => Vector::Bool(Arc::new(values)),
-            Self::Int(values) => Vector::Int(Arc::new(values)),
-            Self::UInt(values) => Vector::UInt(Arc::new(values)),
-            Self::Float(values) => Vector::Float(Arc::new(values)),
-            Self::String(values) => Vector::String(Arc::new(values)),
-            Self::Time(values) => Vector::Time(Arc::new(values)),
+            Self::Bool(mut column) => {
+                Vector::Bool(BooleanArray::new(BooleanBuffer::from(column.values), column.nulls.finish()))
+            }
+            Self::Int(column) => Vector::Int(column.finish()),
+            Self::UInt(column) => Vector::UInt(column.finish()),
+            Self::Float(column) => Vector::Float(column.finish()),
+            Self::String(values) => Vector::texts(values),
+            Self::Time(column) => Vector::Time(column.finish()),
         }
     }
 }

@@ -95,8 +95,7 @@ fn raw(rows: Vec<Vec<String>>) -> Option<Table> {
             column.push(Some(Text::from(row.get(index).map_or("", String::as_str))));
         }
     }
-    let column =
-        |(label, values): (String, Vec<Option<Text>>)| Column::new(label, VectorBuilder::String(values).finish());
+    let column = |(label, values): (String, Vec<Option<Text>>)| Column::new(label, Vector::texts(values));
     Some(Table::new(GroupKey::default(), labels.into_iter().zip(columns).map(column).collect()))
 }
 

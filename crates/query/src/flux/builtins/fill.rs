@@ -111,7 +111,7 @@ fn move_times(table: &Table, labels: &[Text], change: impl Fn(i64) -> i64) -> Re
             Vector::Constant(kind, Value::Time(time), rows) => {
                 Vector::constant(*kind, Value::Time(change(*time)), *rows)
             }
-            data => Vector::Time(Arc::new((0..data.len()).map(|row| data.integer(row).map(&change)).collect())),
+            data => Vector::Time((0..data.len()).map(|row| data.integer(row).map(&change)).collect()),
         };
         Ok(Column::new(Arc::clone(&column.label), moved))
     };

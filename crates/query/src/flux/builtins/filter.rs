@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::columnar::{self, Calls};
 use super::super::error::{FluxError, Result};
 use super::super::function::{Call, Function};
 use super::super::interpret::RowFunction;
@@ -31,6 +32,9 @@ fn filter(call: &mut Call<'_>) -> Result<Value> {
 
 /// The rows for which a function is true.
 pub(crate) fn apply(runtime: &Arc<Runtime>, function: &Function, table: Table) -> Result<Table> {
+    if let Some(rows) = columnar::mask(runtime, function, &table, Calls::Any) {
+        return Ok(table.filter(&rows));
+    }
     let name = row_parameter(function);
     let mut function = RowFunction::new(runtime, function);
     let (count, table) = (table.rows(), Arc::new(table));

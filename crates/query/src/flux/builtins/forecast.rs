@@ -1,7 +1,5 @@
 //! `holtWinters`: values that go on as a column of numbers did, by the same search as InfluxQL's `holt_winters`.
 
-use std::sync::Arc;
-
 use super::super::error::{Code, FluxError, Result};
 use super::super::function::Call;
 use super::super::table::{Column, Table};
@@ -46,7 +44,7 @@ fn holt_winters(call: &mut Call<'_>) -> Result<Value> {
         let (times, values): (Vec<Option<i64>>, Vec<Option<f64>>) =
             foretold.into_iter().map(|(time, value)| (Some(time.saturating_add(shift)), Some(value))).unzip();
         let rows = times.len();
-        let time = Column::new(TIME, Vector::Time(Arc::new(times)));
+        let time = Column::new(TIME, Vector::Time(times.into()));
         Ok(Some(table.of_key(rows, vec![time, floats(VALUE, values)])))
     }))
 }

@@ -14,7 +14,7 @@ use super::super::source::Read;
 use super::super::stream::{self, Run, Shape, node};
 use super::super::table::{Column, GroupKey, Table};
 use super::super::value::{Record, Text, Value};
-use super::super::vector::{ColumnType, Vector, VectorBuilder};
+use super::super::vector::{ColumnType, Vector};
 use super::Functions;
 use super::filter::row_parameter;
 use super::source::{bucket, refuse_host};
@@ -232,7 +232,7 @@ fn databases(call: &mut Call<'_>) -> Result<Value> {
         let organisation = rows.first().map(|row| Value::text(&row.bucket.organisation_id)).unwrap_or_default();
         let text = |label: &str, value: fn(&super::super::host::DatabaseRow) -> &str| {
             let values = rows.iter().map(|row| Some(Text::from(value(row)))).collect();
-            Column::new(label, VectorBuilder::String(values).finish())
+            Column::new(label, Vector::texts(values))
         };
         let defaults = rows.iter().map(|row| Some(row.is_default)).collect();
         let periods = rows.iter().map(|row| Some(row.bucket.retention_period_ns)).collect();
@@ -240,8 +240,8 @@ fn databases(call: &mut Call<'_>) -> Result<Value> {
             Column::new("organizationID", Vector::constant(ColumnType::String, organisation.clone(), rows.len())),
             text("databaseName", |row| &row.database),
             text("retentionPolicy", |row| &row.policy),
-            Column::new("retentionPeriod", VectorBuilder::Int(periods).finish()),
-            Column::new("default", VectorBuilder::Bool(defaults).finish()),
+            Column::new("retentionPeriod", Vector::Int(periods)),
+            Column::new("default", Vector::Bool(defaults)),
             text("bucketID", |row| &row.bucket.id),
         ];
         let key = GroupKey::new(vec![(Text::from("organizationID"), organisation)]);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use flux::ast::Operator;
 
+use super::super::columnar;
 use super::super::error::{FluxError, Result};
 use super::super::function::{Call, Function};
 use super::super::interpret::RowFunction;
@@ -79,6 +80,13 @@ impl Output {
 }
 
 fn mapped(runtime: &Arc<Runtime>, function: &Function, table: Arc<Table>, keeps_order: bool) -> Result<Table> {
+    if let Some(fields) = columnar::fields(runtime, function, &table) {
+        let mut columns: Vec<Column> = fields.into_iter().map(|(label, data)| Column::new(label, data)).collect();
+        if !keeps_order {
+            columns.sort_by(|left, right| left.label.cmp(&right.label));
+        }
+        return Ok(with_columns(&table, columns));
+    }
     let name = row_parameter(function);
     let mut caller = RowFunction::new(runtime, function);
     let mut outputs: Vec<Output> = Vec::new();
@@ -121,9 +129,14 @@ fn mapped(runtime: &Arc<Runtime>, function: &Function, table: Arc<Table>, keeps_
         Some(Column::new(output.label, data))
     };
     let columns: Vec<Column> = outputs.into_iter().filter_map(column).collect();
+    Ok(with_columns(&table, columns))
+}
+
+/// The rows of a table with other columns; what is left of its key is still its key.
+fn with_columns(table: &Table, columns: Vec<Column>) -> Table {
     let is_gone = |label: &str| !columns.iter().any(|column| *column.label == *label);
     let key = table.key().without(is_gone);
-    Ok(table.with(key, columns))
+    table.with(key, columns)
 }
 
 /// The type of a property that is null in all rows, as far as the function's text tells.

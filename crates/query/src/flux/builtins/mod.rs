@@ -36,7 +36,7 @@ mod array;
 mod basic;
 mod collections;
 mod columns;
-mod conversion;
+pub(super) mod conversion;
 mod csv;
 mod date;
 mod display;

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::super::error::{FluxError, Result};
 use super::super::function::Call;
 use super::super::runtime::Runtime;
+use super::super::stream::Shape;
 use super::super::table::{Column, GroupKey, Table};
 use super::super::value::{Text, Value};
-use super::super::vector::{ColumnType, VectorBuilder};
+use super::super::vector::{ColumnType, Vector, VectorBuilder};
 use super::Functions;
 
 pub(super) const FUNCTIONS: Functions = &[("pivot", pivot)];
@@ -34,7 +35,9 @@ fn pivot(call: &mut Call<'_>) -> Result<Value> {
         let message = "value column name found in rowKey or columnKey";
         return Err(FluxError::invalid(format!("{message}: {}", spec.value)));
     }
-    Ok(call.whole(vec![input], move |runtime, inputs| {
+    let shape =
+        Shape::Pivot { rows: spec.rows.clone(), columns: spec.columns.clone(), value: Text::clone(&spec.value) };
+    Ok(call.whole_shaped(vec![input], shape, move |runtime, inputs| {
         let mut outputs: Vec<Output> = Vec::new();
         let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
         for table in inputs.into_iter().flatten() {
@@ -95,30 +98,48 @@ impl Output {
             }
         }
         let Some(values) = table.column(&spec.value) else { return Ok(()) };
+        runtime.step(table.rows() as u64)?;
+        let kind = values.column_type();
+        let is_same = |label: &Text| matches!(table.column(label), Some(Vector::Constant(..)));
+        let turned = match spec.columns.iter().all(is_same) && table.rows() > 0 {
+            true => Some(self.turned(&column_label(spec, table, 0), kind)?),
+            false => None,
+        };
+        let row_columns: Vec<Option<&Vector>> = spec.rows.iter().map(|label| table.column(label)).collect();
+        let mut bytes = Vec::new();
         for row in 0..table.rows() {
-            runtime.step(1)?;
-            let mut bytes = Vec::new();
-            for label in &spec.rows {
-                table.column(label).map(|column| column.value(row)).unwrap_or_default().write_key(&mut bytes);
+            bytes.clear();
+            for column in &row_columns {
+                column.map(|column| column.value(row)).unwrap_or_default().write_key(&mut bytes);
             }
-            let count = self.rows.len();
-            let place = *self.rows.entry(bytes).or_insert(count);
-            if place == count {
-                for (label, builder) in &mut self.fixed {
-                    match table.column(label) {
-                        Some(column) => builder.push(&column.value(row))?,
-                        None => builder.push_nulls(1),
-                    }
-                }
-            }
-            let label = column_label(spec, table, row);
-            self.put(&label, values.column_type(), place, &values.value(row))?;
+            let place = match self.rows.get(bytes.as_slice()) {
+                Some(place) => *place,
+                None => self.add_row(&bytes, table, row)?,
+            };
+            let column = match turned {
+                Some(column) => column,
+                None => self.turned(&column_label(spec, table, row), kind)?,
+            };
+            self.put(column, place, &values.value(row))?;
         }
         Ok(())
     }
 
-    /// Puts a value into a row of a turned column.
-    fn put(&mut self, label: &Text, kind: ColumnType, row: usize, value: &Value) -> Result<()> {
+    /// A row more, with the values of its fixed columns.
+    fn add_row(&mut self, key: &[u8], table: &Table, row: usize) -> Result<usize> {
+        let place = self.rows.len();
+        self.rows.insert(key.to_vec(), place);
+        for (label, builder) in &mut self.fixed {
+            match table.column(label) {
+                Some(column) => builder.push(&column.value(row))?,
+                None => builder.push_nulls(1),
+            }
+        }
+        Ok(place)
+    }
+
+    /// The place of a turned column, which is made if there is none.
+    fn turned(&mut self, label: &Text, kind: ColumnType) -> Result<usize> {
         if self.fixed.iter().any(|(known, _)| known == label) {
             let message = format!(
                 "value \"{label}\" appears in a column key column, but a column named \"{label}\" already exists; \
@@ -131,12 +152,18 @@ impl Output {
         if place == count {
             self.turned.push((Text::clone(label), VectorBuilder::new(kind)));
         }
-        let Some((_, builder)) = self.turned.get_mut(place) else { return Ok(()) };
-        if builder.column_type() != kind {
-            let (left, right) = (builder.column_type().name(), kind.name());
+        let known = self.turned.get(place).map_or(kind, |(_, builder)| builder.column_type());
+        if known != kind {
+            let (left, right) = (known.name(), kind.name());
             let message = format!("schema collision detected: column \"{label}\" is both of type {left} and {right}");
             return Err(FluxError::invalid(message));
         }
+        Ok(place)
+    }
+
+    /// Puts a value into a row of a turned column.
+    fn put(&mut self, column: usize, row: usize, value: &Value) -> Result<()> {
+        let Some((_, builder)) = self.turned.get_mut(column) else { return Ok(()) };
         if row >= builder.len() {
             builder.push_nulls(row - builder.len());
             return builder.push(value);

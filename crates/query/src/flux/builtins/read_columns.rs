@@ -40,18 +40,18 @@ pub(super) fn float_row(table: &Table, label: &str, value: Option<f64>) -> Table
 
 /// A column of floats.
 pub(super) fn floats(label: &str, values: Vec<Option<f64>>) -> Column {
-    Column::new(label, Vector::Float(Arc::new(values)))
+    Column::new(label, Vector::Float(values.into()))
 }
 
 /// A column of integers.
 pub(super) fn integers(label: &str, values: Vec<Option<i64>>) -> Column {
-    Column::new(label, Vector::Int(Arc::new(values)))
+    Column::new(label, Vector::Int(values.into()))
 }
 
 /// A column of texts.
 pub(super) fn texts<T: AsRef<str>>(label: &str, values: impl IntoIterator<Item = T>) -> Column {
     let values = values.into_iter().map(|text| Some(Arc::from(text.as_ref()))).collect();
-    Column::new(label, Vector::String(Arc::new(values)))
+    Column::new(label, Vector::texts(values))
 }
 
 /// A column of values of one type.

@@ -66,9 +66,9 @@ fn difference(call: &mut Call<'_>) -> Result<Value> {
     Ok(call.per_table(input, move |_, table| {
         let changed = replace(&table, &columns, |vector, label| match vector.column_type() {
             ColumnType::Int | ColumnType::UInt => {
-                Ok(Vector::Int(Arc::new(running::integer_difference(whole(vector), falling))))
+                Ok(Vector::Int(running::integer_difference(whole(vector), falling).into()))
             }
-            ColumnType::Float => Ok(Vector::Float(Arc::new(running::difference(numbers(vector)?, falling)))),
+            ColumnType::Float => Ok(Vector::Float(running::difference(numbers(vector)?, falling).into())),
             ColumnType::Time => {
                 Err(FluxError::invalid("difference does not support time columns. Try the elapsed function"))
             }
@@ -94,7 +94,7 @@ fn derivative(call: &mut Call<'_>) -> Result<Value> {
                 let kind = kind.name();
                 return Err(FluxError::invalid(format!("unsupported derivative column type {label}:{kind}")));
             }
-            Ok(Vector::Float(Arc::new(running::derivative(&times, &numbers(vector)?, unit, falling))))
+            Ok(Vector::Float(running::derivative(&times, &numbers(vector)?, unit, falling).into()))
         })?;
         Ok(Some(changed.slice(1, changed.rows())))
     }))
@@ -111,7 +111,7 @@ fn cumulative_sum(call: &mut Call<'_>) -> Result<Value> {
                     sum += value.unwrap_or(0.0);
                     Some(sum)
                 });
-                Ok(Vector::Float(Arc::new(sums.collect())))
+                Ok(Vector::Float(sums.collect()))
             }
             _ if matches!(vector.column_type(), ColumnType::Int | ColumnType::UInt) => {
                 let mut sum = 0i128;
@@ -121,9 +121,9 @@ fn cumulative_sum(call: &mut Call<'_>) -> Result<Value> {
                 });
                 // Sums wrap around as those of 64 bits do.
                 Ok(if vector.column_type() == ColumnType::Int {
-                    Vector::Int(Arc::new(sums.map(|sum| Some(sum as i64)).collect()))
+                    Vector::Int(sums.map(|sum| Some(sum as i64)).collect())
                 } else {
-                    Vector::UInt(Arc::new(sums.map(|sum| Some(sum as u64)).collect()))
+                    Vector::UInt(sums.map(|sum| Some(sum as u64)).collect())
                 })
             }
             _ => {
@@ -146,7 +146,7 @@ fn elapsed(call: &mut Call<'_>) -> Result<Value> {
             previous = time.or(previous);
             time.zip(before).map(|(time, before)| time.saturating_sub(before) / unit)
         });
-        let since = Vector::Int(Arc::new(since.collect()));
+        let since = Vector::Int(since.collect());
         Ok(Some(table.with_column(&to, since).slice(1, table.rows())))
     }))
 }
@@ -169,7 +169,7 @@ fn average(call: &mut Call<'_>, name: &'static str, average: Average) -> Result<
         }
         let (first, averages) = average(&numbers(vector)?, count);
         let kept = table.slice(first, first + averages.len());
-        Ok(Some(kept.with_column(VALUE, Vector::Float(Arc::new(averages)))))
+        Ok(Some(kept.with_column(VALUE, Vector::Float(averages.into()))))
     }))
 }
 
@@ -193,7 +193,7 @@ fn analyse(call: &mut Call<'_>, analysis: Analysis) -> Result<Value> {
         let mut kept = table.slice(count, table.rows());
         for label in &columns {
             let results = analysis(&numbers(existing(&table, label)?)?, count);
-            kept = kept.with_column(label, Vector::Float(Arc::new(results)));
+            kept = kept.with_column(label, Vector::Float(results.into()));
         }
         Ok(Some(kept))
     }))
@@ -292,8 +292,8 @@ fn interpolate_linear(call: &mut Call<'_>) -> Result<Value> {
 fn with_points(table: &Table, points: &[(i64, f64)]) -> Table {
     let column = |column: &Column| {
         let data = match &*column.label {
-            "_time" => Vector::Time(Arc::new(points.iter().map(|point| Some(point.0)).collect())),
-            VALUE => Vector::Float(Arc::new(points.iter().map(|point| Some(point.1)).collect())),
+            "_time" => Vector::Time(points.iter().map(|point| Some(point.0)).collect()),
+            VALUE => Vector::Float(points.iter().map(|point| Some(point.1)).collect()),
             label if table.key().contains(label) => table.key_vector(label, points.len()),
             _ => return None,
         };

@@ -9,7 +9,7 @@ use super::super::source::Read;
 use super::super::stream::{Run, Shape, node, one_by_one};
 use super::super::table::{Column, GroupKey, Table};
 use super::super::value::{Text, Value};
-use super::super::vector::{ColumnType, Vector, VectorBuilder};
+use super::super::vector::{ColumnType, Vector};
 use super::Functions;
 
 pub(super) const FUNCTIONS: Functions = &[("buckets", buckets), ("from", from), ("range", range)];
@@ -104,7 +104,7 @@ fn buckets(call: &mut Call<'_>) -> Result<Value> {
         let rows = runtime.handle.block_on(runtime.host.buckets())?;
         let text = |label: &str, value: fn(&BucketRow) -> &str| {
             let values = rows.iter().map(|row| Some(Text::from(value(row)))).collect();
-            Column::new(label, VectorBuilder::String(values).finish())
+            Column::new(label, Vector::texts(values))
         };
         let periods = rows.iter().map(|row| Some(row.retention_period_ns)).collect();
         let organisation = rows.first().map(|row| Value::text(&row.organisation_id)).unwrap_or_default();
@@ -113,7 +113,7 @@ fn buckets(call: &mut Call<'_>) -> Result<Value> {
             text("id", |row| &row.id),
             Column::new("organizationID", Vector::constant(ColumnType::String, organisation.clone(), rows.len())),
             text("retentionPolicy", |row| &row.retention_policy),
-            Column::new("retentionPeriod", VectorBuilder::Int(periods).finish()),
+            Column::new("retentionPeriod", Vector::Int(periods)),
         ];
         let key = GroupKey::new(vec![(Text::from("organizationID"), organisation)]);
         Ok(vec![Table::new(key, columns)])

@@ -9,9 +9,9 @@ use storage::{RowsNeeded, SeriesBatch, SeriesPredicate};
 use super::super::error::Result;
 use super::super::runtime::Runtime;
 use super::super::source::predicate::Predicate;
-use super::super::source::target::{Field, Target};
+use super::super::source::target::{Field, KeyTemplate, Target};
 use super::super::table::GroupKey;
-use super::super::value::{Text, Value};
+use super::super::value::Text;
 use super::pattern::Pipeline;
 use super::rows::mask;
 use crate::limits;
@@ -97,7 +97,7 @@ fn pass<'a>(
     };
     let budget = runtime.budget();
     let groups = runtime.wait(window_aggregate(request, &budget))?;
-    let keys: Vec<KeyTemplate> = fields.iter().map(|field| KeyTemplate::new(pipeline, target, field)).collect();
+    let keys: Vec<KeyTemplate> = fields.iter().map(|field| KeyTemplate::new(bounds, target, Some(field))).collect();
     for group in groups {
         let tags: Arc<[Option<Text>]> = group.tags.into();
         for (at, (field, key)) in fields.iter().zip(&keys).enumerate() {
@@ -138,38 +138,4 @@ fn row_filter(target: &Target, predicate: &Predicate) -> RowFilter {
         Some(column) => mask(&predicate, batch, column, &names),
         None => BooleanBuffer::new_unset(batch.times.len()),
     })
-}
-
-/// The key of the tables of a field, but for the tags.
-pub(super) struct KeyTemplate {
-    /// The labels by name; the place of a tag where it comes from one.
-    columns: Vec<(Text, Value, Option<usize>)>,
-}
-
-impl KeyTemplate {
-    pub(super) fn new(pipeline: &Pipeline<'_>, target: &Target, field: &Field) -> Self {
-        let bounds = pipeline.chain.bounds;
-        let mut columns = vec![
-            (Text::from("_start"), Value::Time(bounds.0), None),
-            (Text::from("_stop"), Value::Time(bounds.1), None),
-            (Text::from("_field"), Value::String(Arc::clone(&field.name)), None),
-            (Text::from("_measurement"), Value::String(Arc::clone(&target.measurement)), None),
-        ];
-        let tags = target.tags.iter().enumerate();
-        columns.extend(tags.map(|(place, (name, _))| (Arc::clone(name), Value::Null, Some(place))));
-        columns.sort_by(|left, right| left.0.cmp(&right.0));
-        Self { columns }
-    }
-
-    /// The key for a series.
-    pub(super) fn of(&self, tags: &[Option<Text>]) -> GroupKey {
-        let column = |(label, value, place): &(Text, Value, Option<usize>)| {
-            let value = match place {
-                Some(place) => Value::String(tags.get(*place).cloned().flatten()?),
-                None => value.clone(),
-            };
-            Some((Arc::clone(label), value))
-        };
-        GroupKey::new(self.columns.iter().filter_map(column).collect())
-    }
 }

@@ -13,7 +13,8 @@
 
 mod lanes;
 mod pattern;
-mod rows;
+mod pivot;
+pub(super) mod rows;
 mod tables;
 
 use std::sync::Arc;
@@ -26,6 +27,9 @@ use super::stream::{Stream, Tables};
 pub(super) fn open(runtime: &Arc<Runtime>, stream: &Stream) -> Result<Option<Tables>> {
     if !runtime.pushes {
         return Ok(None);
+    }
+    if let Some(pivot) = pivot::recognise(stream) {
+        return pivot::open(runtime, &pivot);
     }
     let Some(pipeline) = pattern::recognise(stream) else { return Ok(None) };
     let Some(targets) = pipeline.targets(runtime)? else { return Ok(None) };

@@ -30,7 +30,7 @@ pub(super) fn mask(predicate: &Predicate, batch: &SeriesBatch, column: &ArrayRef
 }
 
 /// The values that fulfil a condition on nothing else.
-pub(super) fn of_values(predicate: &Predicate, column: &ArrayRef) -> BooleanBuffer {
+pub(in super::super) fn of_values(predicate: &Predicate, column: &ArrayRef) -> BooleanBuffer {
     match predicate {
         Predicate::And(left, right) => &of_values(left, column) & &of_values(right, column),
         Predicate::Or(left, right) => &of_values(left, column) | &of_values(right, column),

@@ -163,7 +163,7 @@ impl<'l> Group<'l> {
                 let window = clip(windows, cell.start, bounds);
                 Some(if rejoin.time_source == "_start" { window.0 } else { window.1 })
             };
-            Vector::Time(Arc::new(cells.iter().map(time).collect()))
+            Vector::Time(cells.iter().map(time).collect())
         });
         let mut columns: Vec<Column> = Vec::new();
         for (label, source) in self.layout(pipeline, &key) {
@@ -233,11 +233,11 @@ impl<'l> Group<'l> {
     fn column(&self, pipeline: &Pipeline<'_>, label: &Text, source: &Source, cells: &[&Cell]) -> Vector {
         let lane = |cell: &&Cell| cell.lane.and_then(|lane| self.lanes.get(lane)).copied();
         let texts = |text: &dyn Fn(&Lane<'_>) -> Option<Text>| {
-            Vector::String(Arc::new(cells.iter().map(|cell| lane(cell).and_then(text)).collect()))
+            Vector::texts(cells.iter().map(|cell| lane(cell).and_then(text)).collect())
         };
         match source {
             Source::Constant(kind, value) => Vector::Constant(*kind, value.clone(), cells.len()),
-            Source::Time => Vector::Time(Arc::new(cells.iter().map(|cell| cell.time).collect())),
+            Source::Time => Vector::Time(cells.iter().map(|cell| cell.time).collect()),
             Source::Value => {
                 let mut values = VectorBuilder::with_capacity(self.kind(pipeline.function), cells.len());
                 cells.iter().for_each(|cell| push(&mut values, &cell.value));

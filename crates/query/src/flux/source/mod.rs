@@ -11,6 +11,7 @@
 
 pub(crate) mod predicate;
 mod read;
+pub(crate) mod series;
 pub(crate) mod target;
 
 use std::sync::Arc;

@@ -85,17 +85,6 @@ impl Predicate {
         }
     }
 
-    /// Whether a value fulfils what is left of it.
-    pub(crate) fn holds(&self, value: &Value) -> bool {
-        match self {
-            Self::And(left, right) => left.holds(value) && right.holds(value),
-            Self::Or(left, right) => left.holds(value) || right.holds(value),
-            Self::Compare(_, operator, constant) => compares(*operator, value, constant),
-            Self::Exists(_) => !value.is_null(),
-            Self::Constant(constant) => *constant,
-        }
-    }
-
     /// Both conditions.
     pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use storage::{ColumnKind, FieldKind, TableSnapshot, TagFilter};
 
-use super::super::value::Text;
+use super::super::stream::Bounds;
+use super::super::table::GroupKey;
+use super::super::value::{Text, Value};
 use super::super::vector::ColumnType;
 use super::predicate::Predicate;
 
@@ -61,6 +63,41 @@ impl Target {
         let is_reserved =
             |name: &str| matches!(name, "_start" | "_stop" | "_time" | "_value" | "_field" | "_measurement");
         self.tags.iter().any(|(name, _)| is_reserved(name))
+    }
+}
+
+/// The key of the tables of a measurement, but for the tags.
+#[derive(Debug)]
+pub(crate) struct KeyTemplate {
+    /// The labels by name; the place of a tag where it comes from one.
+    columns: Vec<(Text, Value, Option<usize>)>,
+}
+
+impl KeyTemplate {
+    /// That of a field, or of all fields together.
+    pub(crate) fn new(bounds: Bounds, target: &Target, field: Option<&Field>) -> Self {
+        let mut columns = vec![
+            (Text::from("_start"), Value::Time(bounds.0), None),
+            (Text::from("_stop"), Value::Time(bounds.1), None),
+            (Text::from("_measurement"), Value::String(Arc::clone(&target.measurement)), None),
+        ];
+        columns.extend(field.map(|field| (Text::from("_field"), Value::String(Arc::clone(&field.name)), None)));
+        let tags = target.tags.iter().enumerate();
+        columns.extend(tags.map(|(place, (name, _))| (Arc::clone(name), Value::Null, Some(place))));
+        columns.sort_by(|left, right| left.0.cmp(&right.0));
+        Self { columns }
+    }
+
+    /// The key for a series.
+    pub(crate) fn of(&self, tags: &[Option<Text>]) -> GroupKey {
+        let column = |(label, value, place): &(Text, Value, Option<usize>)| {
+            let value = match place {
+                Some(place) => Value::String(tags.get(*place).cloned().flatten()?),
+                None => value.clone(),
+            };
+            Some((Arc::clone(label), value))
+        };
+        GroupKey::new(self.columns.iter().filter_map(column).collect())
     }
 }
 
