@@ -213,6 +213,13 @@ pub(crate) const OUT_OF_SPACE_RETRY_AFTER_S: u32 = 10;
 /// Seconds that a client is asked to wait when only a restart helps.
 pub(crate) const POISONED_RETRY_AFTER_S: u32 = 30;
 
+/// Bytes of text of a Flux answer that are made before they are sent: large enough for one call of the network, small
+/// beside the buffers of a connection.
+pub(crate) const FLUX_PIECE_BYTES: usize = 64 << 10;
+
+/// Rows of a table that become text at once: a few milliseconds, after which other connections have a turn.
+pub(crate) const FLUX_PIECE_ROWS: usize = 4_096;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,11 +1,13 @@
 //! Results of Flux as InfluxDB's annotated CSV, byte for byte (wire-api section 2.2).
 //!
-//! Tables that follow each other with the same columns and key columns share one head. The text is made table by
-//! table; nothing of what was written is kept but the shape of the last head.
+//! Tables that follow each other with the same columns and key columns share one head. The text is made some rows at a
+//! time; nothing of what was written is kept but the shape of the last head.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
-use query::flux::{ColumnType, FluxPart, Table, Value, format_float};
+use arrow::array::{Array as _, BooleanArray, Float64Array, Int64Array, UInt64Array};
+use query::flux::{ColumnType, Table, Value, Vector, format_float};
 use query::influxql::format_time;
 
 /// How the text is to be.
@@ -57,15 +59,25 @@ impl Encoder {
         Self { dialect, result: String::new(), table: 0, head: None, is_open: false }
     }
 
-    /// Writes the next part of an answer.
-    pub(crate) fn part(&mut self, part: &FluxPart, text: &mut String) {
-        match part {
-            FluxPart::Result(name) => {
-                self.finish(text);
-                (self.result, self.table, self.head, self.is_open) = (name.to_string(), 0, None, true);
-            }
-            FluxPart::Table(table) => self.table(table, text),
+    /// Begins a result.
+    pub(crate) fn result(&mut self, name: &str, text: &mut String) {
+        self.finish(text);
+        (self.result, self.table, self.head, self.is_open) = (name.to_owned(), 0, None, true);
+    }
+
+    /// Writes the rows of a table from `first` on, so many at most: with its head before the first one. Returns which
+    /// row comes next; none if the table has ended.
+    pub(crate) fn rows_of(&mut self, table: &Table, first: usize, most: usize, text: &mut String) -> Option<usize> {
+        if first == 0 {
+            self.begin(table, text);
         }
+        let end = first.saturating_add(most).min(table.rows());
+        self.rows(table, first..end, text);
+        if end < table.rows() {
+            return Some(end);
+        }
+        self.table += 1;
+        None
     }
 
     /// Ends the last result.
@@ -93,7 +105,8 @@ impl Encoder {
         let _ = write!(text, "{delimiter}\r\n");
     }
 
-    fn table(&mut self, table: &Table, text: &mut String) {
+    /// Writes what stands above the rows of a table.
+    fn begin(&mut self, table: &Table, text: &mut String) {
         let column = |column: &query::flux::Column| {
             let is_key = table.key().contains(&column.label);
             (query::flux::Text::clone(&column.label), column.data.column_type(), is_key)
@@ -107,8 +120,6 @@ impl Encoder {
             self.head(table, &shape, text);
         }
         self.head = (!is_empty).then_some(shape);
-        self.rows(table, text);
-        self.table += 1;
     }
 
     fn head(&self, table: &Table, shape: &Shape, text: &mut String) {
@@ -150,7 +161,8 @@ impl Encoder {
         }
     }
 
-    fn rows(&self, table: &Table, text: &mut String) {
+    /// Writes some rows of a table whose head is written. What is the same in all of them is made once.
+    fn rows(&self, table: &Table, rows: Range<usize>, text: &mut String) {
         let delimiter = self.dialect.delimiter;
         let has_default = self.dialect.annotations.contains(&Some(Annotation::Default));
         let mut start = String::from(delimiter);
@@ -158,22 +170,149 @@ impl Encoder {
             write_cell(&mut start, &self.result, delimiter);
         }
         let _ = write!(start, "{delimiter}{}", self.table);
-        let mut cell = String::new();
-        for row in 0..table.rows() {
-            text.push_str(&start);
-            for column in table.columns() {
-                text.push(delimiter);
-                match column.data.value(row) {
-                    Value::String(value) => write_cell(text, &value, delimiter),
-                    value => {
-                        cell.clear();
-                        write_value(&mut cell, &value);
-                        write_cell(text, &cell, delimiter);
-                    }
+        let mut cells = vec![Cells::Same(start)];
+        for column in table.columns() {
+            let next = Cells::of(&column.data, delimiter);
+            match (cells.last_mut(), next) {
+                (Some(Cells::Same(known)), Cells::Same(more)) => {
+                    known.push(delimiter);
+                    known.push_str(&more);
+                }
+                (Some(Cells::Same(known)), next) => {
+                    known.push(delimiter);
+                    cells.push(next);
+                }
+                (_, Cells::Same(more)) => cells.push(Cells::Same(format!("{delimiter}{more}"))),
+                (_, next) => {
+                    cells.push(Cells::Same(delimiter.into()));
+                    cells.push(next);
                 }
             }
-            text.push_str("\r\n");
         }
+        cells.push(Cells::Same("\r\n".to_owned()));
+        for row in rows {
+            for cells in &mut cells {
+                cells.write(row, delimiter, text);
+            }
+        }
+    }
+}
+
+/// The cells of a column.
+enum Cells<'a> {
+    /// The same text in each row, quoted as it has to be, with what stands around it.
+    Same(String),
+    Bool(&'a BooleanArray),
+    Int(&'a Int64Array),
+    UInt(&'a UInt64Array),
+    Float(&'a Float64Array),
+    Text(&'a [Option<query::flux::Text>]),
+    Time(&'a Int64Array, TimeWriter),
+    /// Any values, where the delimiter is a character that numbers and times have.
+    Any(&'a Vector),
+}
+
+impl<'a> Cells<'a> {
+    fn of(column: &'a Vector, delimiter: char) -> Self {
+        let is_in_numbers = delimiter.is_ascii_alphanumeric() || matches!(delimiter, '+' | '-' | '.' | ':');
+        match column {
+            Vector::Constant(_, value, _) => {
+                let (mut plain, mut cell) = (String::new(), String::new());
+                write_value(&mut plain, value);
+                write_cell(&mut cell, &plain, delimiter);
+                Self::Same(cell)
+            }
+            Vector::String(values) => Self::Text(values),
+            column if is_in_numbers => Self::Any(column),
+            Vector::Bool(values) => Self::Bool(values),
+            Vector::Int(values) => Self::Int(values),
+            Vector::UInt(values) => Self::UInt(values),
+            Vector::Float(values) => Self::Float(values),
+            Vector::Time(values) => Self::Time(values, TimeWriter::default()),
+        }
+    }
+
+    fn write(&mut self, row: usize, delimiter: char, text: &mut String) {
+        match self {
+            Self::Same(cell) => text.push_str(cell),
+            Self::Text(values) => match values.get(row) {
+                Some(Some(value)) => write_cell(text, value, delimiter),
+                _ => {}
+            },
+            Self::Any(column) => {
+                let mut cell = String::new();
+                write_value(&mut cell, &column.value(row));
+                write_cell(text, &cell, delimiter);
+            }
+            Self::Bool(values) if values.is_valid(row) => write_value(text, &Value::Bool(values.value(row))),
+            Self::Int(values) if values.is_valid(row) => write_integer(text, values.value(row)),
+            Self::UInt(values) if values.is_valid(row) => write_value(text, &Value::UInt(values.value(row))),
+            Self::Float(values) if values.is_valid(row) => write_float(text, values.value(row)),
+            Self::Time(values, writer) if values.is_valid(row) => writer.write(text, values.value(row)),
+            Self::Bool(_) | Self::Int(_) | Self::UInt(_) | Self::Float(_) | Self::Time(..) => {}
+        }
+    }
+}
+
+/// Writes times, of which many are of one day.
+#[derive(Default)]
+struct TimeWriter {
+    day: i64,
+    /// The date with the `T` behind it; empty before the first one.
+    date: String,
+}
+
+impl TimeWriter {
+    fn write(&mut self, text: &mut String, time: i64) {
+        const SECOND: i64 = 1_000_000_000;
+        let day = time.div_euclid(86_400 * SECOND);
+        if day != self.day || self.date.is_empty() {
+            let whole = format_time(time, None);
+            self.date = whole.split_inclusive('T').next().unwrap_or_default().to_owned();
+            self.day = day;
+        }
+        text.push_str(&self.date);
+        let rest = time.rem_euclid(86_400 * SECOND);
+        let (seconds, fraction) = (rest / SECOND, rest % SECOND);
+        for (value, mark) in [(seconds / 3_600, ':'), (seconds / 60 % 60, ':'), (seconds % 60, 'Z')] {
+            text.push(char::from(b'0' + (value / 10) as u8));
+            text.push(char::from(b'0' + (value % 10) as u8));
+            if mark == ':' {
+                text.push(mark);
+            }
+        }
+        if fraction > 0 {
+            let digits = format!(".{fraction:09}");
+            text.push_str(digits.trim_end_matches('0'));
+        }
+        text.push('Z');
+    }
+}
+
+fn write_integer(text: &mut String, value: i64) {
+    let mut digits = [0; 20];
+    let (mut rest, mut start) = (value.unsigned_abs(), digits.len());
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        text.push('-');
+    }
+    text.push_str(std::str::from_utf8(&digits[start..]).unwrap_or_default());
+}
+
+/// Whole numbers, of which data has many, without the search for the shortest digits.
+fn write_float(text: &mut String, value: f64) {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if value.trunc() == value && value.abs() < EXACT && (value != 0.0 || value.is_sign_positive()) {
+        write_integer(text, value as i64);
+    } else {
+        write_value(text, &Value::Float(value));
     }
 }
 
@@ -243,6 +382,64 @@ mod tests {
         check("a\r\nb", "\"a\r\nb\"");
         check("a\nb", "\"a\r\nb\"");
         check("\\.", "\"\\.\"");
+    }
+
+    #[test]
+    fn columns_are_written_as_their_values_are() {
+        let times = [0, 1_500_000_000, -1, 86_400_000_000_000, 1_451_610_000_000_000_007, i64::MIN, i64::MAX];
+        let floats = [0.0, -0.0, 1.0, -17.0, 0.1, 1e15, 1e16, -1e300, 5e-324, f64::NAN, f64::NEG_INFINITY];
+        let integers = [0, 7, -7, 10, 1_234_567_890, i64::MIN, i64::MAX];
+        let columns = [
+            Vector::Time(times.iter().map(|time| Some(*time)).chain([None]).collect()),
+            Vector::Float(floats.iter().map(|value| Some(*value)).chain([None]).collect()),
+            Vector::Int(integers.iter().map(|value| Some(*value)).chain([None]).collect()),
+            Vector::UInt([Some(u64::MAX), None, Some(0)].into_iter().collect()),
+            Vector::Bool([Some(true), None, Some(false)].into_iter().collect()),
+            Vector::texts(vec![Some("a,b".into()), None, Some("".into()), Some(" c".into())]),
+            Vector::constant(ColumnType::String, Value::text("x\"y"), 2),
+        ];
+        for column in columns {
+            for delimiter in [',', '-', '0'] {
+                let mut cells = Cells::of(&column, delimiter);
+                for row in 0..column.len() {
+                    let (mut text, mut plain, mut expected) = (String::new(), String::new(), String::new());
+                    cells.write(row, delimiter, &mut text);
+                    write_value(&mut plain, &column.value(row));
+                    write_cell(&mut expected, &plain, delimiter);
+                    assert_eq!(text, expected, "row {row} of {column:?} with {delimiter:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_in_pieces_is_the_table() {
+        let key = query::flux::GroupKey::new(vec![("k".into(), Value::text("v"))]);
+        let constant = Vector::constant(ColumnType::String, Value::text("v"), 10);
+        let columns = vec![
+            query::flux::Column::new("k", constant),
+            query::flux::Column::new("_value", Vector::Int((0..10).map(Some).collect())),
+        ];
+        let table = Table::new(key, columns);
+        let written = |most: usize| {
+            let mut encoder = Encoder::new(Dialect::default());
+            let mut text = String::new();
+            encoder.result("r", &mut text);
+            for _ in 0..2 {
+                let mut next = Some(0);
+                while let Some(first) = next {
+                    next = encoder.rows_of(&table, first, most, &mut text);
+                }
+            }
+            encoder.finish(&mut text);
+            text
+        };
+        let whole = written(100);
+        assert!(whole.starts_with(",result,table,k,_value\r\n,r,0,v,0\r\n"), "{whole}");
+        assert!(whole.ends_with(",r,1,v,9\r\n\r\n"), "{whole}");
+        for most in [1, 3, 10] {
+            assert_eq!(written(most), whole);
+        }
     }
 
     #[test]

@@ -9,9 +9,9 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use catalog::Principal;
-use futures::{Stream, StreamExt as _};
+use futures::{FutureExt as _, Stream, StreamExt as _};
 use http::{HeaderMap, StatusCode, header};
-use query::flux::{File, FluxMode, FluxRequest, parse, parse_json};
+use query::flux::{File, FluxMode, FluxPart, FluxRequest, Table, parse, parse_json};
 use query::{FluxResult, QueryError};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -21,6 +21,7 @@ use crate::auth::Authenticated;
 use crate::flux_host::ScriptHost;
 use crate::format::annotated_csv::{Annotation, Dialect, Encoder};
 use crate::format::gzip;
+use crate::limits;
 use crate::metrics::TransferKind;
 use crate::request::Parameters;
 use crate::scope;
@@ -182,19 +183,51 @@ fn script(state: &AppState, headers: &HeaderMap, body: &[u8]) -> ApiResult<Scrip
 
 /// The text of an answer, made while it is sent.
 fn encoded(result: FluxResult, dialect: Dialect) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> {
-    let encoder = Encoder::new(dialect);
-    futures::stream::unfold((result, encoder, false), |(mut result, mut encoder, is_done)| async move {
-        if is_done {
-            return None;
-        }
-        let mut text = String::new();
-        let part = result.next().await;
-        let is_done = !matches!(part, Some(Ok(_)));
-        match part {
-            Some(Ok(part)) => encoder.part(&part, &mut text),
-            Some(Err(error)) => encoder.error(&ApiError::from(error).logged_message(), &mut text),
-            None => encoder.finish(&mut text),
-        }
-        Some((Ok(Bytes::from(text)), (result, encoder, is_done)))
+    let encoding = Encoding { result, encoder: Encoder::new(dialect), table: None, is_done: false };
+    futures::stream::unfold(encoding, |mut encoding| async move {
+        let text = encoding.next().await?;
+        Some((Ok(Bytes::from(text)), encoding))
     })
+}
+
+/// An answer that is being sent.
+struct Encoding {
+    result: FluxResult,
+    encoder: Encoder,
+    /// The table that is being written, and its next row.
+    table: Option<(Table, usize)>,
+    is_done: bool,
+}
+
+impl Encoding {
+    /// The next piece of the text; none if it has ended.
+    async fn next(&mut self) -> Option<String> {
+        let mut text = String::new();
+        while !self.is_done && text.len() < limits::FLUX_PIECE_BYTES {
+            if let Some((table, first)) = self.table.take() {
+                let next = self.encoder.rows_of(&table, first, limits::FLUX_PIECE_ROWS, &mut text);
+                self.table = next.map(|next| (table, next));
+                continue;
+            }
+            let part = match self.result.next().now_or_never() {
+                Some(part) => part,
+                // What there is goes out before more is waited for.
+                None if !text.is_empty() => break,
+                None => self.result.next().await,
+            };
+            match part {
+                Some(Ok(FluxPart::Result(name))) => self.encoder.result(&name, &mut text),
+                Some(Ok(FluxPart::Table(table))) => self.table = Some((table, 0)),
+                Some(Err(error)) => {
+                    self.encoder.error(&ApiError::from(error).logged_message(), &mut text);
+                    self.is_done = true;
+                }
+                None => {
+                    self.encoder.finish(&mut text);
+                    self.is_done = true;
+                }
+            }
+        }
+        (!text.is_empty()).then_some(text)
+    }
 }
