@@ -33,6 +33,12 @@ words! {
         Notebook = "notebooks",
         /// Tasks; each has a job.
         Task = "tasks",
+        /// Checks of points; each has a job.
+        Check = "checks",
+        /// Where notifications go.
+        NotificationEndpoint = "notificationEndpoints",
+        /// Which statuses are notified of; each has a job.
+        NotificationRule = "notificationRules",
     }
 }
 
@@ -48,6 +54,9 @@ impl DocumentKind {
             Self::Scraper => ResourceType::Scrapers,
             Self::Notebook => ResourceType::Notebooks,
             Self::Task => ResourceType::Tasks,
+            Self::Check => ResourceType::Checks,
+            Self::NotificationEndpoint => ResourceType::NotificationEndpoints,
+            Self::NotificationRule => ResourceType::NotificationRules,
         }
     }
 
@@ -62,12 +71,15 @@ impl DocumentKind {
             Self::Scraper => "scraper target",
             Self::Notebook => "notebook",
             Self::Task => "task",
+            Self::Check => "check",
+            Self::NotificationEndpoint => "notification endpoint",
+            Self::NotificationRule => "notification rule",
         }
     }
 
     /// Whether an organisation has one of a name at most. Case and spaces around it make no difference, as in InfluxDB.
     fn has_unique_names(self) -> bool {
-        matches!(self, Self::Label | Self::Variable)
+        matches!(self, Self::Label | Self::Variable | Self::Check | Self::NotificationEndpoint | Self::NotificationRule)
     }
 
     /// Whether one may be without a name.
@@ -159,6 +171,12 @@ impl Catalog {
             Ok((changes, document))
         })
         .await
+    }
+
+    /// An id for a document that knows its own.
+    #[must_use]
+    pub fn next_document_id(&self) -> DocumentId {
+        self.ids().next()
     }
 
     /// The document of an id.

@@ -27,7 +27,7 @@ pub(crate) use write::write;
 /// The row of state that says how far the migrations went.
 const STATE: &str = include_str!("../migrations/0000_state.sql");
 /// The migrations by number, starting with 1. The format version of a database is the number of the last one in it.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/0001_resources.sql"),
     include_str!("../migrations/0002_dropped_buckets.sql"),
     include_str!("../migrations/0003_influxdb_1.sql"),
@@ -35,6 +35,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/0005_documents.sql"),
     include_str!("../migrations/0006_influxdb_3.sql"),
     include_str!("../migrations/0007_tasks.sql"),
+    include_str!("../migrations/0008_monitoring.sql"),
 ];
 /// How long to wait for another process that is just closing the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);

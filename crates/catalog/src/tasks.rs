@@ -1,4 +1,5 @@
-//! Tasks: documents whose job has the same id, so that both come and go together. What a task does is not known here.
+//! Tasks, checks and notification rules: documents whose job has the same id, so that both come and go together. What a
+//! job does is not known here.
 
 use std::sync::Arc;
 
@@ -15,9 +16,16 @@ pub const REQUESTED_RUNS_MAX: usize = 1_000;
 /// The kinds of documents that have a job.
 fn job_kind(kind: DocumentKind) -> Option<JobKind> {
     match kind {
-        DocumentKind::Task => Some(JobKind::Task),
+        DocumentKind::Task | DocumentKind::Check | DocumentKind::NotificationRule => Some(JobKind::Task),
         _ => None,
     }
+}
+
+/// The document of a job, if it is that of one.
+fn document_of(image: &Image, job: JobId) -> Option<&Arc<Document>> {
+    let id = DocumentId::from_u64(job.get())?;
+    let kinds = DocumentKind::ALL.iter().filter(|kind| job_kind(**kind).is_some());
+    kinds.filter_map(|kind| image.documents.get(&(*kind, id))).next()
 }
 
 /// The job of a document, if its kind has one.
@@ -35,17 +43,35 @@ impl Catalog {
     pub async fn create_document_with_job(
         &self,
         kind: DocumentKind,
-        (organisation_id, owner_id): (OrganisationId, UserId),
+        place: (OrganisationId, UserId),
         draft: DocumentDraft,
         job: NewJob,
     ) -> Result<Arc<Document>, CatalogError> {
-        let job_kind = job_kind(kind).ok_or(CatalogError::JobNotFound)?;
+        self.create_document_as(kind, self.next_document_id(), place, draft, Some(job)).await
+    }
+
+    /// Creates a document with an id of [`Catalog::next_document_id`], and its job if its kind has one.
+    ///
+    /// # Errors
+    /// As [`Catalog::create_document`].
+    pub async fn create_document_as(
+        &self,
+        kind: DocumentKind,
+        id: DocumentId,
+        place: (OrganisationId, UserId),
+        draft: DocumentDraft,
+        job: Option<NewJob>,
+    ) -> Result<Arc<Document>, CatalogError> {
         self.commit(|image| {
-            let id: DocumentId = self.ids().next();
-            let document = documents::new(image, id, kind, (organisation_id, owner_id), draft, self.now_ns())?;
-            let id = JobId::from_u64(id.get()).ok_or(CatalogError::JobNotFound)?;
-            let job = Arc::new(jobs::new_job(id, job_kind, job));
-            Ok((vec![Change::PutJob(job), Change::PutDocument(Arc::clone(&document))], document))
+            let document = documents::new(image, id, kind, place, draft, self.now_ns())?;
+            let mut changes = Vec::new();
+            if let Some(job) = job {
+                let kind = job_kind(kind).ok_or(CatalogError::JobNotFound)?;
+                let id = JobId::from_u64(id.get()).ok_or(CatalogError::JobNotFound)?;
+                changes.push(Change::PutJob(Arc::new(jobs::new_job(id, kind, job))));
+            }
+            changes.push(Change::PutDocument(Arc::clone(&document)));
+            Ok((changes, document))
         })
         .await
     }
@@ -131,6 +157,12 @@ impl Catalog {
     #[must_use]
     pub fn list_requested_runs(&self, id: JobId) -> Vec<Arc<Job>> {
         requested_of(&self.image(), id).cloned().collect()
+    }
+
+    /// The task, check or notification rule whose job this is; none if it is gone or the job is of another kind.
+    #[must_use]
+    pub fn find_document_of_job(&self, job: JobId) -> Option<Arc<Document>> {
+        document_of(&self.image(), job).cloned()
     }
 
     /// A run of a job that is over.

@@ -34,6 +34,7 @@ mod lexer;
 pub mod limits;
 mod literal;
 mod location;
+pub mod monitoring;
 mod parser;
 pub mod task;
 mod token;

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use catalog::{Action, Bucket, Organisation, Permission, Principal, ResourceType};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use query::flux::{BucketReference, BucketRow, Code as FluxCode, DatabaseRow, FluxError, FluxHost, secret_not_found};
+use query::flux::{
+    BucketReference, BucketRow, Code as FluxCode, DatabaseRow, FluxError, FluxHost, OutgoingRequest, secret_not_found,
+};
 use storage::{Precision, Snapshot, WriteRequest};
 
 use crate::api_error::{ApiError, Code};
 use crate::dbrp::{self, Mapping};
+use crate::outgoing::{OutgoingError, Request};
 use crate::routes::bucket_info;
 use crate::state::AppState;
 
@@ -126,6 +129,18 @@ impl FluxHost for ScriptHost {
         let found = self.state.catalog().find_secret(organisation, self.state.secret_key(), key);
         let found = found.map_err(|error| flux_error(&error.into()))?;
         found.map(|secret| secret.expose().to_owned()).ok_or_else(|| secret_not_found(key))
+    }
+
+    fn send(&self, request: OutgoingRequest) -> BoxFuture<'_, Result<u16, FluxError>> {
+        async move {
+            let wrong = |error: OutgoingError| FluxError::invalid(error.to_string());
+            let OutgoingRequest { method, url, headers, body } = request;
+            let method = method.parse().map_err(|_| FluxError::invalid(format!("{method:?} is no method")))?;
+            let request = Request::notification(method, url, &headers, body).map_err(wrong)?;
+            let (status, _) = self.state.outgoing().send(request).await.map_err(wrong)?;
+            Ok(status)
+        }
+        .boxed()
     }
 }
 

@@ -26,6 +26,7 @@ pub mod limits;
 mod lingering;
 mod metrics;
 mod middleware;
+mod outgoing;
 mod paging;
 mod request;
 mod request_id;

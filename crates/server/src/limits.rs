@@ -75,6 +75,22 @@ pub(crate) const TASKS_A_PAGE: usize = 100;
 /// The most of them, InfluxDB's too.
 pub(crate) const TASKS_A_PAGE_MAX: usize = 500;
 
+/// Requests to other servers at the same time, of all scripts, notifications and scrapers.
+pub(crate) const OUTGOING_AT_ONCE: usize = 32;
+
+/// The time to reach another server.
+pub(crate) const OUTGOING_CONNECT_TIME: Duration = Duration::from_secs(5);
+
+/// The time for a whole request to another server with its answer: the interval of InfluxDB's scrapers, and shorter
+/// than that of most checks.
+pub(crate) const OUTGOING_TIME: Duration = Duration::from_secs(10);
+
+/// How often a request may be sent on to another place.
+pub(crate) const OUTGOING_REDIRECTS: usize = 3;
+
+/// Bytes of an answer to a notification, which nobody looks at.
+pub(crate) const OUTGOING_ANSWER_BYTES: usize = 1 << 20;
+
 /// The limits of one server. [`Limits::for_memory`] fits those that cost memory to the memory there is.
 #[derive(Debug, Clone)]
 pub struct Limits {

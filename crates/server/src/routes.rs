@@ -21,6 +21,7 @@ mod links;
 mod mappings;
 mod me;
 mod metrics;
+mod monitoring;
 mod orgs;
 mod password;
 mod prometheus;
@@ -54,6 +55,10 @@ use self::documents::variables::Variables;
 use self::documents::{Documents, cells};
 use self::labels::Labels;
 use self::mappings::{Buckets, Mapped, Members, Orgs, Owners};
+use self::monitoring::Monitored;
+use self::monitoring::checks::Checks;
+use self::monitoring::endpoints::Endpoints;
+use self::monitoring::rules::Rules;
 use self::tasks::{Tasks, runs};
 use crate::auth::authenticate;
 use crate::flight;
@@ -155,6 +160,7 @@ fn protected_routes() -> Router<AppState> {
         .merge(labelled::<Buckets>("/api/v2/buckets"))
         .merge(document_routes())
         .merge(task_routes())
+        .merge(monitoring_routes())
         .merge(other_resource_routes())
 }
 
@@ -205,6 +211,25 @@ fn task_routes() -> Router<AppState> {
         .merge(labelled::<Tasks>("/api/v2/tasks"))
 }
 
+/// Checks, notification endpoints and notification rules.
+fn monitoring_routes() -> Router<AppState> {
+    Router::new()
+        .route("/api/v2/checks", get(documents::list::<Checks>).post(monitoring::create::<Checks>))
+        .route("/api/v2/checks/{id}", monitored::<Checks>())
+        .route("/api/v2/checks/{id}/query", get(monitoring::query::<Checks>))
+        .merge(people::<Checks>("/api/v2/checks"))
+        .merge(labelled::<Checks>("/api/v2/checks"))
+        .route("/api/v2/notificationEndpoints", get(documents::list::<Endpoints>).post(monitoring::create::<Endpoints>))
+        .route("/api/v2/notificationEndpoints/{id}", monitored::<Endpoints>())
+        .merge(people::<Endpoints>("/api/v2/notificationEndpoints"))
+        .merge(labelled::<Endpoints>("/api/v2/notificationEndpoints"))
+        .route("/api/v2/notificationRules", get(documents::list::<Rules>).post(monitoring::create::<Rules>))
+        .route("/api/v2/notificationRules/{id}", monitored::<Rules>())
+        .route("/api/v2/notificationRules/{id}/query", get(monitoring::query::<Rules>))
+        .merge(people::<Rules>("/api/v2/notificationRules"))
+        .merge(labelled::<Rules>("/api/v2/notificationRules"))
+}
+
 /// Secrets, what clients ask about the server, and what it does not do.
 fn other_resource_routes() -> Router<AppState> {
     Router::new()
@@ -225,6 +250,14 @@ fn other_resource_routes() -> Router<AppState> {
 /// `GET`, `PATCH` and `DELETE` of one document.
 fn one<D: Documents>() -> MethodRouter<AppState> {
     get(documents::find::<D>).patch(documents::update::<D>).delete(documents::remove::<D>)
+}
+
+/// `GET`, `PATCH`, `PUT` and `DELETE` of a check, notification endpoint or notification rule.
+fn monitored<D: Monitored>() -> MethodRouter<AppState> {
+    get(documents::find::<D>)
+        .patch(monitoring::update::<D>)
+        .put(monitoring::replace::<D>)
+        .delete(monitoring::remove::<D>)
 }
 
 /// The members and owners of the resources of a path.

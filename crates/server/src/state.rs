@@ -13,6 +13,7 @@ use crate::budget::{ByteBudget, CpuPool};
 use crate::format::Formatter;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::outgoing::Outgoing;
 use crate::routes::TaskRuns;
 use crate::running::RunningQueries;
 use crate::throttle::SigninThrottle;
@@ -70,6 +71,7 @@ struct Inner {
     running: RunningQueries,
     jobs: Scheduler,
     task_runs: TaskRuns,
+    outgoing: Outgoing,
     started: Instant,
     started_at_ns: i64,
 }
@@ -90,6 +92,7 @@ impl AppState {
             running: RunningQueries::default(),
             jobs: Scheduler::new(catalog.clone(), Arc::clone(&options.clock), JOB_HOLDER),
             task_runs: TaskRuns::default(),
+            outgoing: Outgoing::default(),
             started: Instant::now(),
             started_at_ns: options.clock.now_ns(),
             catalog,
@@ -161,6 +164,11 @@ impl AppState {
     /// The runs of tasks that are under way.
     pub(crate) fn task_runs(&self) -> &TaskRuns {
         &self.inner.task_runs
+    }
+
+    /// The door to other servers.
+    pub(crate) fn outgoing(&self) -> &Outgoing {
+        &self.inner.outgoing
     }
 
     pub(crate) fn auto_create_buckets(&self) -> bool {

@@ -63,6 +63,19 @@ pub struct DatabaseRow {
     pub bucket: BucketRow,
 }
 
+/// A request to another server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutgoingRequest {
+    /// Its method.
+    pub method: &'static str,
+    /// Where it goes.
+    pub url: String,
+    /// Its headers.
+    pub headers: Vec<(String, String)>,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
 /// What a script may reach. Every method answers for the caller's permissions.
 pub trait FluxHost: fmt::Debug + Send + Sync {
     /// What is in a bucket at this moment.
@@ -80,6 +93,13 @@ pub trait FluxHost: fmt::Debug + Send + Sync {
     /// The value of a secret of the organisation. Without an organisation there is none.
     fn secret(&self, key: &str) -> Result<String> {
         Err(secret_not_found(key))
+    }
+
+    /// Sends a request to another server and gives the status of its answer. Whether and where to is decided behind
+    /// the door.
+    fn send(&self, request: OutgoingRequest) -> BoxFuture<'_, Result<u16>> {
+        let message = format!("no request is sent to {:?}: scripts reach no other servers here", request.url);
+        Box::pin(async move { Err(FluxError::new(Code::PermissionDenied, message)) })
     }
 }
 

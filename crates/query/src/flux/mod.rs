@@ -36,11 +36,11 @@ pub mod window;
 use std::sync::Arc;
 
 pub use flux::ast::File;
-pub use flux::task;
+pub use flux::{monitoring, task};
 use tokio::sync::mpsc;
 
 pub use self::error::{Code, FluxError, Result};
-pub use self::host::{BucketReference, BucketRow, DatabaseRow, FluxHost, secret_not_found};
+pub use self::host::{BucketReference, BucketRow, DatabaseRow, FluxHost, OutgoingRequest, secret_not_found};
 use self::interpret::Interpreter;
 use self::package::{Package, UNIVERSE, load};
 use self::runtime::{Runtime, lock};

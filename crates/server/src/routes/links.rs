@@ -10,11 +10,14 @@ pub(super) async fn links() -> Response {
     Json(json!({
         "authorizations": "/api/v2/authorizations",
         "buckets": "/api/v2/buckets",
+        "checks": "/api/v2/checks",
         "dashboards": "/api/v2/dashboards",
         "delete": "/api/v2/delete",
         "flags": "/api/v2/flags",
         "labels": "/api/v2/labels",
         "me": "/api/v2/me",
+        "notificationEndpoints": "/api/v2/notificationEndpoints",
+        "notificationRules": "/api/v2/notificationRules",
         "orgs": "/api/v2/orgs",
         "query": {
             "analyze": "/api/v2/query/analyze",

@@ -1,5 +1,6 @@
 //! `/api/v2/tasks`: scripts that run again and again (wire-api 2.5). A task is a document whose job has the same id.
-//! Its runs are in `runs.rs`, what a run does in `runner.rs`.
+//! Its runs are in `runs.rs`, what a run does in `runner.rs`. Checks and notification rules run so too: one of them and
+//! its runs can be asked for by its id, but neither changed nor listed here.
 
 pub(in crate::routes) mod runner;
 pub(in crate::routes) mod runs;
@@ -17,9 +18,10 @@ use serde_json::{Value, json};
 use super::documents::{
     Documents, Shown, alone, content, document, draft, from_value, organisation_of_body, permission,
 };
+use super::monitoring::script_of;
 use crate::api_error::{ApiError, ApiResult, Code};
 use crate::auth::Authenticated;
-use crate::extract::JsonBody;
+use crate::extract::{JsonBody, path_id};
 use crate::json::{Created, Json};
 use crate::limits::{TASKS_A_PAGE, TASKS_A_PAGE_MAX};
 use crate::request::{Parameters, percent_encode};
@@ -61,6 +63,12 @@ pub(super) struct TaskContent {
     pub(super) permissions: String,
 }
 
+/// What all that runs says of itself.
+#[derive(Debug, Deserialize)]
+pub(super) struct Activity {
+    pub(super) is_active: bool,
+}
+
 /// An empty duration or expression is not given.
 fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
@@ -79,32 +87,38 @@ fn schedule_of_period(every: &Span) -> ApiResult<Schedule> {
     }
 }
 
+/// When a script with these options is due, and how many nanoseconds later it runs.
+pub(super) fn schedule_of(options: &TaskOptions) -> ApiResult<(Schedule, i64)> {
+    let wrong = |cause: String| ApiError::invalid(format!("invalid options: {cause}"));
+    let schedule = match (&options.every, &options.cron) {
+        (Some(every), _) => schedule_of_period(every)?,
+        (None, cron) => {
+            let text = format!("cron {}", cron.as_deref().unwrap_or_default());
+            text.parse().map_err(|error: jobs::ScheduleError| wrong(error.to_string()))?
+        }
+    };
+    match &options.offset {
+        Some(offset) if offset.months != 0 => Err(wrong("option \"offset\" cannot have months or years".to_owned())),
+        offset => Ok((schedule, offset.as_ref().map_or(0, |offset| offset.nanoseconds))),
+    }
+}
+
 impl TaskContent {
     /// What the options of the script say.
     fn new(flux: String, description: String, is_active: bool) -> ApiResult<(String, Self)> {
         let wrong = |cause: String| ApiError::invalid(format!("invalid options: {cause}"));
         let options: TaskOptions = task_options(&flux).map_err(|error| wrong(error.to_string()))?;
-        let schedule = match (&options.every, &options.cron) {
-            (Some(every), _) => schedule_of_period(every)?,
-            (None, cron) => {
-                let text = format!("cron {}", cron.as_deref().unwrap_or_default());
-                text.parse().map_err(|error: jobs::ScheduleError| wrong(error.to_string()))?
-            }
-        };
-        let offset = options.offset.unwrap_or_default();
-        if offset.months != 0 {
-            return Err(wrong("option \"offset\" cannot have months or years".to_owned()));
-        }
+        let (schedule, offset_ns) = schedule_of(&options)?;
         let content = Self {
             description,
             is_active,
             flux,
             every: options.every.map(|every| every.text),
             cron: options.cron,
-            offset: given(Some(offset.text)),
+            offset: given(options.offset.map(|offset| offset.text)),
             concurrency: options.concurrency.and_then(|count| usize::try_from(count).ok()).unwrap_or(1),
             schedule: schedule.to_string(),
-            offset_ns: offset.nanoseconds,
+            offset_ns,
             permissions: String::new(),
         };
         Ok((options.name, content))
@@ -117,7 +131,7 @@ impl TaskContent {
     }
 }
 
-fn is_active(status: &str) -> ApiResult<bool> {
+pub(super) fn is_active(status: &str) -> ApiResult<bool> {
     match status {
         "active" => Ok(true),
         "inactive" => Ok(false),
@@ -197,12 +211,12 @@ impl Documents for Tasks {
 }
 
 /// Times of tasks are whole seconds.
-fn seconds(time_ns: i64) -> String {
+pub(super) fn seconds(time_ns: i64) -> String {
     rfc3339_nano(time_ns - time_ns.rem_euclid(SECOND))
 }
 
 /// How a run ended.
-fn status_of(run: &JobRun) -> &'static str {
+pub(super) fn status_of(run: &JobRun) -> &'static str {
     match (run.is_canceled, &run.error) {
         (true, _) => "canceled",
         (false, Some(_)) => "failed",
@@ -218,8 +232,19 @@ fn task(state: &AppState, who: &Principal, id: &str, action: Action) -> ApiResul
     })
 }
 
+/// The same, or the check or notification rule that runs as a task does.
+fn running(state: &AppState, who: &Principal, id: &str, action: Action) -> ApiResult<Arc<Document>> {
+    match state.catalog().find_document_of_job(path_id(id)?) {
+        Some(found) if found.kind != DocumentKind::Task => {
+            who.require(permission(action, &found))?;
+            Ok(found)
+        }
+        _ => task(state, who, id, action),
+    }
+}
+
 /// The permissions as the catalog writes them.
-fn stored(who: &Principal) -> ApiResult<String> {
+pub(super) fn stored_permissions(who: &Principal) -> ApiResult<String> {
     who.permissions.to_stored().map_err(ApiError::internal)
 }
 
@@ -276,7 +301,7 @@ pub(super) async fn create(
     let organisation = organisation_of_body(&state, &body)?;
     principal.require(Permission::in_organisation(Action::Write, Tasks::KIND.resource_type(), organisation.id))?;
     let (name, mut new) = Tasks::change(from_value(body)?, None)?;
-    new.permissions = stored(&principal)?;
+    new.permissions = stored_permissions(&principal)?;
     let job = new.job(state.now_ns());
     let place = (organisation.id, principal.user_id);
     let made = state.catalog().create_document_with_job(Tasks::KIND, place, draft((name, new))?, job).await?;
@@ -290,8 +315,11 @@ pub(super) async fn find(
     Authenticated(principal): Authenticated,
     Path(id): Path<String>,
 ) -> ApiResult<Json<Value>> {
-    let found = task(&state, &principal, &id, Action::Read)?;
-    Ok(Json(alone::<Tasks>(&state, &found)?))
+    let found = running(&state, &principal, &id, Action::Read)?;
+    let Some(script) = script_of(&state, &found)? else { return Ok(Json(alone::<Tasks>(&state, &found)?)) };
+    let active: Activity = content(&found)?;
+    let (_, shown) = TaskContent::new(script.flux, String::new(), active.is_active)?;
+    Ok(Json(Tasks::show(&Shown { state: &state, document: &found }, shown)))
 }
 
 /// `PATCH …/{id}`: what is not given stays. A script runs with no more rights than whoever wrote it has.
@@ -302,7 +330,7 @@ pub(super) async fn update(
     JsonBody(body): JsonBody<Value>,
 ) -> ApiResult<Json<Value>> {
     let found = task(&state, &principal, &id, Action::Write)?;
-    let permissions = stored(&principal)?;
+    let permissions = stored_permissions(&principal)?;
     let now_ns = state.now_ns();
     let change = |before: &Document| -> ApiResult<_> {
         let old: TaskContent = content(before)?;

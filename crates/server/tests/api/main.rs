@@ -10,6 +10,7 @@ mod influxql;
 mod influxql_1;
 mod influxql_streaming;
 mod metrics;
+mod monitoring;
 mod paging;
 mod permissions;
 mod prometheus;

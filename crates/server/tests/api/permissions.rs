@@ -291,6 +291,39 @@ const DOCUMENTS: &[DocumentRoutes] = &[
         people: true,
         labels: true,
     },
+    DocumentRoutes {
+        path: "/api/v2/checks",
+        kind: "checks",
+        list: "checks",
+        new: concat!(
+            r#"{"orgID":"<org>","name":"new","type":"threshold","every":"1h","query":{"text":"#,
+            r#""from(bucket: \"b\") |> range(start: -1h) |> filter(fn: (r) => r._field == \"f\")"}}"#
+        ),
+        methods: &["GET", "PATCH", "PUT", "DELETE"],
+        people: true,
+        labels: true,
+    },
+    DocumentRoutes {
+        path: "/api/v2/notificationEndpoints",
+        kind: "notificationEndpoints",
+        list: "notificationEndpoints",
+        new: r#"{"orgID":"<org>","name":"new","type":"http","method":"POST","url":"http://a/b","authMethod":"none"}"#,
+        methods: &["GET", "PATCH", "PUT", "DELETE"],
+        people: true,
+        labels: true,
+    },
+    DocumentRoutes {
+        path: "/api/v2/notificationRules",
+        kind: "notificationRules",
+        list: "notificationRules",
+        new: concat!(
+            r#"{"orgID":"<org>","name":"new","type":"http","every":"1h","endpointID":"<notificationEndpoints>","#,
+            r#""statusRules":[{"currentLevel":"CRIT"}]}"#
+        ),
+        methods: &["GET", "DELETE"],
+        people: true,
+        labels: true,
+    },
 ];
 
 fn leak(text: String) -> &'static str {
@@ -307,12 +340,18 @@ fn document_rows(of: &DocumentRoutes) -> Vec<Row> {
     let in_organisation = Unauthorized(leak(format!("write:orgs/<org>/{kind}")));
     let created = if kind == "notebooks" { 200 } else { 201 };
     let mut rows = vec![("GET", path, "", needed("read"), 200, EmptyList(of.list))];
-    // Making a scraper needs a right on its bucket too.
-    if kind != "scrapers" {
+    // Making a scraper needs a right on its bucket too, making a rule one on its endpoint.
+    if !matches!(kind, "scrapers" | "notificationRules") {
         rows.push(("POST", path, of.new, ("write", kind, "", true), created, in_organisation));
     } else {
         rows.push(("POST", path, of.new, ("write", kind, "", true), 401, in_organisation));
         rows.push(("PATCH", at(""), r#"{"name":"other"}"#, needed("write"), 401, refused("write")));
+    }
+    if kind == "notificationRules" {
+        rows.push(("PUT", at(""), of.new, needed("write"), 401, refused("write")));
+    }
+    if matches!(kind, "checks" | "notificationRules") {
+        rows.push(("GET", at("/query"), "", needed("read"), 200, refused("read")));
     }
     for &method in of.methods {
         let (body, action, status) = match method {
@@ -429,7 +468,9 @@ impl Stage {
         let dbrp = made.json()["id"].as_str().unwrap().to_owned();
         let mut documents = Vec::new();
         for of in DOCUMENTS {
-            let made = server.call("POST", of.path, fill(&of.new.replace("\"new\"", "\"known\""))).await;
+            let new = fill(&of.new.replace("\"new\"", "\"known\""));
+            let replace = |text: String, (kind, id): &(&str, String)| text.replace(&format!("<{kind}>"), id);
+            let made = server.call("POST", of.path, documents.iter().fold(new, replace)).await;
             let made = made.json();
             let made = if made["label"].is_object() { &made["label"] } else { &made };
             documents.push((of.kind, made["id"].as_str().unwrap().to_owned()));
@@ -565,8 +606,11 @@ async fn the_permission_is_enough() {
                     .any(|text| description.contains(text));
                 assert!(says, "{description}");
             }
-            // Past the first check: the bucket of a scraper is another resource.
-            (401, _) => assert!(description.contains("/buckets/"), "{description}"),
+            // Past the first check: the bucket of a scraper and the endpoint of a rule are other resources.
+            (401, _) => {
+                let is_other = description.contains("/buckets/") || description.contains("read:orgs");
+                assert!(is_other, "{description}");
+            }
             (_, EmptyList(key)) => assert_eq!(answer.json()[key].as_array().unwrap().len(), 1, "{description}"),
             _ => {}
         }
@@ -623,6 +667,9 @@ pub(crate) fn routes_in(text: &str) -> BTreeSet<(String, String)> {
             if route.match_indices(word).any(|(position, _)| is_call(position)) {
                 routes.insert((method.to_owned(), path.to_owned()));
             }
+        }
+        if route.contains("monitored::<") {
+            routes.extend(["GET", "PATCH", "PUT", "DELETE"].map(|method| (method.to_owned(), path.to_owned())));
         }
         if route.contains("one::<") {
             routes.extend(["GET", "PATCH", "DELETE"].map(|method| (method.to_owned(), path.to_owned())));

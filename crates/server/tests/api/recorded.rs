@@ -87,7 +87,19 @@ fn compare(theirs: &Value, ours: &Value, at: &str, ids: &mut Ids, found: &mut Ve
             }
         }
         (Value::String(theirs), Value::String(ours)) => {
-            let varies = ["createdAt", "updatedAt", "started", "up", "version", "commit", "token"];
+            // A check is its own task here.
+            let varies = [
+                "createdAt",
+                "updatedAt",
+                "started",
+                "up",
+                "version",
+                "commit",
+                "token",
+                "taskID",
+                "latestCompleted",
+                "latestScheduled",
+            ];
             let key = at.rsplit('/').next().unwrap();
             if !(varies.contains(&key) && theirs.is_empty() == ours.is_empty()) && ids.translate(theirs) != *ours {
                 found.push(format!("{at}: {theirs:?}, ours is {ours:?}"));

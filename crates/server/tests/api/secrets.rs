@@ -10,7 +10,8 @@ use crate::support::{Answer, TOKEN, TestServer};
 
 async fn ask(server: &TestServer, token: &str, organisation: &str, key: &str) -> Answer {
     let script = format!(
-        "import \"array\"\nimport \"influxdata/influxdb/secrets\"\narray.from(rows: [{{v: secrets.get(key: \"{key}\")}}])"
+        "import \"array\"\nimport \"influxdata/influxdb/secrets\"\narray.from(rows: [{{v: \
+         secrets.get(key: \"{key}\")}}])"
     );
     let request = Request::builder().method("POST").uri(format!("/api/v2/query?org={organisation}"));
     let request = request.header("authorization", format!("Token {token}"));

@@ -40,8 +40,6 @@ const DIFFERENCES: &[(&str, &str, &str, &str)] = &[
     ("POST", "/write*", "", "errors have what clients of 1.x read beside what those of 2 read"),
     ("GET", "/query?db=gbx*", "", "the same"),
     ("GET", "/debug/vars", "", "InfluxDB 1.x has it, and its agents ask for it"),
-    ("*", "/api/v2/checks*", "", "there are no checks"),
-    ("*", "/api/v2/notification*", "", "there are no notifications"),
     ("GET", "/api/v2/stacks*", "", "there are no stacks"),
     ("POST", "/api/v2/templates/export", "", "there are no templates"),
 ];

@@ -57,6 +57,7 @@ mod read_columns;
 mod rows;
 mod running;
 mod selector;
+mod senders;
 mod source;
 mod statistics;
 mod strings;
@@ -103,6 +104,9 @@ pub(super) const PRELUDES: &[(&str, &str)] = &[
     ("influxdata/influxdb/tasks", include_str!("../prelude/influxdata/influxdb/tasks.flux")),
     ("influxdata/influxdb/v1", include_str!("../prelude/influxdata/influxdb/v1.flux")),
     ("internal/debug", include_str!("../prelude/internal/debug.flux")),
+    ("http", include_str!("../prelude/http.flux")),
+    ("pagerduty", include_str!("../prelude/pagerduty.flux")),
+    ("slack", include_str!("../prelude/slack.flux")),
     ("interpolate", include_str!("../prelude/interpolate.flux")),
     ("join", include_str!("../prelude/join.flux")),
     ("json", include_str!("../prelude/json.flux")),
@@ -159,6 +163,9 @@ const FAMILIES: &[(&str, Functions)] = &[
     ("generate", generate::GENERATE),
     ("influxdata/influxdb/secrets", generate::SECRETS),
     ("internal/debug", testing::DEBUG),
+    ("http", senders::HTTP),
+    ("pagerduty", senders::PAGERDUTY),
+    ("slack", senders::SLACK),
     ("interpolate", running::INTERPOLATE),
     ("join", join::FUNCTIONS),
     ("json", json::JSON),
@@ -240,7 +247,7 @@ mod tests {
     }
 
     /// The texts of the conformance suite.
-    const CASES: [&str; 15] = [
+    const CASES: [&str; 16] = [
         include_str!("../../../../../tests/golden/flux/aggregates.txt"),
         include_str!("../../../../../tests/golden/flux/buckets.txt"),
         include_str!("../../../../../tests/golden/flux/conversions.txt"),
@@ -252,6 +259,7 @@ mod tests {
         include_str!("../../../../../tests/golden/flux/operators.txt"),
         include_str!("../../../../../tests/golden/flux/packages.txt"),
         include_str!("../../../../../tests/golden/flux/regexp.txt"),
+        include_str!("../../../../../tests/golden/flux/senders.txt"),
         include_str!("../../../../../tests/golden/flux/streams.txt"),
         include_str!("../../../../../tests/golden/flux/strings.txt"),
         include_str!("../../../../../tests/golden/flux/transformations.txt"),

@@ -1,11 +1,12 @@
-//! What a run of a task does: its script, with `now()` the scheduled time, with the rights that both whoever wrote the
-//! script had and the owner of the task has now. What came of it is written into the bucket `_tasks` too.
+//! What a run of a task, check or notification rule does: its script, with `now()` the scheduled time, with the rights
+//! that both whoever wrote the script had and the owner of the task has now. What came of it is written into the bucket
+//! `_tasks` too.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use catalog::{Credential, Document, DocumentId, DocumentKind, JobId, PermissionSet, Principal, UserStatus};
+use catalog::{Credential, Document, JobId, PermissionSet, Principal, UserStatus};
 use futures::StreamExt as _;
 use jobs::{Due, RunError, RunResult};
 use parking_lot::Mutex;
@@ -15,10 +16,11 @@ use storage::{Precision, WriteRequest};
 use tokio_util::sync::CancellationToken;
 
 use super::TaskContent;
-use crate::api_error::ApiError;
+use crate::api_error::{ApiError, ApiResult};
 use crate::flux_host::ScriptHost;
 use crate::routes::bucket_info;
 use crate::routes::documents::content;
+use crate::routes::monitoring::script_of;
 use crate::state::AppState;
 use crate::times::rfc3339_nano;
 
@@ -82,10 +84,11 @@ impl Drop for Mark {
 /// Runs a task for one time.
 pub(in crate::routes) async fn run(state: AppState, due: Due) -> RunResult {
     let task = due.job.parent_id.unwrap_or(due.job.id);
-    let found = DocumentId::from_u64(task.get()).map(|id| state.catalog().find_document(DocumentKind::Task, id));
     // Deleted meanwhile.
-    let Some(Ok(found)) = found else { return Ok(()) };
-    let kept: TaskContent = content(&found).map_err(|error| RunError::Failed(error.logged_message()))?;
+    let Some(found) = state.catalog().find_document_of_job(task) else { return Ok(()) };
+    let Some(kept) = kept(&state, &found).map_err(|error| RunError::Failed(error.logged_message()))? else {
+        return Ok(());
+    };
     let under_way = UnderWay {
         id: due.run_id,
         task,
@@ -109,8 +112,25 @@ pub(in crate::routes) async fn run(state: AppState, due: Due) -> RunResult {
     result
 }
 
+/// What a run needs to know.
+struct Kept {
+    flux: String,
+    permissions: String,
+    concurrency: usize,
+}
+
+/// What a task, check or notification rule runs; none if its endpoint rests.
+fn kept(state: &AppState, found: &Document) -> ApiResult<Option<Kept>> {
+    let Some(script) = script_of(state, found)? else {
+        let TaskContent { flux, permissions, concurrency, .. } = content(found)?;
+        return Ok(Some(Kept { flux, permissions, concurrency }));
+    };
+    let kept = Kept { flux: script.flux, permissions: script.permissions, concurrency: 1 };
+    Ok(script.is_wanted.then_some(kept))
+}
+
 /// Whoever the script runs as.
-fn principal(state: &AppState, found: &Document, kept: &TaskContent) -> Result<Principal, RunError> {
+fn principal(state: &AppState, found: &Document, kept: &Kept) -> Result<Principal, RunError> {
     let failed = |text: &str| RunError::Failed(text.to_owned());
     let owner = state.catalog().find_user(found.owner_id).map_err(|_| failed("the owner of the task is gone"))?;
     if owner.status != UserStatus::Active {
@@ -125,7 +145,7 @@ fn principal(state: &AppState, found: &Document, kept: &TaskContent) -> Result<P
     })
 }
 
-async fn run_script(state: &AppState, found: &Document, kept: &TaskContent, due_ns: i64) -> RunResult {
+async fn run_script(state: &AppState, found: &Document, kept: &Kept, due_ns: i64) -> RunResult {
     let principal = principal(state, found, kept)?;
     let organisation = state.catalog().find_organisation(found.organisation_id);
     let organisation = organisation.map_err(|error| RunError::Failed(error.to_string()))?;

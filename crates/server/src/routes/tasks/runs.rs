@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::runner::UnderWay;
-use super::{TaskContent, seconds, status_of, task};
+use super::{Activity, running, seconds, status_of};
 use crate::api_error::{ApiError, ApiResult};
 use crate::auth::Authenticated;
 use crate::extract::{JsonBody, path_id};
@@ -149,7 +149,7 @@ pub(in crate::routes) async fn list(
     Path(id): Path<String>,
     parameters: Parameters,
 ) -> ApiResult<Json<Value>> {
-    let found = task(&state, &principal, &id, Action::Read)?;
+    let found = running(&state, &principal, &id, Action::Read)?;
     let limit = match parameters.get("limit") {
         None => TASKS_A_PAGE,
         Some(text) => text
@@ -192,9 +192,9 @@ pub(in crate::routes) async fn force(
     Path(id): Path<String>,
     JsonBody(body): JsonBody<RunRequest>,
 ) -> ApiResult<Created<Value>> {
-    let found = task(&state, &principal, &id, Action::Write)?;
+    let found = running(&state, &principal, &id, Action::Write)?;
     let due_ns = body.scheduled_for.as_deref().map(|text| time(text, "scheduledFor")).transpose()?;
-    if !content::<TaskContent>(&found)?.is_active {
+    if !content::<Activity>(&found)?.is_active {
         return Err(ApiError::invalid("failed to force run: inactive task"));
     }
     Ok(Created(request(&state, &found, due_ns.unwrap_or_else(|| state.now_ns())).await?))
@@ -206,7 +206,7 @@ pub(in crate::routes) async fn find(
     Authenticated(principal): Authenticated,
     Path((id, run)): Path<(String, String)>,
 ) -> ApiResult<Json<Value>> {
-    let found = task(&state, &principal, &id, Action::Read)?;
+    let found = running(&state, &principal, &id, Action::Read)?;
     Ok(Json(one(&state, job(&found)?, &run)?.show()))
 }
 
@@ -216,7 +216,7 @@ pub(in crate::routes) async fn retry(
     Authenticated(principal): Authenticated,
     Path((id, run)): Path<(String, String)>,
 ) -> ApiResult<Json<Value>> {
-    let found = task(&state, &principal, &id, Action::Write)?;
+    let found = running(&state, &principal, &id, Action::Write)?;
     let before = one(&state, job(&found)?, &run)?;
     Ok(Json(request(&state, &found, before.due_ns).await?))
 }
@@ -227,7 +227,7 @@ pub(in crate::routes) async fn cancel(
     Authenticated(principal): Authenticated,
     Path((id, run)): Path<(String, String)>,
 ) -> ApiResult<StatusCode> {
-    let found = task(&state, &principal, &id, Action::Write)?;
+    let found = running(&state, &principal, &id, Action::Write)?;
     let (id, run) = (job(&found)?, one(&state, job(&found)?, &run)?);
     if state.task_runs().cancel(id, run.id) || state.catalog().withdraw_run(id, run.id).await? {
         return Ok(StatusCode::NO_CONTENT);
@@ -241,7 +241,7 @@ pub(in crate::routes) async fn task_logs(
     Authenticated(principal): Authenticated,
     Path(id): Path<String>,
 ) -> ApiResult<Json<Value>> {
-    let found = task(&state, &principal, &id, Action::Read)?;
+    let found = running(&state, &principal, &id, Action::Read)?;
     let events: Vec<Value> = all(&state, job(&found)?).iter().flat_map(Run::events).collect();
     Ok(Json(json!({ "events": events })))
 }
@@ -252,6 +252,6 @@ pub(in crate::routes) async fn run_logs(
     Authenticated(principal): Authenticated,
     Path((id, run)): Path<(String, String)>,
 ) -> ApiResult<Json<Value>> {
-    let found = task(&state, &principal, &id, Action::Read)?;
+    let found = running(&state, &principal, &id, Action::Read)?;
     Ok(Json(json!({ "events": one(&state, job(&found)?, &run)?.events() })))
 }

@@ -37,7 +37,7 @@ _changes = (tables=<-, fn) => tables
     |> map(fn: (r) => ({r with __level: r._level, __rank: _rank(level: r._level), __change: _rank(level: r._level)}))
     |> drop(columns: ["_level"])
     |> rename(columns: {__level: "_level"})
-    |> sort(columns: ["_source_timestamp"])
+    |> sort(columns: ["_source_timestamp", "_time"])
     |> difference(columns: ["__change"])
     |> filter(fn: (r) => r.__change != 0 and fn(before: r.__rank - r.__change, after: r.__rank))
     |> drop(columns: ["__rank", "__change"])
