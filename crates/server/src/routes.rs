@@ -10,6 +10,7 @@ mod buckets;
 mod compact;
 mod dbrps;
 mod deletes;
+mod describe;
 mod documents;
 mod export;
 mod flush;
@@ -113,6 +114,7 @@ fn open_routes() -> Router<AppState> {
         .route("/ping", get(health::ping))
         .route("/metrics", get(metrics::metrics))
         .route("/api/v2", get(links::links))
+        .route("/api/v2/swagger.json", get(describe::swagger))
         .route("/debug/vars", get(stats::debug_vars))
         .route("/api/v2/setup", get(setup::is_allowed).post(setup::onboard))
         .route("/api/v2/signin", post(signin::signin))

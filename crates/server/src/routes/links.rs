@@ -31,6 +31,7 @@ pub(super) async fn links() -> Response {
         "signin": "/api/v2/signin",
         "signout": "/api/v2/signout",
         "sources": "/api/v2/sources",
+        "swagger": "/api/v2/swagger.json",
         "system": { "health": "/health", "metrics": "/metrics" },
         "tasks": "/api/v2/tasks",
         "telegrafs": "/api/v2/telegrafs",

@@ -1,5 +1,6 @@
 //! The server over its router and over sockets, with a real catalog, storage and query engine behind it.
 
+mod described;
 mod failures;
 mod flight;
 mod flux;
