@@ -56,11 +56,11 @@ pub(super) fn run<'a>(plan: &'a Plan, budget: &'a Budget, sink: &'a mut Sink) ->
             }
         }
         let mut groups = Groups::new(plan);
-        for source in &plan.sources {
+        for (place, source) in plan.sources.iter().enumerate() {
             match source {
                 PlannedSource::Table(table) => {
                     if !direct::read(plan, table, &mut groups, budget).await? {
-                        read_table(plan, table, &mut groups, budget).await?;
+                        read_table(plan, (table, place), &mut groups, budget).await?;
                     }
                 }
                 PlannedSource::Subquery(inner) => {
@@ -113,9 +113,10 @@ pub(super) fn scan_range(plan: &Plan) -> (i64, i64) {
     bounds.fold((i64::MAX, i64::MIN), |(min, max), (from, to)| (min.min(from), max.max(to)))
 }
 
+/// Reads a table row by row; `place` is its place among the sources.
 async fn read_table(
     plan: &Plan,
-    table: &Arc<TableSnapshot>,
+    (table, place_of_source): (&Arc<TableSnapshot>, usize),
     groups: &mut Groups<'_>,
     budget: &Budget,
 ) -> Result<(), QueryError> {
@@ -165,7 +166,8 @@ async fn read_table(
                 times: Chunk::times_of(&batch, 0),
                 columns: pick(&slots),
                 groups: pick(&dimensions),
-                series: pick(&series),
+                // A measurement that is asked for twice gives its series twice.
+                series: pick(&series).into_iter().chain([source_key(place_of_source)]).collect(),
             };
             budget.charge(groups.add(&measurement, &chunk).map_err(QueryError::Plan)?)?;
             // A scan of rows in memory never waits, and other queries and the end of this one have to have a turn.
@@ -173,6 +175,11 @@ async fn read_table(
         }
     }
     Ok(())
+}
+
+/// A part of the key of series that orders them by where they come from.
+fn source_key(place: usize) -> Column {
+    Column::Constant(Arc::from(format!("{place:012}")))
 }
 
 /// The rows of a subquery's series.
@@ -193,7 +200,7 @@ fn subquery_chunk(plan: &Plan, series: Series, place: usize) -> Chunk {
         columns: plan.slots.iter().map(|slot| column(&slot.name)).collect(),
         groups: plan.dimensions.iter().map(|name| column(name)).collect(),
         // The order of the series is that of the subquery's answer.
-        series: vec![Column::Constant(Arc::from(format!("{place:012}")))],
+        series: vec![source_key(place)],
         times: rows.iter().map(time).collect(),
     }
 }

@@ -17,7 +17,7 @@ use super::rewrite::{self, FlatField, is_math};
 use super::schema::SourceSchema;
 use super::time_range::{Moment, TimeRange, is_time, split};
 use super::transform::Transform;
-use super::value::{Kind, MATH_FUNCTIONS, Value};
+use super::value::{Kind, MATH_FUNCTIONS, Scalar, Value, binary as operate};
 use crate::ops::forecast::Forecast;
 use crate::ops::window::Windows;
 
@@ -282,7 +282,7 @@ impl Builder<'_> {
         })
     }
 
-    /// Numbers are not computed with what is none.
+    /// What an operator makes nothing of is refused, as InfluxDB finds out: by values of these types.
     fn check_types(&mut self, expression: &Expression) -> Result<(), String> {
         match expression {
             Expression::Paren(inner) => self.check_types(inner),
@@ -291,7 +291,9 @@ impl Builder<'_> {
                 self.check_types(&binary.left)?;
                 self.check_types(&binary.right)?;
                 match (self.kind(&binary.left), self.kind(&binary.right)) {
-                    (Some(left), Some(right)) if left != right && !(left.is_number() && right.is_number()) => {
+                    (Some(left), Some(right))
+                        if operate(binary.operator, left.zero(), right.zero()) == Scalar::Null =>
+                    {
                         let (left, right) = (left.as_str(), right.as_str());
                         Err(format!("type error: {}: incompatible types: {left} and {right}", self.typed(expression)))
                     }

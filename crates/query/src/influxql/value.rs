@@ -59,6 +59,17 @@ impl Kind {
     pub(super) fn is_number(self) -> bool {
         matches!(self, Self::Float | Self::Integer | Self::Unsigned)
     }
+
+    /// A value of this type.
+    pub(super) fn zero(self) -> Scalar<'static> {
+        match self {
+            Self::Float => Scalar::Float(0.0),
+            Self::Integer => Scalar::Integer(0),
+            Self::Unsigned => Scalar::Unsigned(0),
+            Self::Boolean => Scalar::Boolean(false),
+            Self::String | Self::Tag => Scalar::Text(""),
+        }
+    }
 }
 
 impl Value {
@@ -151,6 +162,10 @@ pub(super) fn binary<'a>(operator: Operator, left: Scalar<'a>, right: Scalar<'a>
     };
     let known = match (left, right) {
         (Boolean(left), Boolean(right)) => booleans(operator, left, right),
+        // Bits of a boolean and of anything else are not set.
+        (Boolean(_), _) if matches!(operator, Operator::BitAnd | Operator::BitOr | Operator::BitXor) => {
+            Some(Boolean(false))
+        }
         (Integer(left), Integer(right)) => integers(operator, left, right),
         (Unsigned(left), Unsigned(right)) => unsigned(operator, left, right),
         (Integer(left), Unsigned(right)) => mixed(operator, left, right, false),
