@@ -140,11 +140,41 @@ pub struct FieldColumn {
     pub name: String,
     /// The first row that has a value; its line is where the field was first used.
     pub first_row: u32,
-    /// One value per row of the table, a default where the row has none.
+    /// The values, as `presence` says.
     pub values: FieldValues,
-    /// Packed bits, least significant first, 1 = has a value; `None` when every row has one. The bits after the last
-    /// row are 0.
-    pub validity: Option<Vec<u8>>,
+    /// Which rows of the table have one.
+    pub presence: Presence,
+}
+
+/// Which rows of its table a column has values for, and so how its values lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// Every row.
+    All,
+    /// Those whose bit is 1: packed, least significant first, the bits after the last row 0. There is a value for each
+    /// row, a default where the row has none.
+    Bits(Vec<u8>),
+    /// These, ascending: few of many (see [`Presence::is_sparse`]). There is a value for each of these and no other.
+    Rows(Vec<u32>),
+}
+
+impl Presence {
+    /// Whether so few of the rows have a value that only those are kept. A row's number takes half of what a value
+    /// does, so this never costs memory; above it, slices of a column are found without a search.
+    #[must_use]
+    pub fn is_sparse(value_count: usize, row_count: usize) -> bool {
+        value_count.saturating_mul(8) <= row_count
+    }
+
+    /// Where the value of a row lies; `None` if the row has none, or does not exist in a column of that many values.
+    #[must_use]
+    pub fn place(&self, row: usize, value_count: usize) -> Option<usize> {
+        match self {
+            Self::All => (row < value_count).then_some(row),
+            Self::Bits(bits) => bits.get(row / 8).is_some_and(|byte| byte >> (row % 8) & 1 == 1).then_some(row),
+            Self::Rows(rows) => rows.binary_search(&u32::try_from(row).ok()?).ok(),
+        }
+    }
 }
 
 impl FieldColumn {
@@ -157,10 +187,7 @@ impl FieldColumn {
     /// Whether the row has a value in this column.
     #[must_use]
     pub fn is_valid(&self, row: usize) -> bool {
-        match &self.validity {
-            None => row < self.values.len(),
-            Some(bits) => bits.get(row / 8).is_some_and(|byte| byte >> (row % 8) & 1 == 1),
-        }
+        self.presence.place(row, self.values.len()).is_some()
     }
 }
 
@@ -221,27 +248,41 @@ impl FieldValues {
         }
     }
 
-    /// Cuts or fills with defaults to exactly that many rows.
-    pub(crate) fn resize(&mut self, rows: usize) {
+    /// Takes back the last value.
+    pub(crate) fn pop(&mut self) {
         match self {
-            Self::Float(values) => values.resize(rows, 0.0),
-            Self::Integer(values) => values.resize(rows, 0),
-            Self::Unsigned(values) => values.resize(rows, 0),
-            Self::Boolean(values) => values.resize(rows, false),
-            Self::String(values) => values.resize(rows),
+            Self::Float(values) => drop(values.pop()),
+            Self::Integer(values) => drop(values.pop()),
+            Self::Unsigned(values) => drop(values.pop()),
+            Self::Boolean(values) => drop(values.pop()),
+            Self::String(values) => values.pop(),
         }
     }
 
-    /// Puts that many defaults before the first row.
-    pub(crate) fn prepend(&mut self, rows: usize) {
+    /// A value for each of that many rows: the given ones in their order, and defaults in the rows of `gaps`, which
+    /// are half-open and ascend.
+    pub(crate) fn spread(self, gaps: &[(u32, u32)], rows: usize) -> Self {
         match self {
-            Self::Float(values) => drop(values.splice(0..0, std::iter::repeat_n(0.0, rows))),
-            Self::Integer(values) => drop(values.splice(0..0, std::iter::repeat_n(0, rows))),
-            Self::Unsigned(values) => drop(values.splice(0..0, std::iter::repeat_n(0, rows))),
-            Self::Boolean(values) => drop(values.splice(0..0, std::iter::repeat_n(false, rows))),
-            Self::String(values) => drop(values.offsets.splice(0..0, std::iter::repeat_n(0, rows))),
+            Self::Float(values) => Self::Float(spread(&values, gaps, rows)),
+            Self::Integer(values) => Self::Integer(spread(&values, gaps, rows)),
+            Self::Unsigned(values) => Self::Unsigned(spread(&values, gaps, rows)),
+            Self::Boolean(values) => Self::Boolean(spread(&values, gaps, rows)),
+            Self::String(values) => Self::String(values.spread(gaps, rows)),
         }
     }
+}
+
+fn spread<T: Copy + Default>(values: &[T], gaps: &[(u32, u32)], rows: usize) -> Vec<T> {
+    let mut spread = Vec::with_capacity(rows);
+    let mut rest = values;
+    for (start, end) in gaps {
+        let (before, after) = rest.split_at((*start as usize).saturating_sub(spread.len()).min(rest.len()));
+        spread.extend_from_slice(before);
+        spread.resize(*end as usize, T::default());
+        rest = after;
+    }
+    spread.extend_from_slice(rest);
+    spread
 }
 
 /// Strings back to back with their ends, as Arrow's string arrays.
@@ -288,12 +329,27 @@ impl StringColumn {
         self.offsets.push(self.bytes.len() as u32);
     }
 
-    /// Cuts or fills with empty strings to exactly that many rows.
-    pub(crate) fn resize(&mut self, rows: usize) {
-        self.offsets.truncate(rows + 1);
-        let end = self.offsets.last().copied().unwrap_or_default();
-        self.bytes.truncate(end as usize);
-        self.offsets.resize(rows + 1, end);
+    /// Takes back the last string.
+    pub(crate) fn pop(&mut self) {
+        if self.offsets.len() > 1 {
+            self.offsets.pop();
+            self.bytes.truncate(self.offsets.last().copied().unwrap_or_default() as usize);
+        }
+    }
+
+    /// [`FieldValues::spread`] with empty strings.
+    fn spread(self, gaps: &[(u32, u32)], rows: usize) -> Self {
+        let mut offsets = Vec::with_capacity(rows + 1);
+        let mut rest = self.offsets.as_slice();
+        for (start, end) in gaps {
+            // An offset for the start of each string before the gap, and for each empty one in it the next start.
+            let (before, after) = rest.split_at((*start as usize).saturating_sub(offsets.len()).min(rest.len()));
+            offsets.extend_from_slice(before);
+            offsets.resize(*end as usize, after.first().copied().unwrap_or_default());
+            rest = after;
+        }
+        offsets.extend_from_slice(rest);
+        Self { offsets, bytes: self.bytes }
     }
 }
 

@@ -104,10 +104,10 @@ pub enum Cause {
     /// The line holds bytes that are not UTF-8.
     #[error("invalid UTF-8")]
     InvalidUtf8,
-    /// The tables of the body would need more cells than [`crate::Limits::cells`] allows.
-    #[error("too many distinct fields in one batch: more than {limit} cells")]
-    TooSparse {
-        /// The limit that applied.
+    /// A measurement would have more columns than [`crate::Limits::fields`] allows.
+    #[error("too many distinct fields of a measurement in one batch: more than {limit}")]
+    TooManyFields {
+        /// The limit.
         limit: usize,
     },
     /// The body is longer than [`crate::limits::BODY_BYTES_MAX`]; reported for line 1, nothing is parsed.

@@ -61,7 +61,7 @@ pub mod text;
 mod utf8;
 mod value;
 
-pub use batch::{Batch, FieldColumn, FieldKind, FieldValues, SeriesSet, StringColumn, TableBatch};
+pub use batch::{Batch, FieldColumn, FieldKind, FieldValues, Presence, SeriesSet, StringColumn, TableBatch};
 pub use error::{Cause, DropReason, DroppedPoint, LineError, StrippedField};
 pub use limits::Limits;
 pub use parse::{ParseOptions, parse};

@@ -12,10 +12,9 @@ pub struct Limits {
     pub key_bytes: usize,
     /// Longest string field in bytes after unescaping; InfluxDB drops points with longer ones.
     pub string_bytes: usize,
-    /// Largest number of cells (rows × columns, summed over the tables) a body may open up, when that is more than
-    /// its size in bytes. Columns are dense, so a body that names a new field in each line would otherwise need
-    /// memory quadratic in its size. A dense table needs at least four bytes of body a cell and never meets this.
-    pub cells: usize,
+    /// Most columns (fields by name and type) that one measurement may have in a body. Each costs some 200 bytes
+    /// however few values it has, and no table may have nearly so many.
+    pub fields: usize,
     /// How many errors, dropped points and stripped fields are described one by one; all of them are counted.
     /// A body of bad lines must not be answered by a message larger than itself.
     pub reported_errors: usize,
@@ -29,7 +28,7 @@ impl Default for Limits {
             line_bytes: 16 * 1024 * 1024,
             key_bytes: 65_535,
             string_bytes: 1_048_576,
-            cells: 16 * 1024 * 1024,
+            fields: 65_536,
             reported_errors: 1_000,
             reported_line_bytes: 1_024,
         }

@@ -80,10 +80,6 @@ struct Parser<'a> {
     damaged: &'a [u32],
     /// What a body may cost.
     limits: Limits,
-    /// Cells that all tables together may have.
-    cells_max: usize,
-    /// Cells that all tables together have.
-    cells: usize,
     /// The unit of timestamps.
     precision: Precision,
     /// Time of lines without timestamp.
@@ -113,8 +109,6 @@ impl<'a> Parser<'a> {
             bytes: text.as_bytes(),
             damaged,
             limits: options.limits,
-            cells_max: options.limits.cells.max(body.len()),
-            cells: 0,
             precision: options.precision,
             default_time_ns: options.precision.truncate(options.default_time_ns),
             hasher: RandomState::default(),
@@ -202,24 +196,10 @@ impl<'a> Parser<'a> {
         let at = self.fields(key, at, point)?;
         let (time_ns, next) = self.time(at)?;
         let is_damaged = self.damaged.first().is_some_and(|&position| (position as usize) < next);
-        if next - key.start > self.limits.line_bytes || is_damaged || !self.has_room(key) {
+        if next - key.start > self.limits.line_bytes || is_damaged {
             self.check_line(key, next)?;
         }
         Ok((time_ns, next))
-    }
-
-    /// Whether the row of this key may be added.
-    #[inline(always)]
-    fn has_room(&self, key: Key) -> bool {
-        let table = self.tables.get(key.place.table as usize);
-        table.is_some_and(|table| table.cells_with_row() <= self.cells_left_for(key))
-    }
-
-    /// The cells that the table of this key may have in all.
-    #[inline(always)]
-    fn cells_left_for(&self, key: Key) -> usize {
-        let own = self.tables.get(key.place.table as usize).map_or(0, TableBuilder::cells);
-        self.cells_max.saturating_sub(self.cells - own)
     }
 
     /// Refuses a line that ends right before `next` although all its parts are well-formed.
@@ -231,7 +211,6 @@ impl<'a> Parser<'a> {
         }
         match self.damaged.first() {
             Some(&position) if (position as usize) < next => Err(Fault::new(position as usize, Cause::InvalidUtf8)),
-            _ if !self.has_room(key) => Err(Fault::new(key.start, Cause::TooSparse { limit: self.cells_max })),
             _ => Ok(()),
         }
     }
@@ -242,7 +221,7 @@ impl<'a> Parser<'a> {
         let Some(table) = self.tables.get_mut(key.place.table as usize) else {
             return;
         };
-        self.cells += table.finish_row(key.place.series, time_ns, line);
+        table.finish_row(key.place.series, time_ns, line);
         self.batch.point_count += 1;
         if key.is_new {
             self.remember(key);

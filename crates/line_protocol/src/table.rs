@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hasher};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::batch::{FieldColumn, FieldKind, FieldValues, SeriesSet, TableBatch, TagReference};
+use crate::batch::{FieldColumn, FieldKind, FieldValues, Presence, SeriesSet, TableBatch, TagReference};
 use crate::error::Cause;
 use crate::key::{self, Fault, RawTag};
 use crate::value::{self, Value};
@@ -44,13 +44,14 @@ struct TagKey {
 pub(crate) struct Column {
     /// Field key as written, with the `=` behind it.
     pub(crate) raw: Box<[u8]>,
-    /// The row of the first element of `values`. Nothing is stored for the rows before it until the end, so that a
-    /// column costs nothing if its first line turns out to be bad.
+    /// The row from which on the column exists; none before it has a value.
     base: usize,
-    /// Values from row `base` up to the last row that has one, perhaps followed by defaults.
+    /// The values, without anything for rows that have none.
     pub(crate) values: FieldValues,
-    /// Rows without value from `base` on, as half-open ranges in rising order, up to the last value.
+    /// Rows without value from `base` on, as half-open ranges in rising order.
     nulls: Vec<(u32, u32)>,
+    /// Rows in `nulls`.
+    null_count: usize,
 }
 
 impl Column {
@@ -62,7 +63,7 @@ impl Column {
     /// The first row that the column does not reach.
     #[inline(always)]
     pub(crate) fn end(&self) -> usize {
-        self.base + self.values.len()
+        self.base + self.null_count + self.values.len()
     }
 
     /// Makes the column end right before `row`: fills the gap, or takes back a value of that row.
@@ -71,8 +72,10 @@ impl Column {
         let end = self.end();
         if end < row {
             self.nulls.push((end as u32, row as u32));
+            self.null_count += row - end;
+        } else if end > row {
+            self.values.pop();
         }
-        self.values.resize(row - self.base);
     }
 
     /// Stores the value for `row`. The value must be of the column's kind.
@@ -96,24 +99,42 @@ impl Column {
         }
     }
 
-    /// Fills up to the table's rows and packs the validity. `None` if no row has a value, which happens when each of
-    /// them was overwritten within its line by one of another kind.
+    /// The column of all rows of the table. `None` if no row has a value, which happens when each of them was
+    /// overwritten within its line by one of another kind.
     fn finish(mut self, rows: usize) -> Option<FieldColumn> {
         if self.end() != rows {
             self.align(rows);
         }
         if self.base > 0 {
-            self.values.prepend(self.base);
             self.nulls.insert(0, (0, self.base as u32));
         }
-        let first_row = self.nulls.iter().fold(0, |row, &(start, end)| if start == row { end } else { row });
-        if first_row as usize == rows {
+        if self.values.is_empty() {
             return None;
         }
-        let validity = (!self.nulls.is_empty()).then(|| pack_validity(&self.nulls, rows));
-        let raw_name = String::from_utf8_lossy(self.raw_name());
-        Some(FieldColumn { name: key::unescape_name(&raw_name), first_row, values: self.values, validity })
+        let name = key::unescape_name(&String::from_utf8_lossy(self.raw_name()));
+        let first_row = self.nulls.iter().fold(0, |row, &(start, end)| if start == row { end } else { row });
+        let (values, presence) = if self.nulls.is_empty() {
+            (self.values, Presence::All)
+        } else if Presence::is_sparse(self.values.len(), rows) {
+            let rows = present_rows(&self.nulls, rows, self.values.len());
+            (self.values, Presence::Rows(rows))
+        } else {
+            (self.values.spread(&self.nulls, rows), Presence::Bits(pack_validity(&self.nulls, rows)))
+        };
+        Some(FieldColumn { name, first_row, values, presence })
     }
+}
+
+/// The rows that lie in none of the ranges; `count` of them.
+fn present_rows(nulls: &[(u32, u32)], rows: usize, count: usize) -> Vec<u32> {
+    let mut present = Vec::with_capacity(count);
+    let mut next = 0;
+    for &(start, end) in nulls {
+        present.extend(next..start);
+        next = end;
+    }
+    present.extend(next..rows as u32);
+    present
 }
 
 /// Bits for the rows, 0 where a row lies in one of the ranges and behind the last row.
@@ -176,8 +197,6 @@ pub(crate) struct TableBuilder {
     mixed_kinds: bool,
     /// The columns of the last line's fields, in the order of that line; during a line also those it has touched.
     sequence: Vec<u32>,
-    /// Rows × columns as of the last finished row.
-    cells: usize,
 }
 
 impl TableBuilder {
@@ -197,7 +216,6 @@ impl TableBuilder {
             column_index: HashTable::new(),
             mixed_kinds: false,
             sequence: Vec::new(),
-            cells: 0,
         }
     }
 
@@ -205,18 +223,6 @@ impl TableBuilder {
     #[inline(always)]
     pub(crate) fn rows(&self) -> usize {
         self.times.len()
-    }
-
-    /// Cells of all rows so far.
-    #[inline(always)]
-    pub(crate) fn cells(&self) -> usize {
-        self.cells
-    }
-
-    /// Cells once the row under construction is finished.
-    #[inline(always)]
-    pub(crate) fn cells_with_row(&self) -> usize {
-        (self.rows() + 1) * self.columns.len()
     }
 
     /// The measurement, unescaped.
@@ -235,16 +241,12 @@ impl TableBuilder {
         }
     }
 
-    /// Ends the row under construction and returns how many cells the table has gained.
+    /// Ends the row under construction.
     #[inline(always)]
-    pub(crate) fn finish_row(&mut self, series: u32, time_ns: i64, line: u32) -> usize {
-        let cells = self.cells_with_row();
-        let gained = cells - self.cells;
-        self.cells = cells;
+    pub(crate) fn finish_row(&mut self, series: u32, time_ns: i64, line: u32) {
         self.row_series.push(series);
         self.times.push(time_ns);
         self.lines.push(line);
-        gained
     }
 
     /// Takes back all that the current line did: the row's values in the `touched` first fields of the sequence, and
@@ -303,22 +305,22 @@ impl TableBuilder {
     }
 
     /// Stores a field's value in the row under construction, in a new column where there is none of that name and
-    /// kind. A value that the row already has under that name, of whatever kind, gives way. False: the new column
-    /// would give the table more than `cells_max` cells.
+    /// kind. A value that the row already has under that name, of whatever kind, gives way. False: the table would
+    /// have more than `columns_max` columns.
     #[must_use]
     pub(crate) fn place(
         &mut self,
         position: usize,
         raw_name: &str,
         value: &Value<'_>,
-        cells_max: usize,
+        columns_max: usize,
         hasher: &RandomState,
     ) -> bool {
         let row = self.rows();
         let kind = value.kind();
         let index = match self.find_column(raw_name, kind, hasher) {
             Some(index) => index,
-            None if (row + 1).saturating_mul(self.columns.len() + 1) > cells_max => return false,
+            None if self.columns.len() >= columns_max => return false,
             None => self.add_column(raw_name, kind, hasher),
         };
         self.set_sequence(position, index);
@@ -358,6 +360,7 @@ impl TableBuilder {
             base: self.rows(),
             values: FieldValues::new(kind),
             nulls: Vec::new(),
+            null_count: 0,
         });
         let columns = &self.columns;
         let hash_of = |index: &u32| {

@@ -7,7 +7,9 @@ mod reference;
 
 use std::fmt::Write as _;
 
-use line_protocol::{Batch, Cause, FieldKind, FieldValues, Limits, LineError, ParseOptions, Precision, parse};
+use line_protocol::{
+    Batch, Cause, FieldKind, FieldValues, Limits, LineError, ParseOptions, Precision, Presence, parse,
+};
 
 use reference::{Value, assert_agrees, outcome_of};
 
@@ -357,21 +359,21 @@ fn the_last_value_of_a_field_wins() {
 #[test]
 fn columns_come_by_name_and_kind() {
     let batch = parse(b"m f=1,g=1i 1\nm f=2i 2\nn f=t\nm h=\"x\",f=3 3\n", &options());
-    let columns: Vec<(&str, FieldKind, u32, Option<Vec<u8>>)> = batch.tables[0]
+    let columns: Vec<(&str, FieldKind, u32, Presence)> = batch.tables[0]
         .fields
         .iter()
-        .map(|field| (field.name.as_str(), field.kind(), field.first_row, field.validity.clone()))
+        .map(|field| (field.name.as_str(), field.kind(), field.first_row, field.presence.clone()))
         .collect();
     let expected = [
-        ("f", FieldKind::Float, 0, Some(vec![0b101])),
-        ("g", FieldKind::Integer, 0, Some(vec![0b001])),
-        ("f", FieldKind::Integer, 1, Some(vec![0b010])),
-        ("h", FieldKind::String, 2, Some(vec![0b100])),
+        ("f", FieldKind::Float, 0, Presence::Bits(vec![0b101])),
+        ("g", FieldKind::Integer, 0, Presence::Bits(vec![0b001])),
+        ("f", FieldKind::Integer, 1, Presence::Bits(vec![0b010])),
+        ("h", FieldKind::String, 2, Presence::Bits(vec![0b100])),
     ];
     assert_eq!(columns, expected);
     assert_eq!(batch.tables[0].fields[0].values, FieldValues::Float(vec![1.0, 0.0, 3.0]));
     assert_eq!(batch.tables[0].lines, [1, 2, 4]);
-    assert_eq!((batch.tables[1].measurement.as_str(), batch.tables[1].fields[0].validity.as_ref()), ("n", None));
+    assert_eq!((batch.tables[1].measurement.as_str(), &batch.tables[1].fields[0].presence), ("n", &Presence::All));
     let names: Vec<String> = expected.iter().map(|(_, kind, ..)| kind.to_string()).collect();
     assert_eq!(names, ["float", "integer", "integer", "string"]);
 }
@@ -456,24 +458,48 @@ fn lines_have_a_limit() {
     assert_eq!((batch.errors[0].line, batch.errors[0].column), (3, 10));
 }
 
-/// A field of its own in each line: dense columns would grow with the square of the lines.
+/// A field of its own in each line: what is kept grows with the values, not with the square of the lines.
 #[test]
-fn cells_have_a_limit() {
-    let body: String = (0..1_000).fold(String::new(), |body, line| format!("{body}m f{line}=1\n"));
-    let limits = Limits { cells: 100, ..Limits::default() };
+fn sparse_columns_hold_their_values_only() {
+    let lines = 5_000;
+    let body: String = (0..lines).fold(String::new(), |body, line| body + &format!("m f{line}={line},all={line}i\n"));
+    let batch = parse(body.as_bytes(), &options());
+    assert_eq!((batch.point_count, batch.error_count, batch.tables[0].fields.len()), (lines, 0, lines + 1));
+    for field in batch.tables[0].fields.iter().filter(|field| field.name != "all") {
+        let row: u32 = field.name[1..].parse().unwrap();
+        assert_eq!((field.first_row, &field.presence), (row, &Presence::Rows(vec![row])));
+        assert_eq!(field.values, FieldValues::Float(vec![f64::from(row)]));
+        assert!(field.is_valid(row as usize) && !field.is_valid(row as usize + 1));
+    }
+    assert_eq!(batch.tables[0].fields[1].presence, Presence::All);
+}
+
+#[test]
+fn one_in_eight_rows_is_sparse_and_more_is_not() {
+    let body = |given: u32| {
+        (0..16).fold(String::new(), |body, row| {
+            let text = if row >= 16 - given { ",s=\"ab\",i=7i,u=7u,b=t,f=0.5" } else { "" };
+            format!("{body}m x=1{text}\n")
+        })
+    };
+    let check = |given: u32, presence: &Presence, len: usize| {
+        let batch = parse(body(given).as_bytes(), &options());
+        for field in &batch.tables[0].fields[1..] {
+            assert_eq!((&field.presence, field.values.len(), field.first_row), (presence, len, 16 - given));
+        }
+        assert_agrees(body(given).as_bytes(), &options());
+    };
+    check(2, &Presence::Rows(vec![14, 15]), 2);
+    check(3, &Presence::Bits(vec![0, 0b1110_0000]), 16);
+}
+
+#[test]
+fn fields_have_a_limit() {
+    let body: String = (0..100).fold(String::new(), |body, line| format!("{body}m f{line}=1\nn f{}=1\n", line % 10));
+    let limits = Limits { fields: 40, ..Limits::default() };
     let batch = parse(body.as_bytes(), &ParseOptions { limits, ..options() });
-    let limit = body.len();
-    let table = &batch.tables[0];
-    assert!(
-        table.row_count() * table.fields.len() <= limit && (table.row_count() + 1) * table.fields.len() > limit / 2
-    );
-    assert_eq!(batch.point_count + batch.error_count, 1_000);
-    assert!(batch.errors.iter().all(|error| error.cause == Cause::TooSparse { limit }));
-    // Spread over many tables, the sum counts.
-    let body: String = (0..400).fold(String::new(), |body, line| format!("{body}m{} f{line}=1\n", line % 4));
-    let batch = parse(body.as_bytes(), &ParseOptions { limits, ..options() });
-    let cells: usize = batch.tables.iter().map(|table| table.row_count() * table.fields.len()).sum();
-    assert!(cells <= body.len() && batch.error_count > 0, "{cells} cells");
+    assert_eq!((batch.tables[0].fields.len(), batch.point_count, batch.error_count), (40, 140, 60));
+    assert!(batch.errors.iter().all(|error| error.cause == Cause::TooManyFields { limit: 40 }));
 }
 
 #[test]
@@ -553,17 +579,14 @@ fn a_body_of_several_measurements() {
     assert_eq!(climate.row_series, [0, 1, 0, 1]);
     assert_eq!(climate.times, [1775000000, 1775000000, 1775000015, 1775000030].map(|seconds| seconds * 1_000_000_000));
     assert_eq!(climate.lines, [1, 2, 3, 7]);
-    let shape: Vec<(&str, FieldKind, Option<u8>)> = climate
-        .fields
-        .iter()
-        .map(|field| (field.name.as_str(), field.kind(), field.validity.as_ref().map(|bits| bits[0])))
-        .collect();
+    let shape: Vec<(&str, FieldKind, Presence)> =
+        climate.fields.iter().map(|field| (field.name.as_str(), field.kind(), field.presence.clone())).collect();
     let expected = [
-        ("temperature", FieldKind::Float, Some(0b0111)),
-        ("count", FieldKind::Integer, Some(0b0111)),
-        ("humidity", FieldKind::Float, Some(0b0011)),
-        ("open", FieldKind::Boolean, Some(0b1011)),
-        ("note", FieldKind::String, Some(0b0011)),
+        ("temperature", FieldKind::Float, Presence::Bits(vec![0b0111])),
+        ("count", FieldKind::Integer, Presence::Bits(vec![0b0111])),
+        ("humidity", FieldKind::Float, Presence::Bits(vec![0b0011])),
+        ("open", FieldKind::Boolean, Presence::Bits(vec![0b1011])),
+        ("note", FieldKind::String, Presence::Bits(vec![0b0011])),
     ];
     assert_eq!(shape, expected);
     let FieldValues::String(notes) = &climate.fields[4].values else { panic!("a note is a string") };

@@ -106,7 +106,7 @@ fn rows(hosts: usize, row_count: usize, kind: FieldKind, shuffled: bool) -> Buff
                 FieldKind::Float => Arc::new(series.iter().map(|s| Some(next(s))).collect::<Float64Array>()),
                 _ => Arc::new(series.iter().map(|s| Some(next(s) as i64)).collect::<Int64Array>()),
             };
-            ChunkColumn { column: ColumnId(12 + field), kind, array }
+            ChunkColumn { column: ColumnId(12 + field), kind, array, rows: None }
         });
         let columns = columns.collect();
         let sequences = vec![(0, Sequence(chunks.len() as u64 + 1))];

@@ -7,23 +7,28 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt64Array, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt32Array, UInt64Array, new_null_array,
+};
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow::compute::concat;
+use arrow::compute::{concat, filter, take};
 use arrow::error::ArrowError;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use line_protocol::{FieldKind, FieldValues};
+use line_protocol::{FieldValues, Presence};
 use std::hash::BuildHasher;
 
 use crate::buffered::{BufferedRows, Chunk, ChunkColumn, SeriesTable};
-use crate::ids::{ColumnId, Sequence, TableId};
+use crate::ids::{Sequence, TableId};
 use crate::limits;
 use crate::rows::{FieldRows, SeriesKeys, TableRows};
 use crate::table::{ColumnKind, arrow_type};
 
 /// Bytes that a series costs in the index besides its key: the end in the arena, the id and its hash-table slot.
 const SERIES_OVERHEAD_BYTES: usize = 16;
+
+/// Bytes that a column of a chunk costs besides its values: its entry, the array, and what the allocator rounds up.
+const COLUMN_OVERHEAD_BYTES: usize = 200;
 
 /// The rows of one table as Arrow arrays, ready to be applied. Made on the writer's own thread, since applying
 /// happens on the one thread that all writers wait for.
@@ -45,14 +50,12 @@ impl PreparedRows {
     /// the parser and of the WAL rule out.
     pub(crate) fn new(rows: TableRows) -> Result<Self, ArrowError> {
         let row_count = rows.times.len();
-        let columns = rows
-            .columns
-            .into_iter()
-            .map(|field| chunk_column(field, row_count))
-            .collect::<Result<Vec<_>, ArrowError>>()?;
+        let columns = rows.columns.into_iter().map(|field| chunk_column(field, row_count));
+        let mut columns = columns.collect::<Result<Vec<_>, ArrowError>>()?;
+        columns.sort_unstable_by_key(|column| column.column);
         let time_range = rows.times.iter().fold((i64::MAX, i64::MIN), |(low, high), t| (low.min(*t), high.max(*t)));
         let (row_series, times) = (fitted(rows.row_series), fitted(rows.times));
-        let bytes = row_series.capacity() * 4 + times.capacity() * 8 + columns_bytes(&columns);
+        let bytes = rows_bytes(&row_series, &times, &columns);
         Ok(Self { table: rows.table, series: rows.series, row_series, times, time_range, columns, bytes })
     }
 
@@ -70,12 +73,28 @@ fn fitted<T: Copy>(values: Vec<T>) -> Vec<T> {
     if spare > values.len() / 8 { values.as_slice().to_vec() } else { values }
 }
 
-fn columns_bytes(columns: &[ChunkColumn]) -> usize {
-    columns.iter().map(|column| column.array.get_buffer_memory_size()).sum()
+/// The memory of some rows.
+fn rows_bytes(row_series: &Vec<u32>, times: &Vec<i64>, columns: &[ChunkColumn]) -> usize {
+    let column = |column: &ChunkColumn| {
+        let rows = column.rows.as_ref().map_or(0, |rows| rows.len() * 4);
+        COLUMN_OVERHEAD_BYTES + column.array.get_buffer_memory_size() + rows
+    };
+    row_series.capacity() * 4 + times.capacity() * 8 + columns.iter().map(column).sum::<usize>()
+}
+
+fn chunk_bytes(chunk: &Chunk) -> usize {
+    rows_bytes(&chunk.row_series, &chunk.times, &chunk.columns)
 }
 
 fn chunk_column(field: FieldRows, row_count: usize) -> Result<ChunkColumn, ArrowError> {
-    if field.values.len() != row_count || field.validity.as_ref().is_some_and(|bits| bits.len() * 8 < row_count) {
+    let is_whole = match &field.presence {
+        Presence::All => field.values.len() == row_count,
+        Presence::Bits(bits) => field.values.len() == row_count && bits.len() * 8 >= row_count,
+        Presence::Rows(rows) => {
+            field.values.len() == rows.len() && rows.last().is_some_and(|last| (*last as usize) < row_count)
+        }
+    };
+    if !is_whole {
         return Err(ArrowError::InvalidArgumentError(format!(
             "column {} has {} values for {row_count} rows",
             field.column,
@@ -83,7 +102,11 @@ fn chunk_column(field: FieldRows, row_count: usize) -> Result<ChunkColumn, Arrow
         )));
     }
     let kind = field.values.kind();
-    let nulls = field.validity.map(|bits| NullBuffer::new(BooleanBuffer::new(Buffer::from_vec(bits), 0, row_count)));
+    let (nulls, rows) = match field.presence {
+        Presence::All => (None, None),
+        Presence::Bits(bits) => (Some(NullBuffer::new(BooleanBuffer::new(Buffer::from_vec(bits), 0, row_count))), None),
+        Presence::Rows(rows) => (None, Some(rows.into())),
+    };
     let array: ArrayRef = match field.values {
         FieldValues::Float(values) => Arc::new(Float64Array::try_new(ScalarBuffer::from(fitted(values)), nulls)?),
         FieldValues::Integer(values) => Arc::new(Int64Array::try_new(ScalarBuffer::from(fitted(values)), nulls)?),
@@ -99,7 +122,7 @@ fn chunk_column(field: FieldRows, row_count: usize) -> Result<ChunkColumn, Arrow
             Arc::new(StringArray::try_new(OffsetBuffer::new(ScalarBuffer::from(offsets)), text, nulls)?)
         }
     };
-    Ok(ChunkColumn { column: field.column, kind, array })
+    Ok(ChunkColumn { column: field.column, kind, array, rows })
 }
 
 /// The buffered rows of one table.
@@ -170,7 +193,10 @@ impl TableBuffer {
             if rows >= limits::CHUNK_ROWS_MIN || rows >= 2 * last.times.len() {
                 break;
             }
-            last = merge_chunks(previous, &last)?;
+            let merged = merge_chunks(previous, &last)?;
+            // Those of the two are part of the sum, whatever they have in common.
+            self.bytes = (self.bytes + chunk_bytes(&merged)).saturating_sub(chunk_bytes(previous) + chunk_bytes(&last));
+            last = merged;
             self.chunks.pop();
         }
         self.chunks.push(Arc::new(last));
@@ -224,21 +250,17 @@ impl TableBuffer {
     }
 }
 
-/// One chunk of the rows of two; columns that only one of them has are null in the other's rows.
+/// One chunk of the rows of two.
 fn merge_chunks(first: &Chunk, second: &Chunk) -> Result<Chunk, ArrowError> {
-    let first_rows = first.times.len();
-    let mut columns = Vec::with_capacity(first.columns.len());
-    for column in &first.columns {
-        let other = second.columns.iter().find(|other| other.column == column.column);
-        let tail = other.map_or_else(|| nulls(column.kind, second.times.len()), |other| Arc::clone(&other.array));
-        columns.push(joined(column.column, column.kind, &column.array, &tail)?);
+    let rows = (first.times.len(), second.times.len());
+    let mut columns = Vec::with_capacity(first.columns.len().max(second.columns.len()));
+    let (mut left, mut right) = (first.columns.iter().peekable(), second.columns.iter().peekable());
+    while let Some(id) = left.peek().into_iter().chain(right.peek()).map(|column| column.column).min() {
+        let head = left.next_if(|column| column.column == id);
+        let tail = right.next_if(|column| column.column == id);
+        columns.extend(joined(head, tail, rows)?);
     }
-    for column in &second.columns {
-        if !first.columns.iter().any(|other| other.column == column.column) {
-            columns.push(joined(column.column, column.kind, &nulls(column.kind, first_rows), &column.array)?);
-        }
-    }
-    let shifted = second.sequences.iter().map(|(row, sequence)| (row + first_rows as u32, *sequence));
+    let shifted = second.sequences.iter().map(|(row, sequence)| (row + rows.0 as u32, *sequence));
     Ok(Chunk {
         row_series: [&first.row_series[..], &second.row_series].concat(),
         times: [&first.times[..], &second.times].concat(),
@@ -247,12 +269,54 @@ fn merge_chunks(first: &Chunk, second: &Chunk) -> Result<Chunk, ArrowError> {
     })
 }
 
-fn nulls(kind: FieldKind, rows: usize) -> ArrayRef {
-    new_null_array(&arrow_type(ColumnKind::Field(kind)), rows)
+/// A field's column in the rows of two chunks, of which one may lack it.
+fn joined(
+    head: Option<&ChunkColumn>,
+    tail: Option<&ChunkColumn>,
+    rows: (usize, usize),
+) -> Result<Option<ChunkColumn>, ArrowError> {
+    let Some(ChunkColumn { column, kind, .. }) = head.or(tail) else { return Ok(None) };
+    let value_count = |part: Option<&ChunkColumn>| part.map_or(0, |part| part.array.len() - part.array.null_count());
+    let is_sparse = Presence::is_sparse(value_count(head) + value_count(tail), rows.0 + rows.1);
+    let (array, rows) = if is_sparse {
+        let (mut numbers, mut arrays) = (Vec::new(), Vec::new());
+        for (part, shift) in [(head, 0), (tail, rows.0 as u32)] {
+            if let Some(part) = part {
+                numbers.extend(part.places().map(|(row, _)| row as u32 + shift));
+                arrays.push(packed(part)?);
+            }
+        }
+        let arrays: Vec<&dyn Array> = arrays.iter().map(|array| &**array).collect();
+        (concat(&arrays)?, Some(numbers.into()))
+    } else {
+        let data_type = arrow_type(ColumnKind::Field(*kind));
+        let dense = |part: Option<&ChunkColumn>, rows| match part {
+            Some(part) => spread(part, rows),
+            None => Ok(new_null_array(&data_type, rows)),
+        };
+        (concat(&[&*dense(head, rows.0)?, &*dense(tail, rows.1)?])?, None)
+    };
+    Ok(Some(ChunkColumn { column: *column, kind: *kind, array, rows }))
 }
 
-fn joined(column: ColumnId, kind: FieldKind, head: &ArrayRef, tail: &ArrayRef) -> Result<ChunkColumn, ArrowError> {
-    Ok(ChunkColumn { column, kind, array: concat(&[head.as_ref(), tail.as_ref()])? })
+/// The values of a column without anything for rows that have none.
+fn packed(column: &ChunkColumn) -> Result<ArrayRef, ArrowError> {
+    match column.array.nulls() {
+        Some(nulls) if nulls.null_count() > 0 => filter(&column.array, &BooleanArray::new(nulls.inner().clone(), None)),
+        _ => Ok(Arc::clone(&column.array)),
+    }
+}
+
+/// A value or null for each row of the column's chunk.
+fn spread(column: &ChunkColumn, rows: usize) -> Result<ArrayRef, ArrowError> {
+    let Some(given) = &column.rows else { return Ok(Arc::clone(&column.array)) };
+    let mut places: Vec<Option<u32>> = vec![None; rows];
+    for (place, row) in (0_u32..).zip(given.iter()) {
+        if let Some(slot) = places.get_mut(*row as usize) {
+            *slot = Some(place);
+        }
+    }
+    take(&column.array, &UInt32Array::from(places), None)
 }
 
 #[cfg(test)]
@@ -263,6 +327,7 @@ mod tests {
     use arrow::datatypes::{ArrowPrimitiveType, Float64Type, Int64Type};
 
     use super::*;
+    use crate::ids::ColumnId;
 
     fn primitive<T: ArrowPrimitiveType>(column: &ChunkColumn) -> &PrimitiveArray<T> {
         column.array.as_primitive::<T>()
@@ -271,7 +336,7 @@ mod tests {
     fn row(time: i64, tag: &str, column: i64, value: FieldValues) -> PreparedRows {
         let mut series = SeriesKeys::default();
         series.push([(ColumnId(2), tag)]);
-        let columns = vec![FieldRows { column: ColumnId(column), values: value, validity: None }];
+        let columns = vec![FieldRows { column: ColumnId(column), values: value, presence: Presence::All }];
         let rows = TableRows { table: TableId(7), series, row_series: vec![0], times: vec![time], columns };
         PreparedRows::new(rows).unwrap()
     }
@@ -320,9 +385,71 @@ mod tests {
         assert_eq!(primitive::<Float64Type>(&chunk.columns[1]).iter().collect::<Vec<_>>(), [None, Some(2.5)]);
     }
 
+    /// Points that each give one of many fields: the buffer holds their values and not rows × columns.
+    #[test]
+    fn columns_of_few_rows_stay_sparse_as_chunks_grow() {
+        let mut buffer = TableBuffer::default();
+        for n in 0..512 {
+            let value = FieldValues::Integer(vec![n]);
+            buffer.apply(Sequence(n as u64 + 1), row(n, "a", 3 + n % 256, value), 5).unwrap();
+        }
+        let counted = buffer.bytes();
+        let rows = buffer.snapshot().unwrap();
+        let chunk = &rows.chunks[0];
+        assert_eq!((rows.chunks.len(), chunk.columns.len(), chunk.times.len()), (1, 256, 512));
+        assert!(chunk.columns.is_sorted_by_key(|column| column.column));
+        for (n, column) in chunk.columns.iter().enumerate() {
+            assert_eq!(column.rows.as_deref(), Some(&[n as u32, n as u32 + 256][..]));
+            assert_eq!(primitive::<Int64Type>(column).values(), &[n as i64, n as i64 + 256]);
+            assert_eq!((column.place(n), column.place(n + 256), column.place(n + 1)), (Some(0), Some(1), None));
+        }
+        assert_eq!(counted, chunk_bytes(chunk) + 3 + SERIES_OVERHEAD_BYTES);
+        assert!(counted < 512 * (4 + 8 + 16 + 8) + 256 * (COLUMN_OVERHEAD_BYTES + 128), "{counted} bytes");
+    }
+
+    #[test]
+    fn a_sparse_column_becomes_dense_beside_many_values() {
+        let mut series = SeriesKeys::default();
+        series.push([]);
+        let batch = |values: FieldValues, presence, rows: usize| {
+            let columns = vec![FieldRows { column: ColumnId(3), values, presence }];
+            let (row_series, times) = (vec![0; rows], vec![0; rows]);
+            let series = series.clone();
+            PreparedRows::new(TableRows { table: TableId(7), series, row_series, times, columns }).unwrap()
+        };
+        let text = |values: &[&str]| {
+            let mut column = line_protocol::StringColumn::default();
+            for value in values {
+                column.bytes.push_str(value);
+                column.offsets.push(column.bytes.len() as u32);
+            }
+            FieldValues::String(column)
+        };
+        let mut buffer = TableBuffer::default();
+        buffer.apply(Sequence(1), batch(text(&["x"]), Presence::Rows(vec![6]), 8), 5).unwrap();
+        buffer.apply(Sequence(2), batch(text(&["a", "b", "c", "d", "e"]), Presence::All, 5), 5).unwrap();
+        let rows = buffer.snapshot().unwrap();
+        let column = &rows.chunks[0].columns[0];
+        assert!(column.rows.is_none());
+        let expected = [None; 6].into_iter().chain([Some("x"), None]).chain(["a", "b", "c", "d", "e"].map(Some));
+        assert!(column.array.as_string::<i32>().iter().eq(expected));
+    }
+
+    #[test]
+    fn rows_that_do_not_exist_are_refused() {
+        let mut series = SeriesKeys::default();
+        series.push([]);
+        let presence = Presence::Rows(vec![2]);
+        let columns = vec![FieldRows { column: ColumnId(3), values: FieldValues::Integer(vec![1]), presence }];
+        let (row_series, times) = (vec![0; 2], vec![0; 2]);
+        let rows = TableRows { table: TableId(7), series, row_series, times, columns };
+        assert!(PreparedRows::new(rows).is_err());
+    }
+
     #[test]
     fn columns_of_another_length_are_refused() {
-        let columns = vec![FieldRows { column: ColumnId(3), values: FieldValues::Integer(vec![1, 2]), validity: None }];
+        let columns =
+            vec![FieldRows { column: ColumnId(3), values: FieldValues::Integer(vec![1, 2]), presence: Presence::All }];
         let rows = TableRows {
             table: TableId(7),
             series: SeriesKeys::default(),
@@ -344,10 +471,10 @@ mod tests {
         let mut series = SeriesKeys::default();
         series.push([]);
         let values = FieldValues::Integer(with_room(&times));
-        let columns = vec![FieldRows { column: ColumnId(3), values, validity: None }];
+        let columns = vec![FieldRows { column: ColumnId(3), values, presence: Presence::All }];
         let (row_series, times) = (vec![0; 5000], with_room(&times));
         let rows = PreparedRows::new(TableRows { table: TableId(7), series, row_series, times, columns }).unwrap();
-        assert_eq!(rows.bytes, 5000 * (4 + 8 + 8));
+        assert_eq!(rows.bytes, 5000 * (4 + 8 + 8) + COLUMN_OVERHEAD_BYTES);
         assert_eq!(primitive::<Int64Type>(&rows.columns[0]).values()[4999], 4999);
     }
 

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array as _, ArrayRef};
 use line_protocol::FieldKind;
 
 use crate::ids::{ColumnId, Sequence};
@@ -36,21 +36,51 @@ pub struct Chunk {
     pub row_series: Vec<u32>,
     /// Per row: nanoseconds since the epoch.
     pub times: Vec<i64>,
-    /// The fields that have a value in some row; any other field is null in every row.
+    /// The fields that have a value in some row, by ascending id; any other field is null in every row.
     pub columns: Vec<ChunkColumn>,
     /// Where each WAL record's rows begin: (first row, sequence), both ascending.
     pub sequences: Vec<(u32, Sequence)>,
 }
 
-/// The values of one field in a chunk; as long as the chunk.
+impl Chunk {
+    /// A field's column; `None` if no row has a value.
+    #[must_use]
+    pub fn column(&self, id: ColumnId) -> Option<&ChunkColumn> {
+        self.columns.binary_search_by_key(&id, |column| column.column).ok().and_then(|index| self.columns.get(index))
+    }
+}
+
+/// The values of one field in a chunk.
 #[derive(Debug, Clone)]
 pub struct ChunkColumn {
     /// The field's column.
     pub column: ColumnId,
     /// The field's type.
     pub kind: FieldKind,
-    /// The values, of [`crate::table::arrow_type`] of that kind; null where a row has none.
+    /// The values, of [`crate::table::arrow_type`] of that kind: those of `rows`, otherwise one for each row of the
+    /// chunk, null where it has none.
     pub array: ArrayRef,
+    /// Where few rows of the chunk have a value: their numbers, ascending. What a chunk costs so follows its values.
+    pub rows: Option<Arc<[u32]>>,
+}
+
+impl ChunkColumn {
+    /// Where the value of a row lies in `array`; `None` if it has none.
+    #[must_use]
+    pub fn place(&self, row: usize) -> Option<usize> {
+        let place = match &self.rows {
+            None => row,
+            Some(rows) => rows.binary_search(&u32::try_from(row).ok()?).ok()?,
+        };
+        (place < self.array.len() && self.array.is_valid(place)).then_some(place)
+    }
+
+    /// The rows that have a value and where it lies, both ascending.
+    pub fn places(&self) -> impl Iterator<Item = (usize, usize)> {
+        let given = self.rows.iter().flat_map(|rows| rows.iter().map(|row| *row as usize));
+        let all = 0..if self.rows.is_some() { 0 } else { self.array.len() };
+        given.chain(all).enumerate().map(|(place, row)| (row, place)).filter(|(_, place)| self.array.is_valid(*place))
+    }
 }
 
 /// Series ids and their encoded keys: shared segments, each with the id of its first key.

@@ -4,7 +4,7 @@
 //! see another schema than the write did. Nothing here does I/O.
 
 use catalog::{BucketId, OrganisationId};
-use line_protocol::FieldValues;
+use line_protocol::{FieldValues, Presence};
 
 use crate::ids::{ColumnId, TableId};
 
@@ -34,15 +34,15 @@ pub struct TableRows {
     pub columns: Vec<FieldRows>,
 }
 
-/// The values of one field; as long as the rows of its table.
+/// The values of one field in the rows of its table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldRows {
     /// The field's column.
     pub column: ColumnId,
-    /// The values; a row without one holds the type's default.
+    /// The values, as `presence` says.
     pub values: FieldValues,
-    /// Bit i (least significant first, as in Arrow) says that row i has a value. `None`: every row has one.
-    pub validity: Option<Vec<u8>>,
+    /// Which rows have one.
+    pub presence: Presence,
 }
 
 /// Series keys, one after another in one allocation.

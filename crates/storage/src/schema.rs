@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use catalog::BucketId;
-use line_protocol::{Batch, FieldColumn, FieldKind, FieldValues, StringColumn, TableBatch};
+use line_protocol::{Batch, FieldColumn, FieldKind, FieldValues, Presence, StringColumn, TableBatch};
 use parking_lot::RwLock;
 
 use crate::error::{DropReason, PartialWrite, RejectedLine, RetentionBound};
@@ -405,8 +405,9 @@ fn used_tags(table: &TableBatch, kept: &KeptRows) -> Vec<bool> {
 }
 
 fn has_kept_value(field: &FieldColumn, kept: &KeptRows, rows: usize) -> bool {
-    match kept {
-        KeptRows::All => true,
+    match (kept, &field.presence) {
+        (KeptRows::All, _) => true,
+        (_, Presence::Rows(given)) => given.iter().any(|row| kept.keeps(*row as usize)),
         _ => (0..rows).any(|row| kept.keeps(row) && field.is_valid(row)),
     }
 }
@@ -498,7 +499,7 @@ fn build_table(table: TableBatch, entry: &TableEntry, kept: &KeptRows) -> Option
     for field in table.fields {
         let (column, kind) = entry.field(&field.name)?;
         if kind == field.values.kind() {
-            columns.push(FieldRows { column, values: field.values, validity: field.validity });
+            columns.push(FieldRows { column, values: field.values, presence: field.presence });
         }
     }
     Some(TableRows { table: entry.schema.table, series, row_series: table.row_series, times: table.times, columns })
@@ -515,32 +516,28 @@ fn filter_rows(mut table: TableBatch, kept: &[bool]) -> TableBatch {
 }
 
 fn filter_field(field: &FieldColumn, rows: &[usize]) -> Option<FieldColumn> {
-    let valid: Vec<bool> = rows.iter().map(|row| field.is_valid(*row)).collect();
-    if !valid.contains(&true) {
+    let value_count = field.values.len();
+    let place = |(new, row): (usize, &usize)| Some((new as u32, field.presence.place(*row, value_count)?));
+    let (given, places): (Vec<u32>, Vec<usize>) = rows.iter().enumerate().filter_map(place).unzip();
+    if given.is_empty() {
         return None;
     }
     let values = match &field.values {
-        FieldValues::Float(values) => FieldValues::Float(take(values, rows)),
-        FieldValues::Integer(values) => FieldValues::Integer(take(values, rows)),
-        FieldValues::Unsigned(values) => FieldValues::Unsigned(take(values, rows)),
-        FieldValues::Boolean(values) => FieldValues::Boolean(take(values, rows)),
+        FieldValues::Float(values) => FieldValues::Float(take(values, &places)),
+        FieldValues::Integer(values) => FieldValues::Integer(take(values, &places)),
+        FieldValues::Unsigned(values) => FieldValues::Unsigned(take(values, &places)),
+        FieldValues::Boolean(values) => FieldValues::Boolean(take(values, &places)),
         FieldValues::String(values) => {
             let mut taken = StringColumn::default();
-            for row in rows {
-                taken.bytes.push_str(values.value(*row));
+            for place in places {
+                taken.bytes.push_str(values.value(place));
                 taken.offsets.push(taken.bytes.len() as u32);
             }
             FieldValues::String(taken)
         }
     };
-    let mut validity = vec![0_u8; rows.len().div_ceil(8)];
-    for (row, _) in valid.iter().enumerate().filter(|(_, valid)| **valid) {
-        if let Some(byte) = validity.get_mut(row / 8) {
-            *byte |= 1 << (row % 8);
-        }
-    }
-    let validity = valid.contains(&false).then_some(validity);
-    Some(FieldColumn { name: field.name.clone(), first_row: 0, values, validity })
+    let presence = if given.len() == rows.len() { Presence::All } else { Presence::Rows(given) };
+    Some(FieldColumn { name: field.name.clone(), first_row: 0, values, presence })
 }
 
 fn take<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {

@@ -56,7 +56,6 @@ impl Parser<'_> {
             return Err(Fault::new(at, Cause::KeyTooLong { bytes, limit: self.limits.key_bytes }));
         }
         let (value, end) = value::read(self.text, equals + 1)?;
-        let cells_max = self.cells_left_for(key);
         let Some(table) = self.tables.get_mut(key.place.table as usize) else {
             return Ok(end);
         };
@@ -75,8 +74,9 @@ impl Parser<'_> {
                 return Ok(end);
             }
         }
-        if !table.place(point.fields, raw_name, &value, cells_max, &self.hasher) {
-            return Err(Fault::new(at, Cause::TooSparse { limit: self.cells_max }));
+        let limit = self.limits.fields;
+        if !table.place(point.fields, raw_name, &value, limit, &self.hasher) {
+            return Err(Fault::new(at, Cause::TooManyFields { limit }));
         }
         point.is_stored = true;
         Ok(end)

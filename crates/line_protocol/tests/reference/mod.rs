@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use line_protocol::{Batch, Cause, DropReason, FieldValues, ParseOptions, TableBatch, parse};
+use line_protocol::{Batch, Cause, DropReason, FieldColumn, FieldValues, ParseOptions, Presence, TableBatch, parse};
 
 /// A field value.
 #[derive(Debug, Clone, PartialEq)]
@@ -428,16 +428,28 @@ fn check_table(table: &TableBatch) {
     let mut names = BTreeSet::new();
     for field in &table.fields {
         assert!(names.insert((field.name.as_str(), field.kind())), "two columns {} {}", field.name, field.kind());
-        assert_eq!(field.values.len(), rows, "rows of {}", field.name);
         assert_eq!((0..rows).find(|&row| field.is_valid(row)), Some(field.first_row as usize), "{}", field.name);
-        if let Some(bits) = &field.validity {
-            assert_eq!(bits.len(), rows.div_ceil(8));
-            assert!((rows..bits.len() * 8).all(|row| !field.is_valid(row)), "bits behind the last row");
-            assert!((0..rows).any(|row| !field.is_valid(row)), "validity although all rows have a value");
-        }
+        check_presence(field, rows);
         if let FieldValues::String(strings) = &field.values {
             assert_eq!(strings.offsets.first(), Some(&0));
             assert_eq!(strings.offsets.last().map(|&end| end as usize), Some(strings.bytes.len()));
+        }
+    }
+}
+
+/// Whether the values lie as the presence says, and it is the one for so many values.
+fn check_presence(field: &FieldColumn, rows: usize) {
+    let present = (0..rows).filter(|&row| field.is_valid(row)).count();
+    match &field.presence {
+        Presence::All => assert_eq!((field.values.len(), present), (rows, rows), "{}", field.name),
+        Presence::Bits(bits) => {
+            assert_eq!((bits.len(), field.values.len()), (rows.div_ceil(8), rows), "{}", field.name);
+            assert!((rows..bits.len() * 8).all(|row| !field.is_valid(row)), "bits behind the last row");
+            assert!(present < rows && !Presence::is_sparse(present, rows), "{}", field.name);
+        }
+        Presence::Rows(given) => {
+            assert_eq!((field.values.len(), present), (given.len(), given.len()), "{}", field.name);
+            assert!(given.is_sorted_by(|left, right| left < right) && Presence::is_sparse(present, rows));
         }
     }
 }
@@ -447,15 +459,13 @@ fn point_of(table: &TableBatch, row: usize) -> Point {
     let tags = tags.map(|(key, value)| (table.tag_keys[key as usize].clone(), value.to_owned())).collect();
     let mut fields = BTreeMap::new();
     for field in &table.fields {
-        if !field.is_valid(row) {
-            continue;
-        }
+        let Some(place) = field.presence.place(row, field.values.len()) else { continue };
         let value = match &field.values {
-            FieldValues::Float(values) => Value::Float(values[row]),
-            FieldValues::Integer(values) => Value::Integer(values[row]),
-            FieldValues::Unsigned(values) => Value::Unsigned(values[row]),
-            FieldValues::Boolean(values) => Value::Boolean(values[row]),
-            FieldValues::String(values) => Value::String(values.value(row).to_owned()),
+            FieldValues::Float(values) => Value::Float(values[place]),
+            FieldValues::Integer(values) => Value::Integer(values[place]),
+            FieldValues::Unsigned(values) => Value::Unsigned(values[place]),
+            FieldValues::Boolean(values) => Value::Boolean(values[place]),
+            FieldValues::String(values) => Value::String(values.value(place).to_owned()),
         };
         assert!(fields.insert(field.name.clone(), value).is_none(), "two values of {} in row {row}", field.name);
     }

@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::flush::encode::{self, EncodeError, FileEncoder, FloatSamples};
 use crate::flush::upload::{self, PartWriter};
+use crate::flush::wide;
 use crate::flush::{FooterColumn, FooterError, FooterMetadata, ROW_GROUP_ROWS, WrittenFile};
 use crate::ids::Sequence;
 use crate::scan::{self, ScanError, TableSnapshot};
@@ -112,7 +113,13 @@ pub(crate) fn input_memory_bytes(file: &DataFile, columns: usize, batch_rows: us
 pub(crate) fn writer_memory_bytes(inputs: &[DataFile], columns: usize, file_bytes: u64) -> u64 {
     let (bytes, rows) =
         inputs.iter().fold((0, 0), |(bytes, rows), file| (bytes + file.size_bytes, rows + file.row_count));
-    row_group_bytes(bytes, rows) + (columns as u64 + 1) * COLUMN_WRITER_BYTES + UPLOAD_BYTES.min(bytes.min(file_bytes))
+    let encoded = if wide::is_wide(columns) {
+        // One column at a time, beside what is gathered.
+        wide::GATHERED_BYTES as u64 + COLUMN_WRITER_BYTES
+    } else {
+        (columns as u64 + 1) * COLUMN_WRITER_BYTES
+    };
+    row_group_bytes(bytes, rows) + encoded + UPLOAD_BYTES.min(bytes.min(file_bytes))
 }
 
 fn row_group_bytes(size_bytes: u64, row_count: u64) -> u64 {
@@ -203,7 +210,9 @@ impl Job {
         let pieces = encode::sample_pieces(usize::try_from(total).unwrap_or(usize::MAX));
         let mut files: Vec<&DataFile> = self.inputs.iter().collect();
         files.sort_unstable_by_key(|file| std::cmp::Reverse(file.row_count));
-        let Some(largest) = files.first().filter(|_| !columns.is_empty()) else { return Ok(samples) };
+        // The writer of a wide table looks at each column itself.
+        let is_sampled = !columns.is_empty() && !wide::is_wide(self.schema.columns.len());
+        let Some(largest) = files.first().filter(|_| is_sampled) else { return Ok(samples) };
         let is_most = largest.row_count * 2 >= total;
         for (index, piece) in pieces.iter().enumerate() {
             let (file, share) = if is_most {

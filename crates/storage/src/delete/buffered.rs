@@ -92,8 +92,7 @@ impl Marks {
             match &meant.delete.fields {
                 DeletedFields::All => hits.iter().for_each(|row| marks.kept[*row] = false),
                 DeletedFields::Some(fields) => {
-                    let present = |field: &&ColumnId| chunk.columns.iter().any(|column| column.column == **field);
-                    for field in fields.iter().filter(present) {
+                    for field in fields.iter().filter(|field| chunk.column(**field).is_some()) {
                         let nulled = marks.nulled_rows(*field, len);
                         hits.iter().for_each(|row| nulled[*row] = true);
                     }
@@ -116,31 +115,63 @@ impl Marks {
     }
 
     fn apply(mut self, chunk: &Chunk) -> Result<Chunk, ArrowError> {
-        let mut columns = Vec::with_capacity(chunk.columns.len());
-        for column in &chunk.columns {
-            let nulled = self.nulled.iter().find(|(field, _)| *field == column.column);
-            let array = match nulled {
-                Some((_, rows)) => nullif(&column.array, &BooleanArray::from(rows.clone()))?,
-                None => Arc::clone(&column.array),
-            };
-            columns.push(ChunkColumn { array, ..column.clone() });
-        }
+        let nulled = |column: &ChunkColumn| self.nulled.iter().find(|(field, _)| *field == column.column);
+        let nulled: Vec<Option<&Vec<bool>>> =
+            chunk.columns.iter().map(|column| nulled(column).map(|(_, rows)| rows)).collect();
         if !self.nulled.is_empty() {
-            for (row, kept) in self.kept.iter_mut().enumerate() {
-                *kept &= columns.iter().any(|column| column.array.is_valid(row));
+            let mut has_value = vec![false; self.kept.len()];
+            for (column, nulled) in chunk.columns.iter().zip(&nulled) {
+                for (row, _) in column.places().filter(|(row, _)| nulled.is_none_or(|rows| !rows[*row])) {
+                    has_value[row] = true;
+                }
             }
+            self.kept.iter_mut().zip(has_value).for_each(|(kept, has_value)| *kept &= has_value);
         }
-        let mask = BooleanArray::from(self.kept.clone());
-        for column in &mut columns {
-            column.array = filter(&column.array, &mask)?;
+        let mut columns = Vec::with_capacity(chunk.columns.len());
+        for (column, nulled) in chunk.columns.iter().zip(nulled) {
+            let left = match &column.rows {
+                None => self.left_of_all(column, nulled)?,
+                Some(rows) => self.left_of_some(column, rows, nulled)?,
+            };
+            columns.extend(Some(left).filter(|column| column.array.null_count() < column.array.len()));
         }
-        columns.retain(|column| column.array.null_count() < column.array.len());
         Ok(Chunk {
             row_series: self.pick(&chunk.row_series),
             times: self.pick(&chunk.times),
             columns,
             sequences: self.shifted(chunk),
         })
+    }
+
+    /// What is left of a column with an entry for each row.
+    fn left_of_all(&self, column: &ChunkColumn, nulled: Option<&Vec<bool>>) -> Result<ChunkColumn, ArrowError> {
+        let array = match nulled {
+            Some(rows) => nullif(&column.array, &BooleanArray::from(rows.clone()))?,
+            None => Arc::clone(&column.array),
+        };
+        let array = filter(&array, &BooleanArray::from(self.kept.clone()))?;
+        Ok(ChunkColumn { array, ..column.clone() })
+    }
+
+    /// What is left of a column that has values of some `rows` only.
+    fn left_of_some(
+        &self,
+        column: &ChunkColumn,
+        rows: &[u32],
+        nulled: Option<&Vec<bool>>,
+    ) -> Result<ChunkColumn, ArrowError> {
+        let is_left = |row: &u32| self.kept[*row as usize] && nulled.is_none_or(|rows| !rows[*row as usize]);
+        let mask: BooleanArray = rows.iter().map(|row| Some(is_left(row))).collect();
+        let array = filter(&column.array, &mask)?;
+        // The numbers of rows among those that are kept.
+        let (mut number, mut next) = (0_u32, 0);
+        let mut numbers = Vec::with_capacity(array.len());
+        for row in rows.iter().filter(|row| is_left(row)) {
+            number += self.kept[next..*row as usize].iter().filter(|kept| **kept).count() as u32;
+            numbers.push(number);
+            next = *row as usize;
+        }
+        Ok(ChunkColumn { array, rows: Some(numbers.into()), ..column.clone() })
     }
 
     fn pick<T: Copy>(&self, values: &[T]) -> Vec<T> {

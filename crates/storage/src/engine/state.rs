@@ -111,7 +111,8 @@ impl State {
             let buffer = &mut self.tables.entry(rows.table).or_default().buffer;
             let before = buffer.bytes();
             buffer.apply(sequence, rows, now_ns)?;
-            self.unflushed_bytes += buffer.bytes() - before;
+            // Chunks that were joined may take less than before.
+            self.unflushed_bytes = (self.unflushed_bytes + buffer.bytes()).saturating_sub(before);
             largest = largest.max(buffer.bytes());
         }
         self.applied = self.applied.max(sequence);

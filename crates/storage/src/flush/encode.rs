@@ -20,6 +20,7 @@ use std::sync::Arc;
 use super::footer::{FooterError, FooterMetadata};
 use super::measure::ColumnMeasure;
 use super::sort::SortedRows;
+use super::wide::{self, WideWriter};
 use crate::ids::ColumnId;
 use crate::table::{ColumnKind, ColumnStatistics, TableSchema, arrow_type};
 
@@ -74,6 +75,9 @@ pub(crate) fn encode_rows<W: Write + Send>(
     footer: &FooterMetadata,
     sink: W,
 ) -> Result<(W, Vec<ColumnStatistics>), EncodeError> {
+    if wide::is_wide(schema.columns.len()) {
+        return encode_wide_rows(schema, rows, footer, sink);
+    }
     let samples = float_samples(schema, rows)?;
     let mut encoder = FileEncoder::new(schema, &footer.sort_tags, &samples, sink)?;
     for bounds in rows.batch_bounds(BATCH_ROWS, BATCH_TEXT_BYTES).windows(2) {
@@ -82,9 +86,45 @@ pub(crate) fn encode_rows<W: Write + Send>(
     encoder.finish(footer)
 }
 
+/// [`encode_rows`] of a wide table: the rows are in memory, so that each column is put together when its turn comes.
+fn encode_wide_rows<W: Write + Send>(
+    schema: &TableSchema,
+    rows: &SortedRows,
+    footer: &FooterMetadata,
+    sink: W,
+) -> Result<(W, Vec<ColumnStatistics>), EncodeError> {
+    let arrow_schema = schema.physical_schema();
+    let mut writer =
+        WideWriter::new(SchemaRef::clone(&arrow_schema), sorting_columns(schema, &footer.sort_tags), sink)?;
+    let columns = file_columns(schema);
+    let mut measures: Vec<ColumnMeasure> = columns.iter().copied().map(ColumnMeasure::new).collect();
+    for bounds in rows.batch_bounds(ROW_GROUP_ROWS, ROW_GROUP_TEXT_BYTES).windows(2) {
+        writer.write_group(|index| {
+            let arrays = rows.columns(bounds[0]..bounds[1], &columns[index..=index])?;
+            measures[index].add(&arrays[0]);
+            Ok(arrays)
+        })?;
+    }
+    let writer = FileWriter::Wide(writer);
+    FileEncoder { writer, schema: arrow_schema, columns, measures, row_group_text_bytes: 0 }.finish(footer)
+}
+
+/// The columns of a file in their order.
+fn file_columns(schema: &TableSchema) -> Vec<ColumnId> {
+    std::iter::once(ColumnId::TIME).chain(schema.columns.iter().map(|column| column.id)).collect()
+}
+
+/// What writes the columns.
+enum FileWriter<W: Write + Send> {
+    /// All at the same time.
+    Together(ArrowWriter<W>),
+    /// One after the other.
+    Wide(WideWriter<W>),
+}
+
 /// A file that is being written, batch by batch.
 pub(crate) struct FileEncoder<W: Write + Send> {
-    writer: ArrowWriter<W>,
+    writer: FileWriter<W>,
     schema: SchemaRef,
     /// The columns of a batch in their order.
     pub(crate) columns: Vec<ColumnId>,
@@ -104,10 +144,14 @@ impl<W: Write + Send> FileEncoder<W> {
         sink: W,
     ) -> Result<Self, EncodeError> {
         let arrow_schema = schema.physical_schema();
-        let properties = writer_properties(schema, sort_tags, samples)?;
-        let writer = ArrowWriter::try_new(sink, SchemaRef::clone(&arrow_schema), Some(properties))?;
-        let columns: Vec<ColumnId> =
-            std::iter::once(ColumnId::TIME).chain(schema.columns.iter().map(|column| column.id)).collect();
+        let writer = if wide::is_wide(schema.columns.len()) {
+            let sorting = sorting_columns(schema, sort_tags);
+            FileWriter::Wide(WideWriter::new(SchemaRef::clone(&arrow_schema), sorting, sink)?)
+        } else {
+            let properties = writer_properties(schema, sort_tags, samples)?;
+            FileWriter::Together(ArrowWriter::try_new(sink, SchemaRef::clone(&arrow_schema), Some(properties))?)
+        };
+        let columns = file_columns(schema);
         let measures = columns.iter().copied().map(ColumnMeasure::new).collect();
         Ok(Self { writer, schema: arrow_schema, columns, measures, row_group_text_bytes: 0 })
     }
@@ -117,25 +161,33 @@ impl<W: Write + Send> FileEncoder<W> {
         for (measure, array) in self.measures.iter_mut().zip(&arrays) {
             measure.add(array);
         }
+        let writer = match &mut self.writer {
+            FileWriter::Wide(writer) => return writer.write(arrays),
+            FileWriter::Together(writer) => writer,
+        };
         self.row_group_text_bytes += arrays.iter().map(text_bytes).sum::<usize>();
         if self.row_group_text_bytes > ROW_GROUP_TEXT_BYTES {
-            self.writer.flush()?;
+            writer.flush()?;
             self.row_group_text_bytes = 0;
         }
-        Ok(self.writer.write(&RecordBatch::try_new(SchemaRef::clone(&self.schema), arrays)?)?)
+        Ok(writer.write(&RecordBatch::try_new(SchemaRef::clone(&self.schema), arrays)?)?)
     }
 
     /// Ends the file; returns the sink and what was measured of the columns, the time first.
-    pub(crate) fn finish(mut self, footer: &FooterMetadata) -> Result<(W, Vec<ColumnStatistics>), EncodeError> {
-        for pair in footer.encode()? {
-            self.writer.append_key_value_metadata(pair);
-        }
+    pub(crate) fn finish(self, footer: &FooterMetadata) -> Result<(W, Vec<ColumnStatistics>), EncodeError> {
+        let pairs = footer.encode()?;
         // The last row group ends here, so that its sizes are known; what is left to write is the footer.
-        self.writer.flush()?;
-        let row_groups: Vec<_> = self.writer.flushed_row_groups().to_vec();
+        let (row_groups, sink) = match self.writer {
+            FileWriter::Together(mut writer) => {
+                pairs.into_iter().for_each(|pair| writer.append_key_value_metadata(pair));
+                writer.flush()?;
+                (writer.flushed_row_groups().to_vec(), writer.into_inner()?)
+            }
+            FileWriter::Wide(mut writer) => (writer.end_rows(pairs)?, writer.into_inner()?),
+        };
         let measures = self.measures.into_iter().enumerate();
         let statistics = measures.map(|(leaf, measure)| measure.finish(column_bytes(&row_groups, leaf))).collect();
-        Ok((self.writer.into_inner()?, statistics))
+        Ok((sink, statistics))
     }
 }
 
@@ -165,7 +217,7 @@ fn writer_properties(
             DataType::Int64 | DataType::UInt64 => builder
                 .set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED)
                 .set_column_dictionary_enabled(path, false),
-            DataType::Float64 => match float_encoding(samples, column.id)? {
+            DataType::Float64 => match float_encoding(sample_of(samples, column.id))? {
                 FloatEncoding::Dictionary => builder.set_column_dictionary_enabled(path, true),
                 FloatEncoding::Plain(encoding) => {
                     builder.set_column_encoding(path.clone(), encoding).set_column_dictionary_enabled(path, false)
@@ -179,7 +231,7 @@ fn writer_properties(
     Ok(builder.build())
 }
 
-fn base_properties() -> Result<WriterPropertiesBuilder, ParquetError> {
+pub(super) fn base_properties() -> Result<WriterPropertiesBuilder, ParquetError> {
     Ok(WriterProperties::builder()
         .set_created_by(concat!("freshet ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
@@ -201,7 +253,7 @@ fn sorting_columns(schema: &TableSchema, sort_tags: &[ColumnId]) -> Vec<SortingC
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum FloatEncoding {
+pub(super) enum FloatEncoding {
     Dictionary,
     Plain(Encoding),
 }
@@ -233,9 +285,12 @@ pub(crate) fn float_columns(schema: &TableSchema) -> impl Iterator<Item = Column
     schema.columns.iter().filter(|column| arrow_type(column.kind) == DataType::Float64).map(|column| column.id)
 }
 
+fn sample_of(samples: &FloatSamples, column: ColumnId) -> &[ArrayRef] {
+    samples.iter().find(|(id, _)| *id == column).map(|(_, pieces)| pieces.as_slice()).unwrap_or_default()
+}
+
 /// The encoding that makes a sample of the column smallest.
-fn float_encoding(samples: &FloatSamples, column: ColumnId) -> Result<FloatEncoding, EncodeError> {
-    let sample = samples.iter().find(|(id, _)| *id == column).map(|(_, pieces)| pieces.as_slice()).unwrap_or_default();
+pub(super) fn float_encoding(sample: &[ArrayRef]) -> Result<FloatEncoding, EncodeError> {
     if sample.is_empty() {
         return Ok(FloatEncoding::Plain(Encoding::PLAIN));
     }

@@ -158,7 +158,13 @@ pub(crate) fn buffered(schema: &TableSchema, points: &[Point], chunk_rows: usize
         let columns = schema.fields().filter(|field| rows.iter().any(|point| point.fields.contains_key(&field.id)));
         let columns = columns.map(|field| {
             let ColumnKind::Field(kind) = field.kind else { unreachable!("a field") };
-            ChunkColumn { column: field.id, kind, array: array(kind, rows.iter().map(|p| p.fields.get(&field.id))) }
+            // Some are as a sparse column is, whatever the number of values.
+            let is_packed = field.id.0 % 2 == 1;
+            let given = rows.iter().enumerate().filter(|(_, point)| point.fields.contains_key(&field.id));
+            let numbers: Arc<[u32]> = given.map(|(row, _)| row as u32).collect();
+            let cells = rows.iter().map(|point| point.fields.get(&field.id));
+            let array = array(kind, cells.filter(|cell| cell.is_some() || !is_packed));
+            ChunkColumn { column: field.id, kind, array, rows: is_packed.then_some(numbers) }
         });
         chunks.push(Arc::new(Chunk {
             row_series,

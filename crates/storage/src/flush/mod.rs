@@ -16,6 +16,7 @@ mod measure;
 mod parquet;
 pub(crate) mod sort;
 pub(crate) mod upload;
+pub(crate) mod wide;
 
 pub(crate) use self::delete_file::encode_delete_file;
 pub(crate) use self::encode::{PAGE_ROWS, ROW_GROUP_ROWS};

@@ -6,19 +6,19 @@
 //! null. Nothing here does I/O.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{
-    Array, ArrayRef, BooleanBufferBuilder, DictionaryArray, Int32Array, StringArray, TimestampNanosecondArray,
-    new_null_array,
+    Array, ArrayRef, AsArray, BooleanBufferBuilder, DictionaryArray, Int32Array, PrimitiveArray, StringArray,
+    TimestampNanosecondArray, new_null_array,
 };
 use arrow::buffer::NullBuffer;
 use arrow::compute::interleave;
-use arrow::datatypes::Int32Type;
+use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, UInt64Type};
 use arrow::error::ArrowError;
 use hashbrown::HashMap;
 
-use crate::buffered::{BufferedRows, SeriesTable};
+use crate::buffered::{BufferedRows, ChunkColumn, SeriesTable};
 use crate::ids::ColumnId;
 use crate::rows::series_key_tags;
 use crate::table::{ColumnKind, TableSchema, arrow_type};
@@ -212,6 +212,8 @@ pub(crate) struct SortedRows {
     groups: Option<Vec<u32>>,
     chunk_starts: Vec<u32>,
     rows: BufferedRows,
+    /// Per position in the chunks: its output row, or [`NOT_SELECTED`]. Made when a sparse column is asked for.
+    outputs: OnceLock<Vec<u32>>,
 }
 
 /// More rows than 32 bits can count in one buffer.
@@ -241,7 +243,7 @@ impl SortedRows {
         let Distributed { mut times, mut positions, mut runs } = distributed;
         let duplicates = sort_runs(&mut times, &mut positions, &runs);
         let groups = duplicates.then(|| group_equal_times(&mut times, &mut runs));
-        Ok(Self { schema, order, times, runs, positions, groups, chunk_starts, rows })
+        Ok(Self { schema, order, times, runs, positions, groups, chunk_starts, rows, outputs: OnceLock::new() })
     }
 
     /// The number of distinct points.
@@ -303,10 +305,14 @@ impl SortedRows {
         range: Range<usize>,
         plain: &[(usize, usize)],
     ) -> Result<ArrayRef, ArrowError> {
-        let arrays = self.chunk_arrays(column, kind);
-        let Some(arrays) = arrays else {
+        let columns: Vec<Option<&ChunkColumn>> = self.rows.chunks.iter().map(|chunk| chunk.column(column)).collect();
+        if columns.iter().all(Option::is_none) {
             return Ok(new_null_array(&arrow_type(kind), range.len()));
-        };
+        }
+        if columns.iter().flatten().any(|column| column.rows.is_some()) {
+            return self.scattered(&columns, kind, range);
+        }
+        let arrays = self.chunk_arrays(&columns, kind);
         let references: Vec<&dyn Array> = arrays.iter().map(|array| &**array).collect();
         match &self.groups {
             None => interleave(&references, plain),
@@ -330,20 +336,57 @@ impl SortedRows {
         }
     }
 
-    /// The column's array of every chunk, null arrays where a chunk lacks it; `None` if all lack it.
-    fn chunk_arrays(&self, column: ColumnId, kind: ColumnKind) -> Option<Vec<ArrayRef>> {
-        let chunks = &self.rows.chunks;
-        let given: Vec<Option<&ArrayRef>> = chunks
-            .iter()
-            .map(|chunk| chunk.columns.iter().find(|candidate| candidate.column == column).map(|found| &found.array))
-            .collect();
-        if given.iter().all(Option::is_none) {
-            return None;
-        }
-        let lacking = chunks.iter().zip(&given).filter(|(_, array)| array.is_none());
+    /// A column's array of every chunk, null arrays where a chunk lacks it.
+    fn chunk_arrays(&self, columns: &[Option<&ChunkColumn>], kind: ColumnKind) -> Vec<ArrayRef> {
+        let lacking = self.rows.chunks.iter().zip(columns).filter(|(_, column)| column.is_none());
         let longest = lacking.map(|(chunk, _)| chunk.times.len()).max().unwrap_or(0);
         let nulls = new_null_array(&arrow_type(kind), longest);
-        Some(given.into_iter().map(|array| Arc::clone(array.unwrap_or(&nulls))).collect())
+        columns.iter().map(|column| Arc::clone(column.map_or(&nulls, |column| &column.array))).collect()
+    }
+
+    /// A column of which some chunks have few values: each value goes where its row is, so that what this costs follows
+    /// the values.
+    fn scattered(
+        &self,
+        columns: &[Option<&ChunkColumn>],
+        kind: ColumnKind,
+        range: Range<usize>,
+    ) -> Result<ArrayRef, ArrowError> {
+        let outputs = self.outputs.get_or_init(|| self.output_rows());
+        let null = new_null_array(&arrow_type(kind), 1);
+        let mut arrays: Vec<&dyn Array> = vec![&*null];
+        let mut given: Vec<(usize, (usize, usize))> = Vec::new();
+        for (column, chunk_start) in columns.iter().zip(&self.chunk_starts) {
+            let Some(column) = column else { continue };
+            for (row, place) in column.places() {
+                let output = outputs[*chunk_start as usize + row] as usize;
+                if range.contains(&output) {
+                    given.push((output - range.start, (arrays.len(), place)));
+                }
+            }
+            arrays.push(&*column.array);
+        }
+        // Chunks and their rows come in the order in which they were written: of one row's values the last counts.
+        scatter(&arrays, &given, range.len())
+    }
+
+    /// Per position in the chunks: the row that it goes to.
+    fn output_rows(&self) -> Vec<u32> {
+        let mut outputs = vec![NOT_SELECTED; self.rows.chunks.iter().map(|chunk| chunk.times.len()).sum()];
+        for row in 0..self.len() {
+            for position in &self.positions[self.positions_of(row)] {
+                outputs[*position as usize] = row as u32;
+            }
+        }
+        outputs
+    }
+
+    /// Where the positions of an output row lie in `positions`.
+    fn positions_of(&self, row: usize) -> Range<usize> {
+        match &self.groups {
+            None => row..row + 1,
+            Some(groups) => groups[row] as usize..groups[row + 1] as usize,
+        }
     }
 
     /// (Chunk, row) of each position.
@@ -398,31 +441,58 @@ impl SortedRows {
         bounds
     }
 
-    /// The string fields' arrays by chunk.
-    fn text_columns(&self) -> Vec<Vec<Option<StringArray>>> {
-        let is_text = |kind| arrow_type(kind) == arrow::datatypes::DataType::Utf8;
+    /// The string fields' columns by chunk.
+    fn text_columns(&self) -> Vec<Vec<Option<&ChunkColumn>>> {
+        let is_text = |kind| arrow_type(kind) == DataType::Utf8;
         let fields = self.schema.fields().filter(|column| is_text(column.kind));
         fields
-            .filter_map(|column| self.chunk_arrays(column.id, column.kind))
-            .map(|arrays| arrays.iter().map(|array| array.as_any().downcast_ref::<StringArray>().cloned()).collect())
+            .map(|field| self.rows.chunks.iter().map(|chunk| chunk.column(field.id)).collect())
+            .filter(|columns: &Vec<Option<&ChunkColumn>>| columns.iter().any(Option::is_some))
             .collect()
     }
 
     /// An upper bound of the text in one row: of duplicates, the longest value of each field.
-    fn text_bytes(&self, row: usize, text: &[Vec<Option<StringArray>>]) -> usize {
-        let indices = match &self.groups {
-            None => row..row + 1,
-            Some(groups) => groups[row] as usize..groups[row + 1] as usize,
-        };
-        let positions = &self.positions[indices];
-        let longest = |arrays: &Vec<Option<StringArray>>| {
+    fn text_bytes(&self, row: usize, text: &[Vec<Option<&ChunkColumn>>]) -> usize {
+        let positions = &self.positions[self.positions_of(row)];
+        let longest = |columns: &Vec<Option<&ChunkColumn>>| {
             let length = |position: &u32| {
                 let (chunk, row) = self.locate_one(*position, 0);
-                arrays[chunk].as_ref().map_or(0, |array| array.value_length(row) as usize)
+                let Some(column) = columns[chunk] else { return 0 };
+                let array = column.array.as_string_opt::<i32>();
+                array.zip(column.place(row)).map_or(0, |(array, place)| array.value_length(place) as usize)
             };
             positions.iter().map(length).max().unwrap_or(0)
         };
         text.iter().map(longest).sum()
+    }
+}
+
+/// An array of `len` values: each of `given`, (row, (array, place in it)), where it belongs, of one row's values the
+/// last; null everywhere else. The first of `arrays` is one null.
+fn scatter(arrays: &[&dyn Array], given: &[(usize, (usize, usize))], len: usize) -> Result<ArrayRef, ArrowError> {
+    macro_rules! numbers {
+        ($kind:ty) => {{
+            let arrays: Vec<_> = arrays.iter().map(|array| array.as_primitive::<$kind>()).collect();
+            let mut values = vec![Default::default(); len];
+            let mut valid = BooleanBufferBuilder::new(len);
+            valid.append_n(len, false);
+            for (row, (array, place)) in given {
+                values[*row] = arrays[*array].value(*place);
+                valid.set_bit(*row, true);
+            }
+            let nulls = NullBuffer::new(valid.finish());
+            Ok(Arc::new(PrimitiveArray::<$kind>::try_new(values.into(), Some(nulls))?))
+        }};
+    }
+    match arrays[0].data_type() {
+        DataType::Float64 => numbers!(Float64Type),
+        DataType::Int64 => numbers!(Int64Type),
+        DataType::UInt64 => numbers!(UInt64Type),
+        _ => {
+            let mut places = vec![(0, 0); len];
+            given.iter().for_each(|(row, place)| places[*row] = *place);
+            interleave(arrays, &places)
+        }
     }
 }
 

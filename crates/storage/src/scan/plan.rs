@@ -12,7 +12,7 @@ use super::snapshot::{TableSnapshot, TableSnapshotParts};
 use super::{BatchStream, Scan, ScanError, ScanRequest, buffer, file};
 use crate::buffered::BufferedRows;
 use crate::delete::TableDelete;
-use crate::flush::ROW_GROUP_ROWS;
+use crate::flush::{ROW_GROUP_ROWS, wide};
 use crate::ids::ColumnId;
 use crate::table::{ColumnKind, DataFile, TableSchema};
 
@@ -138,7 +138,7 @@ fn plan_units(
         schema: SchemaRef::clone(&schema),
         filters: series_filters(snapshot, &request.tag_filters)?,
         time_range,
-        batch_rows: request.batch_rows.max(1),
+        batch_rows: wide::batch_rows(request.batch_rows.max(1), indices.len()),
         limit: request.limit,
         sorted: false,
     });

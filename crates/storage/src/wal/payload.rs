@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use line_protocol::{FieldValues, StringColumn};
+use line_protocol::{FieldValues, Presence, StringColumn};
 
 use super::error::{DecodeError, EncodeError};
 use crate::ids::{ColumnId, TableId};
@@ -14,8 +14,14 @@ use crate::rows::{FieldRows, SeriesKeys, TableRows, is_valid_series_key, put_var
 /// The columnar encoding: variable-length differences, LZ4 for long texts.
 const COLUMNAR: u8 = 1;
 
+/// The same, with columns of which few rows have a value. A program that does not know it refuses the record.
+const SPARSE_COLUMNAR: u8 = 2;
+
 /// Set in a column's kind byte if a bitmap of the rows that have a value follows.
 const HAS_VALIDITY: u8 = 0x80;
+
+/// Set in a column's kind byte if the numbers of the rows that have a value follow.
+const HAS_ROWS: u8 = 0x40;
 
 /// The kinds of columns. Floats that are all whole numbers are written as integers: clients often send such.
 mod kind {
@@ -37,7 +43,7 @@ const COMPRESSION_RATIO_MAX: usize = 255;
 
 /// Whether [`decode`] can read this encoding.
 pub(crate) fn is_known_encoding(encoding: u8) -> bool {
-    encoding == COLUMNAR
+    encoding == COLUMNAR || encoding == SPARSE_COLUMNAR
 }
 
 /// Appends the encoded tables to `out` and returns the encoding's number.
@@ -46,7 +52,9 @@ pub(crate) fn encode(tables: &[TableRows], out: &mut Vec<u8>) -> Result<u8, Enco
     for table in tables {
         encode_table(table, out)?;
     }
-    Ok(COLUMNAR)
+    let mut columns = tables.iter().flat_map(|table| &table.columns);
+    let is_sparse = columns.any(|column| matches!(column.presence, Presence::Rows(_)));
+    Ok(if is_sparse { SPARSE_COLUMNAR } else { COLUMNAR })
 }
 
 /// The tables that [`encode`] was given.
@@ -54,7 +62,7 @@ pub(crate) fn decode(encoding: u8, payload: &[u8]) -> Result<Vec<TableRows>, Dec
     if !is_known_encoding(encoding) {
         return Err(DecodeError::UnknownEncoding(encoding));
     }
-    let mut input = Input { rest: payload };
+    let mut input = Input { rest: payload, may_be_sparse: encoding == SPARSE_COLUMNAR };
     let table_count = input.count("the number of tables", 5)?;
     let tables = (0..table_count).map(|_| decode_table(&mut input)).collect::<Result<_, _>>()?;
     match input.rest.len() {
@@ -75,7 +83,7 @@ fn encode_table(table: &TableRows, out: &mut Vec<u8>) -> Result<(), EncodeError>
     }
     put_text(out, &keys);
     put_varint(out, rows as u64);
-    out.reserve(rows * (2 + table.columns.len()));
+    out.reserve(2 * rows + table.columns.iter().map(|column| column.values.len()).sum::<usize>());
     put_deltas(out, table.row_series.iter().map(|index| i64::from(*index)));
     encode_times(&table.times, out);
     put_varint(out, table.columns.len() as u64);
@@ -118,9 +126,10 @@ fn encode_times(times: &[i64], out: &mut Vec<u8>) {
 
 fn check_consistent(table: &TableRows) -> Result<(), EncodeError> {
     let rows = table.times.len();
-    let columns_fit = table.columns.iter().all(|column| {
-        let bitmap_fits = column.validity.as_ref().is_none_or(|bits| bits.len() == rows.div_ceil(8));
-        column.values.len() == rows && bitmap_fits
+    let columns_fit = table.columns.iter().all(|column| match &column.presence {
+        Presence::All => column.values.len() == rows,
+        Presence::Bits(bits) => column.values.len() == rows && bits.len() == rows.div_ceil(8),
+        Presence::Rows(given) => column.values.len() == given.len() && are_rows(given, rows),
     });
     let series_count = table.series.len() as u32;
     let series_exist = table.row_series.iter().all(|index| *index < series_count);
@@ -131,26 +140,58 @@ fn check_consistent(table: &TableRows) -> Result<(), EncodeError> {
     }
 }
 
+/// Whether these are numbers of some of the rows, ascending.
+fn are_rows(given: &[u32], rows: usize) -> bool {
+    given.is_sorted_by(|left, right| left < right) && given.last().is_some_and(|last| (*last as usize) < rows)
+}
+
+/// The references of values without gaps: each to the value before.
+fn neighbours(count: usize) -> Vec<u32> {
+    (0..count as u32).map(|index| index.saturating_sub(1)).collect()
+}
+
 fn encode_column(column: &FieldRows, references: &[u32], out: &mut Vec<u8>) {
-    let present = Present { bits: column.validity.as_deref(), rows: references.len() };
+    let (bits, packed) = match &column.presence {
+        Presence::All => (None, None),
+        Presence::Bits(bits) => (Some(bits), None),
+        Presence::Rows(given) => (None, Some(given)),
+    };
+    let neighbours = packed.map(|given| neighbours(given.len()));
+    let references = neighbours.as_deref().unwrap_or(references);
+    let present = Present { bits: bits.map(Vec::as_slice), rows: references.len() };
     let (kind, whole) = column_kind(&column.values, &present);
     put_varint(out, zigzag(column.column.0));
-    out.push(kind | if column.validity.is_some() { HAS_VALIDITY } else { 0 });
-    if let Some(bits) = &column.validity {
+    let flags = if bits.is_some() { HAS_VALIDITY } else { 0 } | if packed.is_some() { HAS_ROWS } else { 0 };
+    out.push(kind | flags);
+    if let Some(bits) = bits {
         out.extend_from_slice(bits);
     }
-    match &column.values {
-        FieldValues::Float(_) if kind == kind::WHOLE_FLOAT => put_differences(out, &whole, &present, references),
+    if let Some(given) = packed {
+        put_varint(out, given.len() as u64);
+        put_deltas(out, given.iter().map(|row| i64::from(*row)));
+    }
+    encode_values(&column.values, (kind, &whole), &present, references, out);
+}
+
+fn encode_values(
+    values: &FieldValues,
+    (kind, whole): (u8, &[i64]),
+    present: &Present<'_>,
+    references: &[u32],
+    out: &mut Vec<u8>,
+) {
+    match values {
+        FieldValues::Float(_) if kind == kind::WHOLE_FLOAT => put_differences(out, whole, present, references),
         FieldValues::Float(values) => {
             present.pick(values).for_each(|value| out.extend_from_slice(&value.to_bits().to_le_bytes()));
         }
-        FieldValues::Integer(values) => put_differences(out, values, &present, references),
+        FieldValues::Integer(values) => put_differences(out, values, present, references),
         FieldValues::Unsigned(values) => {
             let values: Vec<i64> = values.iter().map(|value| value.cast_signed()).collect();
-            put_differences(out, &values, &present, references);
+            put_differences(out, &values, present, references);
         }
         FieldValues::Boolean(values) => put_booleans(out, present.pick(values).copied()),
-        FieldValues::String(values) => encode_strings(values, &present, out),
+        FieldValues::String(values) => encode_strings(values, present, out),
     }
 }
 
@@ -241,30 +282,55 @@ fn decode_column(input: &mut Input<'_>, references: &[u32]) -> Result<FieldRows,
     let rows = references.len();
     let column = ColumnId(unzigzag(input.varint("a column id")?));
     let kind = input.byte("the kind of a column")?;
-    let validity = match kind & HAS_VALIDITY {
-        0 => None,
-        _ => Some(input.bytes(rows.div_ceil(8), "a validity bitmap")?.to_vec()),
+    if kind & HAS_ROWS != 0 && input.may_be_sparse {
+        let given = decode_rows(input, rows)?;
+        let references = neighbours(given.len());
+        let present = Present { bits: None, rows: given.len() };
+        let values = decode_values(input, kind & !HAS_ROWS, &present, &references)?;
+        return Ok(FieldRows { column, values, presence: Presence::Rows(given) });
+    }
+    let presence = match kind & HAS_VALIDITY {
+        0 => Presence::All,
+        _ => Presence::Bits(input.bytes(rows.div_ceil(8), "a validity bitmap")?.to_vec()),
     };
-    let present = Present { bits: validity.as_deref(), rows };
+    let present = Present { bits: if let Presence::Bits(bits) = &presence { Some(bits) } else { None }, rows };
     if !present.is_clean() {
         return Err(DecodeError::Invalid("validity bitmap"));
     }
-    let values = match kind & !HAS_VALIDITY {
+    let values = decode_values(input, kind & !HAS_VALIDITY, &present, references)?;
+    Ok(FieldRows { column, values, presence })
+}
+
+/// The numbers of the rows that have a value.
+fn decode_rows(input: &mut Input<'_>, rows: usize) -> Result<Vec<u32>, DecodeError> {
+    let count = input.count("the number of rows with a value", 1)?;
+    let given = input.deltas(count, "the rows with a value")?;
+    let given = given.into_iter().map(|row| u32::try_from(row).map_err(|_| DecodeError::Invalid("number of a row")));
+    let given = given.collect::<Result<Vec<u32>, _>>()?;
+    if are_rows(&given, rows) { Ok(given) } else { Err(DecodeError::Invalid("number of a row")) }
+}
+
+fn decode_values(
+    input: &mut Input<'_>,
+    kind: u8,
+    present: &Present<'_>,
+    references: &[u32],
+) -> Result<FieldValues, DecodeError> {
+    Ok(match kind {
         kind::FLOAT => FieldValues::Float(present.spread(input.floats(present.count())?)),
-        kind::INTEGER => FieldValues::Integer(input.differences(&present, references)?),
+        kind::INTEGER => FieldValues::Integer(input.differences(present, references)?),
         kind::UNSIGNED => {
-            let values = input.differences(&present, references)?;
+            let values = input.differences(present, references)?;
             FieldValues::Unsigned(values.into_iter().map(i64::cast_unsigned).collect())
         }
         kind::BOOLEAN => FieldValues::Boolean(present.spread(input.booleans(present.count())?)),
-        kind::STRING => FieldValues::String(decode_strings(input, &present)?),
+        kind::STRING => FieldValues::String(decode_strings(input, present)?),
         kind::WHOLE_FLOAT => {
-            let values = input.differences(&present, references)?;
+            let values = input.differences(present, references)?;
             FieldValues::Float(values.into_iter().map(|value| value as f64).collect())
         }
         _ => return Err(DecodeError::Invalid("kind of a column")),
-    };
-    Ok(FieldRows { column, values, validity })
+    })
 }
 
 fn decode_strings(input: &mut Input<'_>, present: &Present<'_>) -> Result<StringColumn, DecodeError> {
@@ -400,6 +466,8 @@ fn unzigzag(value: u64) -> i64 {
 /// What is left of a payload.
 struct Input<'a> {
     rest: &'a [u8],
+    /// Whether the encoding has columns of few rows.
+    may_be_sparse: bool,
 }
 
 impl<'a> Input<'a> {

@@ -7,7 +7,7 @@ mod crash;
 mod damage;
 
 use catalog::{BucketId, OrganisationId};
-use line_protocol::FieldValues;
+use line_protocol::{FieldValues, Presence};
 
 use super::*;
 use crate::delete::{DeleteFilter, DeleteSubject, DeleteTerm};
@@ -30,7 +30,7 @@ fn batch(id: u64, rows: usize) -> RowBatch {
     let mut series = SeriesKeys::default();
     series.push([(ColumnId(2), "host")]);
     let values = FieldValues::Unsigned(vec![id; rows]);
-    let columns = vec![FieldRows { column: ColumnId(3), values, validity: None }];
+    let columns = vec![FieldRows { column: ColumnId(3), values, presence: Presence::All }];
     let times = (0..rows as i64).map(|row| row.wrapping_mul(0x1234_5678_9abc_def1)).collect();
     let table = TableRows { table: TableId(1), series, row_series: vec![0; rows], times, columns };
     RowBatch { organisation: organisation(), bucket: bucket(), tables: vec![table] }

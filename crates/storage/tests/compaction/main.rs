@@ -8,6 +8,7 @@ mod lifetime;
 mod retention;
 #[path = "../support/mod.rs"]
 mod support;
+mod wide;
 
 use std::sync::Arc;
 
