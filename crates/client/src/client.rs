@@ -307,6 +307,11 @@ impl Client {
         self.inner.http.get(url)
     }
 
+    /// Of any address; one that is none is an error where the request is sent.
+    pub(crate) fn get_any(&self, url: &str) -> RequestBuilder {
+        self.inner.http.get(url)
+    }
+
     pub(crate) fn post(&self, url: Url) -> RequestBuilder {
         self.inner.http.post(url)
     }

@@ -67,6 +67,21 @@ impl Client {
         self.pieces(self.send(request).await?).await
     }
 
+    /// Reads what is at any address, piece by piece. This client's token goes along, so the address of somebody else
+    /// needs a client without one.
+    ///
+    /// # Errors
+    ///
+    /// An address that is none, a refusal, a broken connection or a time-out, before the stream begins or as its last
+    /// item.
+    pub async fn download(
+        &self,
+        url: &str,
+    ) -> Result<impl Stream<Item = Result<Bytes, RequestError>> + Send + Unpin + 'static, RequestError> {
+        let request = self.get_any(url).timeout(self.query_timeout());
+        self.pieces(self.send(request).await?).await
+    }
+
     /// Exports points of a Freshet server, piece by piece. An export that was cut off ends with an error.
     ///
     /// # Errors

@@ -28,6 +28,11 @@ pub(crate) fn url(options: &ConnectionOptions) -> &str {
     options.url.as_deref().filter(|url| !url.is_empty()).unwrap_or(DEFAULT_URL)
 }
 
+/// A client for addresses of others, which are not told the token.
+pub(crate) fn anonymous_client(options: &ConnectionOptions) -> Result<Client, ConnectionError> {
+    client(&ConnectionOptions { token: None, ..options.clone() }, |builder| builder)
+}
+
 /// A client, with what the command still sets.
 pub(crate) fn client(
     options: &ConnectionOptions,

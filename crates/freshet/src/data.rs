@@ -5,14 +5,14 @@
 //! import   line protocol ─┐
 //!          annotated CSV ─┼─ lines with their numbers ── crate::write (delivery, report) ── state file
 //!          Parquet ───────┤
-//!          TSM shards ────┘ (buckets and mappings made first)
+//!          TSM shards ────┤ (buckets and mappings made first)
+//!          a server ──────┘ (the same, by slices of time that are read back)
 //! ```
 
-pub(crate) mod csv;
 pub(crate) mod export;
 pub(crate) mod import;
+pub(crate) mod influxdb;
 pub(crate) mod parquet;
-pub(crate) mod records;
 pub(crate) mod state;
 pub(crate) mod target;
 pub(crate) mod tsm;

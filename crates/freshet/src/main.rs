@@ -120,7 +120,7 @@ fn run(command: Command) -> Result<(), CommandError> {
     let result = runtime.block_on(async {
         match command {
             Command::Serve(options) => Ok(serve::run(options.with_aliases(environment)?).await?),
-            Command::Write(options) => Ok(write::run(options.with_aliases(environment)?).await?),
+            Command::Write(line) => Ok(write::run(*line).await?),
             Command::Query(options) => Ok(query::run(options.with_aliases(environment)?).await?),
             Command::Delete(options) => Ok(delete::run(*options.with_aliases(environment)?).await?),
             Command::Flush(options) => Ok(administration::flush(options.with_aliases(environment)?).await?),

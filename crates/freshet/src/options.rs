@@ -12,6 +12,7 @@ mod recovery;
 mod task;
 mod tools;
 mod value;
+mod write;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,8 +30,10 @@ pub(crate) use recovery::*;
 pub(crate) use task::*;
 pub(crate) use tools::{
     DataCommand, DataFormat, DoctorOptions, ExportOptions, FluxCommand, FluxTestOptions, ImportOptions, Repair,
+    SourceOptions,
 };
-pub(crate) use value::{ByteSize, MemoryLimit, parse_duration};
+pub(crate) use value::{ByteSize, MemoryLimit, RateLimit, parse_duration};
+pub(crate) use write::{Compression, InputOptions, LineFormat, WriteCommand, WriteCommandLine, WriteOptions};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -50,8 +53,8 @@ pub(crate) struct CommandLine {
 pub(crate) enum Command {
     /// Run the server, until SIGTERM or SIGINT
     Serve(Box<ServeOptions>),
-    /// Write line protocol from files or standard input
-    Write(Box<WriteOptions>),
+    /// Write line protocol or CSV from files, addresses or standard input
+    Write(Box<WriteCommandLine>),
     /// Run a query and print its rows
     Query(Box<QueryOptions>),
     /// Delete points by time and predicate
@@ -289,7 +292,7 @@ pub(crate) enum LogFormat {
 }
 
 /// Where the server is and who asks.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ConnectionOptions {
     /// Address of the server [default: http://127.0.0.1:8086]
     #[arg(long, visible_alias = "host", env = "FRESHET_URL", value_name = "URL")]
@@ -376,64 +379,6 @@ pub(crate) struct TargetOptions {
     /// Name or id of the bucket
     #[arg(long, short, visible_alias = "database", env = "FRESHET_BUCKET", value_name = "NAME")]
     pub(crate) bucket: Option<String>,
-}
-
-/// Options of `freshet write`.
-#[derive(Debug, Args)]
-pub(crate) struct WriteOptions {
-    /// Files with line protocol, plain or gzip, or lines themselves; `-` or none is standard input
-    #[arg(value_name = "FILE")]
-    pub(crate) inputs: Vec<PathBuf>,
-    /// A file with line protocol, as FILE; may be given more than once
-    #[arg(long, short, env = "FRESHET_FILE", value_name = "FILE")]
-    pub(crate) file: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(crate) connection: ConnectionOptions,
-    #[command(flatten)]
-    pub(crate) target: TargetOptions,
-    /// Unit of the times in the lines: ns, us, ms or s
-    #[arg(long, short, env = "FRESHET_PRECISION", value_name = "UNIT", default_value = "ns")]
-    pub(crate) precision: Precision,
-    /// Lines that are sent together
-    #[arg(
-        long,
-        env = "FRESHET_BATCH_LINES",
-        value_name = "COUNT",
-        default_value = "5000",
-        value_parser = clap::value_parser!(u32).range(1..=1_000_000)
-    )]
-    pub(crate) batch_lines: u32,
-    /// Batches on their way at the same time. With more than one, the order of lines that write the same point is lost
-    #[arg(
-        long,
-        env = "FRESHET_CONNECTIONS",
-        value_name = "COUNT",
-        default_value = "1",
-        value_parser = clap::value_parser!(u16).range(1..=64)
-    )]
-    pub(crate) connections: u16,
-    /// Whether batches are compressed on their way
-    #[arg(
-        long,
-        env = "FRESHET_GZIP",
-        value_name = "BOOL",
-        default_value_t = true,
-        num_args = 0..=1,
-        default_missing_value = "true",
-        action = clap::ArgAction::Set
-    )]
-    pub(crate) gzip: bool,
-    /// How long a batch is tried again while the server is busy or away
-    #[arg(
-        long, env = "FRESHET_RETRY_TIME",
-        value_name = "DURATION",
-        value_parser = parse_duration,
-        default_value = "3m"
-    )]
-    pub(crate) retry_time: Duration,
-    /// Print neither progress nor the summary
-    #[arg(long, short, env = "FRESHET_QUIET")]
-    pub(crate) quiet: bool,
 }
 
 /// Options of `freshet query`.

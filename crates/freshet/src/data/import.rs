@@ -3,22 +3,20 @@
 //! One batch is on its way at a time, so the order of lines stays and the state is simple: everything up to a line was
 //! stored, or refused and told. Sending a line again after an interruption changes nothing.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
 use tokio::sync::mpsc;
 
-use super::csv::AnnotatedCsv;
+use super::influxdb::RemoteError;
 use super::parquet::{ParquetError, ParquetLines};
-use super::records::{Record, RecordError, Records};
 use super::state::{State, StateError};
 use super::tsm::{TsmError, TsmLines};
 use crate::connection::{self, ConnectionError};
-use crate::options::{DataFormat, ImportOptions};
+use crate::options::{Compression, DataFormat, ImportOptions};
 use crate::write::{
-    BATCH_BYTES, BATCHES_AHEAD, Batch, Delivery, DeliveryError, Input, InputError, Piece, Report, batch_writer,
-    total_bytes,
+    BATCH_BYTES, BATCHES_AHEAD, Batch, CsvOptions, CsvSource, Delivery, DeliveryError, Input, InputError, Piece,
+    RecordError, Report, batch_writer, decompressed, total_bytes,
 };
 
 /// Why something was not stored, or could not be begun.
@@ -46,6 +44,8 @@ pub(crate) enum ImportError {
     Reader,
     #[error(transparent)]
     Tsm(Box<TsmError>),
+    #[error(transparent)]
+    Remote(Box<RemoteError>),
 }
 
 /// Why reading cannot go on.
@@ -71,12 +71,15 @@ pub(crate) async fn run(options: ImportOptions) -> Result<(), ImportError> {
     if let Some(directory) = &options.tsm {
         return super::tsm::run(directory, &client, &options).await;
     }
+    if let Some(url) = &options.influxdb {
+        return super::influxdb::run(url, &client, &options).await;
+    }
     let bucket = options.target.bucket.clone().filter(|bucket| !bucket.is_empty()).ok_or(ImportError::NoBucket)?;
     let paths = files(&options.files)?;
     let mut state = State::open(options.state.as_deref())?;
     let report = Report::start(total_bytes(&paths), options.quiet);
     let writer = batch_writer(&client, bucket, &options.target, options.precision, options.retry_time);
-    let delivery = Delivery { writer, report: &report };
+    let delivery = Delivery { writer, report: &report, rejected: None };
     for path in &paths {
         if let Err(error) = import(path, &options, &delivery, &mut state).await {
             report.finish();
@@ -177,7 +180,7 @@ pub(super) async fn send_all(
                 delivery.deliver(origin, &batch).await?;
                 batch.number(batch.len().saturating_sub(1))
             }
-            Piece::Unreadable { line, cause } => {
+            Piece::Unreadable { line, cause, .. } => {
                 report.refused(origin, line, line, &cause);
                 line
             }
@@ -201,14 +204,6 @@ pub(super) enum Source {
     Csv(Box<CsvSource>),
     Parquet(Box<ParquetSource>),
     Tsm(Box<TsmLines>),
-}
-
-/// Annotated CSV.
-pub(super) struct CsvSource {
-    records: Records<Box<dyn io::BufRead + Send>>,
-    csv: AnnotatedCsv,
-    batch_lines: usize,
-    waiting: Option<Piece>,
 }
 
 /// The rows of a Parquet file, counted from 1.
@@ -236,24 +231,10 @@ fn source(path: &Path, options: &ImportOptions, report: &Report) -> Result<Sourc
         true => Box::new(report.count(io::stdin())),
         false => Box::new(report.count(std::fs::File::open(path).map_err(open_error)?)),
     };
-    if format == DataFormat::Lp {
-        let input = Input::new(bytes, batch_lines).map_err(|error| input_error(error.into()))?;
-        return Ok(Source::Lines(input));
-    }
-    let records = Records::new(decompressed(bytes).map_err(open_error)?);
-    let (csv, waiting) = (AnnotatedCsv::default(), None);
-    Ok(Source::Csv(Box::new(CsvSource { records, csv, batch_lines, waiting })))
-}
-
-/// Undoes gzip where the first bytes say so.
-fn decompressed(mut source: Box<dyn Read + Send>) -> io::Result<Box<dyn io::BufRead + Send>> {
-    let mut head = Vec::new();
-    source.by_ref().take(2).read_to_end(&mut head)?;
-    let is_gzip = head == [0x1f, 0x8b];
-    let whole = BufReader::with_capacity(BATCH_BYTES, io::Cursor::new(head).chain(source));
-    Ok(match is_gzip {
-        true => Box::new(BufReader::with_capacity(BATCH_BYTES, MultiGzDecoder::new(whole))),
-        false => Box::new(whole),
+    let bytes = decompressed(bytes, Compression::Auto).map_err(open_error)?;
+    Ok(match format {
+        DataFormat::Csv => Source::Csv(Box::new(CsvSource::new(bytes, CsvOptions::STRICT, batch_lines))),
+        _ => Source::Lines(Input::new(bytes, batch_lines)),
     })
 }
 
@@ -277,40 +258,10 @@ impl Source {
     fn next_piece(&mut self) -> Result<Option<Piece>, SourceError> {
         match self {
             Self::Lines(input) => Ok(input.next_piece()?),
-            Self::Csv(source) => source.next_piece(),
+            Self::Csv(source) => Ok(source.next_piece()?),
             Self::Parquet(source) => source.next_piece(),
             Self::Tsm(source) => Ok(source.next_piece()),
         }
-    }
-}
-
-impl CsvSource {
-    fn next_piece(&mut self) -> Result<Option<Piece>, SourceError> {
-        if let Some(piece) = self.waiting.take() {
-            return Ok(Some(piece));
-        }
-        let mut batch = Batch::default();
-        while let Some((number, record)) = self.records.next()? {
-            let taken = match &record {
-                Record::Cells(cells) => self.csv.take(cells),
-                Record::NotUtf8 => Err("the line is not UTF-8".to_owned()),
-            };
-            match taken {
-                Ok(line) => line.iter().for_each(|line| batch.push(number, line)),
-                Err(cause) => {
-                    let piece = Piece::Unreadable { line: number, cause: cause.into() };
-                    if batch.len() == 0 {
-                        return Ok(Some(piece));
-                    }
-                    self.waiting = Some(piece);
-                    break;
-                }
-            }
-            if batch.len() >= self.batch_lines || batch.bytes() >= BATCH_BYTES {
-                break;
-            }
-        }
-        Ok((batch.len() > 0).then_some(Piece::Batch(batch)))
     }
 }
 
@@ -328,7 +279,8 @@ impl ParquetSource {
                     Ok(line) => batch.push(self.row, &line),
                     Err(cause) => {
                         self.flush(&mut batch);
-                        self.waiting.push_back(Piece::Unreadable { line: self.row, cause: cause.into() });
+                        let cause = cause.into();
+                        self.waiting.push_back(Piece::Unreadable { line: self.row, cause, text: None });
                     }
                 }
                 if batch.bytes() >= BATCH_BYTES {

@@ -40,6 +40,11 @@ impl<'a> Target<'a> {
         Ok(Self { client, org_id: id(found, "the organisation")? })
     }
 
+    /// The id of the organisation.
+    pub(crate) fn org_id(&self) -> &str {
+        &self.org_id
+    }
+
     /// The id of a bucket of this name; made with the retention if there is none.
     pub(crate) async fn bucket(&self, name: &str, retention_s: u64) -> Result<String, TargetError> {
         let what = format!("the bucket {name:?}");

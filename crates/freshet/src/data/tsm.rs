@@ -154,7 +154,7 @@ async fn import_group(
         tell_conflicts(&group.name(), &fields);
     }
     let writer = batch_writer(client, name, &options.target, Precision::Nanoseconds, options.retry_time);
-    let delivery = Delivery { writer, report };
+    let delivery = Delivery { writer, report, rejected: None };
     for place in &group.shards {
         let origin = place.data.display().to_string();
         let size = shard_bytes(place);

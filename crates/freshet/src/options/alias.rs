@@ -258,10 +258,28 @@ pub(super) fn target_with_aliases(
     Ok((connection, target))
 }
 
+/// Ids from the environment, where no name was given: an id counts before a name.
+fn fill_ids(
+    target: &TargetOptions,
+    (org_id, bucket_id): (&mut Option<String>, &mut Option<String>),
+    environment: Environment<'_>,
+) -> Result<(), AliasError> {
+    if target.org.is_none() {
+        fill(org_id, "org-id", environment)?;
+    }
+    if target.bucket.is_none() {
+        fill(bucket_id, "bucket-id", environment)?;
+    }
+    Ok(())
+}
+
 impl WriteOptions {
-    /// As [`ConnectionOptions::with_aliases`].
-    pub(crate) fn with_aliases(self, environment: Environment<'_>) -> Result<Self, AliasError> {
-        let (connection, target) = target_with_aliases(self.connection, self.target, environment)?;
+    /// As [`ConnectionOptions::with_aliases`]. Ids stand where names do, which servers take for either.
+    pub(crate) fn with_aliases(mut self, environment: Environment<'_>) -> Result<Self, AliasError> {
+        fill_ids(&self.target, (&mut self.org_id, &mut self.bucket_id), environment)?;
+        let (connection, mut target) = target_with_aliases(self.connection, self.target, environment)?;
+        target.org = self.org_id.take().or(target.org);
+        target.bucket = self.bucket_id.take().or(target.bucket);
         Ok(Self { connection, target, ..self })
     }
 }
@@ -277,13 +295,7 @@ impl QueryOptions {
 impl DeleteOptions {
     /// As [`ConnectionOptions::with_aliases`].
     pub(crate) fn with_aliases(mut self: Box<Self>, environment: Environment<'_>) -> Result<Box<Self>, AliasError> {
-        // An id counts before a name, so one from the environment may not stand beside a name that was given.
-        if self.target.org.is_none() {
-            fill(&mut self.org_id, "org-id", environment)?;
-        }
-        if self.target.bucket.is_none() {
-            fill(&mut self.bucket_id, "bucket-id", environment)?;
-        }
+        fill_ids(&self.target, (&mut self.org_id, &mut self.bucket_id), environment)?;
         (self.connection, self.target) = target_with_aliases(self.connection, self.target, environment)?;
         Ok(self)
     }

@@ -18,6 +18,13 @@ fn serve(arguments: &[&str]) -> Box<ServeOptions> {
     }
 }
 
+fn write_options(arguments: &[&str]) -> WriteOptions {
+    match parse(&[&["write"], arguments].concat()) {
+        Command::Write(line) if line.command.is_none() => line.options,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn the_definition_is_consistent() {
     CommandLine::command().debug_assert();
@@ -118,23 +125,27 @@ fn the_official_images_variables_fill_what_is_open() {
 #[test]
 fn the_variables_of_influxdbs_command_line_fill_what_is_open() {
     let environment = |name: &str| match name {
-        "INFLUX_ACTIVE_CONFIG" => None,
+        "INFLUX_ACTIVE_CONFIG" | "INFLUX_ORG_ID" | "INFLUX_BUCKET_ID" => None,
         "INFLUX_SKIP_VERIFY" => Some("true".to_owned()),
         other => Some(format!("value of {other}")),
     };
-    let Command::Write(options) = parse(&["write", "--token", "flag"]) else { panic!("not a write") };
+    let options = write_options(&["--token", "flag"]);
     let options = options.with_aliases(&environment).unwrap();
     assert_eq!(options.connection.url.as_deref(), Some("value of INFLUX_HOST"));
     assert_eq!(options.connection.token.as_deref(), Some("flag"));
     assert_eq!(options.target.org.as_deref(), Some("value of INFLUX_ORG"));
     assert_eq!(options.target.bucket.as_deref(), Some("value of INFLUX_BUCKET_NAME"));
     assert!(options.connection.skip_verify);
+    let ids = |name: &str| name.ends_with("_ID").then(|| name.to_owned()).or_else(|| environment(name));
+    let target = write_options(&["--org", "given"]).with_aliases(&ids).unwrap().target;
+    assert_eq!(target.org.as_deref(), Some("given"), "no variable counts before a flag");
+    assert_eq!(target.bucket.as_deref(), Some("INFLUX_BUCKET_ID"), "an id counts before a name");
 
     let unknown = |name: &str| (name == "INFLUX_ACTIVE_CONFIG").then(|| "no-such-profile".to_owned());
-    let Command::Write(options) = parse(&["write"]) else { panic!("not a write") };
+    let options = write_options(&[]);
     assert!(matches!(options.with_aliases(&unknown), Err(AliasError::Profile(_))));
     let unclear = |name: &str| (name == "INFLUX_SKIP_VERIFY").then(|| "perhaps".to_owned());
-    let Command::Write(options) = parse(&["write"]) else { panic!("not a write") };
+    let options = write_options(&[]);
     assert!(matches!(options.with_aliases(&unclear), Err(AliasError::Switch { .. })));
 }
 
@@ -169,7 +180,7 @@ fn a_profile_says_what_flags_and_variables_leave_open() {
             "INFLUX_ORG" if arguments.contains(&"b") => Some("variable".to_owned()),
             _ => None,
         };
-        let Command::Write(options) = parse(&[&["write"], arguments].concat()) else { panic!("not a write") };
+        let options = write_options(arguments);
         let options = options.with_aliases(&environment).unwrap();
         [options.connection.url, options.connection.token, options.target.org].map(Option::unwrap_or_default)
     };
@@ -180,10 +191,8 @@ fn a_profile_says_what_flags_and_variables_leave_open() {
 
 #[test]
 fn a_database_is_a_bucket_and_gzip_can_be_left_out() {
-    let Command::Write(options) = parse(&["write", "--database", "b", "--gzip", "false", "f"]) else {
-        panic!("not a write")
-    };
+    let options = write_options(&["--database", "b", "--gzip", "false", "f"]);
     assert_eq!(options.target.bucket.as_deref(), Some("b"));
     assert!(!options.gzip);
-    assert_eq!(options.inputs, [PathBuf::from("f")]);
+    assert_eq!(options.input.inputs, [PathBuf::from("f")]);
 }

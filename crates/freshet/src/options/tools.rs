@@ -103,8 +103,20 @@ pub(crate) struct ImportOptions {
         conflicts_with_all = ["files", "format", "measurement", "tags"]
     )]
     pub(crate) tsm: Option<PathBuf>,
-    /// Of such a directory only this DATABASE, DATABASE/POLICY or id of a bucket; may be given more than once
-    #[arg(long, env = "FRESHET_ONLY", value_name = "NAME", value_delimiter = ',', requires = "tsm")]
+    /// Address of a running InfluxDB 1.x or 2.x, or Freshet, instead of files. Its buckets and retention policies are
+    /// made, unless --bucket names one
+    #[arg(
+        long,
+        env = "FRESHET_INFLUXDB",
+        value_name = "URL",
+        conflicts_with_all = ["files", "tsm", "format", "measurement", "tags"]
+    )]
+    pub(crate) influxdb: Option<String>,
+    #[command(flatten)]
+    pub(crate) source: SourceOptions,
+    /// Of a directory or server only this DATABASE, DATABASE/POLICY, bucket or, in a directory of 2.x, id of a bucket;
+    /// may be given more than once
+    #[arg(long, env = "FRESHET_ONLY", value_name = "NAME", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
     #[command(flatten)]
     pub(crate) connection: ConnectionOptions,
@@ -145,6 +157,36 @@ pub(crate) struct ImportOptions {
     /// Print neither progress nor the summary
     #[arg(long, short, env = "FRESHET_QUIET")]
     pub(crate) quiet: bool,
+}
+
+/// Who asks a server that is imported from, and how.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Source")]
+pub(crate) struct SourceOptions {
+    /// Token at the source, for 2.x
+    #[arg(long, env = "FRESHET_SOURCE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub(crate) source_token: Option<String>,
+    /// Name or id of the organisation at the source, for 2.x
+    #[arg(long, env = "FRESHET_SOURCE_ORG", value_name = "NAME")]
+    pub(crate) source_org: Option<String>,
+    /// Name of the user at the source, for 1.x
+    #[arg(long, env = "FRESHET_SOURCE_USERNAME", value_name = "NAME", requires = "source_password")]
+    pub(crate) source_username: Option<String>,
+    /// Password at the source, for 1.x
+    #[arg(long, env = "FRESHET_SOURCE_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
+    pub(crate) source_password: Option<String>,
+    /// Length of the slices of time that are read, checked and noted one after another
+    #[arg(
+        long,
+        env = "FRESHET_SLICE",
+        value_name = "DURATION",
+        value_parser = super::parse_duration,
+        default_value = "1d"
+    )]
+    pub(crate) slice: std::time::Duration,
+    /// Do not read back what was sent; for buckets that have other points already
+    #[arg(long, env = "FRESHET_NO_VERIFY")]
+    pub(crate) no_verify: bool,
 }
 
 /// What `freshet flux` does.

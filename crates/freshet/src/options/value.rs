@@ -16,6 +16,9 @@ pub(crate) enum ValueError {
     /// Not a duration.
     #[error("expected numbers with units of ns, us, ms, s, m, h, d, w or y, such as 1h30m, or 0")]
     Duration,
+    /// Not a rate.
+    #[error("expected bytes in a time, such as 17kBs or 5MB/5min")]
+    Rate,
     /// More than can be counted.
     #[error("the value is too large")]
     TooLarge,
@@ -84,6 +87,34 @@ impl FromStr for MemoryLimit {
                 _ => Err(ValueError::Part),
             },
         }
+    }
+}
+
+/// Bytes a second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct RateLimit(pub(crate) f64);
+
+impl FromStr for RateLimit {
+    type Err = ValueError;
+
+    /// As InfluxDB's command line writes it: `17kBs`, `5 MB / 5 min`. Units of bytes are powers of 1024.
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let text: String = text.chars().filter(|character| !character.is_whitespace()).collect();
+        let number_end = text.find(|character: char| !character.is_ascii_digit() && character != '.');
+        let (number, rest) = text.split_at(number_end.ok_or(ValueError::Rate)?);
+        let number: f64 = number.parse().map_err(|_| ValueError::Rate)?;
+        let units = [("kB", 1024.0), ("MB", 1_048_576.0), ("GB", 1_073_741_824.0), ("B", 1.0)];
+        let unit = units.iter().find_map(|(name, factor)| Some((rest.strip_prefix(name)?, factor)));
+        let (rest, factor) = unit.ok_or(ValueError::Rate)?;
+        let (count, unit) = split_number(rest.strip_prefix('/').unwrap_or(rest));
+        let count: f64 = if count.is_empty() { 1.0 } else { count.parse().map_err(|_| ValueError::Rate)? };
+        let seconds = match unit {
+            "s" | "sec" => count,
+            "m" | "min" => count * 60.0,
+            _ => return Err(ValueError::Rate),
+        };
+        let rate = number * factor / seconds;
+        if rate.is_finite() && rate > 0.0 { Ok(Self(rate)) } else { Err(ValueError::Rate) }
     }
 }
 
@@ -162,6 +193,22 @@ mod tests {
         {
             assert_eq!(ByteSize(bytes).to_string(), expected);
             assert_eq!(expected.parse(), Ok(ByteSize(bytes)));
+        }
+    }
+
+    #[test]
+    fn rates() {
+        for (text, expected) in [
+            ("17kBs", Some(17.0 * 1024.0)),
+            ("5 MB / 5 min", Some(5.0 * 1_048_576.0 / 300.0)),
+            ("0.5B/sec", Some(0.5)),
+            ("1GB/m", Some(1_073_741_824.0 / 60.0)),
+            ("0B/s", None),
+            ("5MB", None),
+            ("B/s", None),
+            ("5MB/5h", None),
+        ] {
+            assert_eq!(text.parse().map(|RateLimit(rate)| rate).ok(), expected, "{text}");
         }
     }
 

@@ -7,7 +7,9 @@ use std::ops::Range;
 
 use freshet_client::{BatchWriterBuilder, FlushError, Rejection, StartError, WriteError};
 
+use super::WriteCommandError;
 use super::input::Batch;
+use super::rejected::Rejected;
 use super::report::Report;
 
 /// Halving stops after so many bad lines; refused batches are then reported as a whole. Who has so many has other
@@ -24,6 +26,8 @@ pub(crate) enum DeliveryError {
     Refused { origin: String, first: u64, last: u64, source: WriteError },
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Rejected(Box<WriteCommandError>),
     #[error("{origin}, lines {first} to {last}: the writer stopped")]
     Stopped { origin: String, first: u64, last: u64 },
 }
@@ -32,6 +36,8 @@ pub(crate) enum DeliveryError {
 pub(crate) struct Delivery<'a> {
     pub(crate) writer: BatchWriterBuilder,
     pub(crate) report: &'a Report,
+    /// Keeps lines that are refused.
+    pub(crate) rejected: Option<&'a Rejected>,
 }
 
 /// What became of some lines.
@@ -58,6 +64,7 @@ impl Delivery<'_> {
                 }
                 Verdict::Unparsable(rejection) => {
                     self.report.refused_lines(origin, first, last, lines.len() as u64, &rejection.message);
+                    self.keep(&rejection.message, batch.text(lines))?;
                 }
                 Verdict::Partial(rejection) => {
                     let dropped = dropped_points(&rejection.message).unwrap_or(lines.len() as u64);
@@ -67,6 +74,12 @@ impl Delivery<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Keeps lines of which none was stored.
+    fn keep(&self, cause: &str, text: &str) -> Result<(), DeliveryError> {
+        let kept = self.rejected.map_or(Ok(()), |rejected| rejected.write(cause, text));
+        kept.map_err(|error| DeliveryError::Rejected(Box::new(error)))
     }
 
     async fn send(&self, origin: &str, batch: &Batch, lines: Range<usize>) -> Result<Verdict, DeliveryError> {

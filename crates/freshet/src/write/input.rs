@@ -1,13 +1,14 @@
-//! Reads line protocol, plain or gzip, and cuts it into batches of whole lines that know their numbers.
+//! Reads line protocol and cuts it into batches of whole lines that know their numbers.
 //!
 //! Whether a line is good is the server's judgement; here only its end is found.
 
 use std::borrow::Cow;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read as _};
 use std::ops::Range;
 
-use flate2::bufread::MultiGzDecoder;
 use freshet_client::Lines;
+
+use super::records::skip_lines;
 
 /// Bytes of one line: sixteen strings of the size that the server takes. It bounds what a quote that is never closed
 /// can swallow.
@@ -26,8 +27,8 @@ pub(crate) enum InputError {
     #[error("line {line}: cannot be read: {source}")]
     Read { line: u64, source: io::Error },
     /// No end of the line in sight.
-    #[error("line {line}: longer than {} MiB, or with a quote that is never closed", LINE_BYTES_MAX >> 20)]
-    Endless { line: u64 },
+    #[error("line {line}: longer than {bytes_max} bytes, or with a quote that is never closed")]
+    Endless { line: u64, bytes_max: usize },
 }
 
 /// Consecutive lines.
@@ -89,8 +90,8 @@ impl Batch {
 pub(crate) enum Piece {
     /// Lines to send.
     Batch(Batch),
-    /// A line that cannot be sent.
-    Unreadable { line: u64, cause: Cow<'static, str> },
+    /// A line that cannot be sent, with its text if it is one.
+    Unreadable { line: u64, cause: Cow<'static, str>, text: Option<String> },
     /// Values of the lines up to this one that no line can hold; it comes before the batch of these lines.
     Refused { line: u64, count: u64, cause: String },
 }
@@ -99,6 +100,7 @@ pub(crate) enum Piece {
 pub(crate) struct Input {
     source: Box<dyn BufRead + Send>,
     batch_lines: usize,
+    line_bytes_max: usize,
     /// Line feeds so far.
     line_feeds: u64,
     batch: Batch,
@@ -114,18 +116,20 @@ enum Line {
 }
 
 impl Input {
-    /// Looks at the first bytes for the mark of gzip.
-    pub(crate) fn new(mut source: Box<dyn Read + Send>, batch_lines: usize) -> Result<Self, InputError> {
-        let mut head = Vec::new();
-        let read = source.by_ref().take(2).read_to_end(&mut head);
-        read.map_err(|source| InputError::Read { line: 1, source })?;
-        let is_gzip = head == [0x1f, 0x8b];
-        let whole = BufReader::with_capacity(BATCH_BYTES, io::Cursor::new(head).chain(source));
-        let source: Box<dyn BufRead + Send> = match is_gzip {
-            true => Box::new(BufReader::with_capacity(BATCH_BYTES, MultiGzDecoder::new(whole))),
-            false => Box::new(whole),
-        };
-        Ok(Self { source, batch_lines, line_feeds: 0, batch: Batch::default(), unreadable: None })
+    pub(crate) fn new(source: Box<dyn BufRead + Send>, batch_lines: usize) -> Self {
+        let (batch, line_bytes_max) = (Batch::default(), LINE_BYTES_MAX);
+        Self { source, batch_lines, line_bytes_max, line_feeds: 0, batch, unreadable: None }
+    }
+
+    /// Sets the longest line.
+    pub(crate) fn line_bytes_max(self, line_bytes_max: usize) -> Self {
+        Self { line_bytes_max: line_bytes_max.min(LINE_BYTES_MAX), ..self }
+    }
+
+    /// Leaves out the first lines.
+    pub(crate) fn skip_lines(&mut self, count: u64) -> Result<(), InputError> {
+        skip_lines(&mut self.source, count, &mut self.line_feeds)
+            .map_err(|source| InputError::Read { line: self.line_feeds + 1, source })
     }
 
     /// The next batch or the next line that cannot be sent; none at the end.
@@ -142,7 +146,7 @@ impl Input {
                     }
                 }
                 Line::NotUtf8 { number } => {
-                    let piece = Piece::Unreadable { line: number, cause: "the line is not UTF-8".into() };
+                    let piece = Piece::Unreadable { line: number, cause: "the line is not UTF-8".into(), text: None };
                     if self.batch.len() == 0 {
                         return Ok(Some(piece));
                     }
@@ -166,7 +170,7 @@ impl Input {
         let mut feeds = 0;
         loop {
             let mut bytes = Vec::new();
-            let room = (LINE_BYTES_MAX - text.len()) as u64;
+            let room = self.line_bytes_max.saturating_sub(text.len()) as u64;
             let read = self.source.by_ref().take(room).read_until(b'\n', &mut bytes);
             read.map_err(|source| InputError::Read { line: self.line_feeds + 1, source })?;
             let is_end = bytes.is_empty();
@@ -192,8 +196,8 @@ impl Input {
                 return Ok(Line::Text { number, text });
             }
             feeds += 1;
-            if feeds > LINE_FEEDS_MAX || text.len() >= LINE_BYTES_MAX {
-                return Err(InputError::Endless { line: number });
+            if feeds > LINE_FEEDS_MAX || text.len() >= self.line_bytes_max {
+                return Err(InputError::Endless { line: number, bytes_max: self.line_bytes_max });
             }
         }
     }
@@ -204,10 +208,13 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use std::io::Write as _;
 
+    use super::super::bytes::decompressed;
     use super::*;
+    use crate::options::Compression;
 
     fn pieces(bytes: &[u8], batch_lines: usize) -> Vec<Vec<(u64, String)>> {
-        let mut input = Input::new(Box::new(io::Cursor::new(bytes.to_vec())), batch_lines).unwrap();
+        let source = Box::new(io::Cursor::new(bytes.to_vec()));
+        let mut input = Input::new(decompressed(source, Compression::Auto).unwrap(), batch_lines);
         let mut pieces = Vec::new();
         while let Some(piece) = input.next_piece().unwrap() {
             pieces.push(match piece {
@@ -215,7 +222,7 @@ mod tests {
                     let lines = 0..batch.len();
                     lines.map(|line| (batch.number(line), batch.text(line..line + 1).to_owned())).collect()
                 }
-                Piece::Unreadable { line, cause } => vec![(line, cause.into_owned())],
+                Piece::Unreadable { line, cause, .. } => vec![(line, cause.into_owned())],
                 Piece::Refused { line, cause, .. } => vec![(line, cause)],
             });
         }
@@ -264,7 +271,8 @@ mod tests {
         }
         check(&bytes, &[&[(1, "a f=1\n"), (2, "b f=2\n")]]);
         bytes.truncate(bytes.len() - 3);
-        let mut input = Input::new(Box::new(io::Cursor::new(bytes)), 10).unwrap();
+        let source = Box::new(io::Cursor::new(bytes));
+        let mut input = Input::new(decompressed(source, Compression::Auto).unwrap(), 10);
         assert!(matches!(input.next_piece(), Err(InputError::Read { line: 3, .. })));
     }
 
@@ -274,8 +282,8 @@ mod tests {
             ("a f=1\n".to_owned() + &"x".repeat(LINE_BYTES_MAX + 1), 2),
             ("a s=\"x".to_owned() + &"\n".repeat(LINE_FEEDS_MAX + 2), 1),
         ] {
-            let mut input = Input::new(Box::new(io::Cursor::new(bytes.into_bytes())), 10).unwrap();
-            assert!(matches!(input.next_piece(), Err(InputError::Endless { line: found }) if found == line));
+            let mut input = Input::new(Box::new(io::Cursor::new(bytes.into_bytes())), 10);
+            assert!(matches!(input.next_piece(), Err(InputError::Endless { line: found, .. }) if found == line));
         }
     }
 }

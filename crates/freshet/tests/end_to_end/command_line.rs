@@ -283,7 +283,7 @@ async fn options_come_from_the_environment_too() {
         ("FRESHET_LANGUAGE", "sql"),
         ("FRESHET_FORMAT", "csv"),
     ];
-    let ended = run(&["write"], &ours, "e f=1 1\ne f=2 2").await.succeeded();
+    let ended = run(&["write", "--format", "lp"], &ours, "e f=1 1\ne f=2 2").await.succeeded();
     assert_eq!(ended.errors, "", "FRESHET_QUIET");
     let ended = run(&["query", "SELECT f, CAST(time AS BIGINT) AS at FROM e ORDER BY time"], &ours, "").await;
     assert_eq!(ended.succeeded().output, "f,at\n1.0,1000000000\n2.0,2000000000\n");

@@ -28,6 +28,7 @@ mod recovery;
 mod rules;
 mod tasks;
 mod udp;
+mod write;
 
 use std::path::{Path, PathBuf};
 

@@ -10,8 +10,12 @@ use crate::command_line::{Ended, freshet};
 use crate::{checkout, server};
 
 async fn import(server: &Server, words: &[&str]) -> Ended {
+    command(server, &[&["data", "import"], words].concat()).await
+}
+
+async fn command(server: &Server, words: &[&str]) -> Ended {
     let connection = ["--url", server.url(), "--token", server.token(), "--org", server.organisation()];
-    freshet(&[&["data", "import"], words, &connection[..]].concat()).await
+    freshet(&[words, &connection[..]].concat()).await
 }
 
 /// What a server answers to InfluxQL; times in nanoseconds.
@@ -160,5 +164,115 @@ async fn a_directory_is_chosen_from_resumed_and_its_damage_told() {
     }
     let rest = influxql(&server, "SELECT count(i) FROM fx.autogen.types").await;
     assert!(rest["results"][0]["series"][0]["values"][0][1].as_u64() > Some(1_000), "{rest}");
+    server.stop().await;
+}
+
+/// Databases with every type, with fields of several types, and with more columns than one statement reads.
+async fn fill(influxdb: &Influxdb1) {
+    influxdb.query("CREATE DATABASE one; CREATE DATABASE two WITH DURATION 5000w NAME kept").await;
+    influxdb.query("CREATE RETENTION POLICY long ON one DURATION 3000w REPLICATION 1 SHARD DURATION 1w").await;
+    influxdb
+        .query(
+            "CREATE CONTINUOUS QUERY cq ON one BEGIN \
+             SELECT mean(f) INTO one.long.down FROM one.autogen.types GROUP BY time(1h), * END",
+        )
+        .await;
+    influxdb.write("one", "autogen", &many_lines()).await;
+    influxdb.write("one", "autogen", "types,t=far f=1,i=-9223372036854775808i -1000000000000000000").await;
+    // In different shards of different types: numbers become floats, texts beside them cannot.
+    influxdb.write("one", "long", "mixed v=1i,w=true,x=\"text\" 1600000000000000000").await;
+    influxdb.write("one", "long", "mixed v=1.5,w=\"text\",x=2i 1700000000000000000").await;
+    let many: Vec<String> = (0..450).map(|number| format!("f{number}={number}")).collect();
+    influxdb.write("two", "kept", &format!("wide,host=x {} 1700000000000000000", many.join(","))).await;
+}
+
+#[tokio::test]
+async fn a_running_server_of_1x_comes_over_by_its_query_api() {
+    let Some(influxdb) = Influxdb1::start().await else { return };
+    fill(&influxdb).await;
+    let statements = [
+        "SELECT * FROM one.autogen./.*/ GROUP BY *",
+        "SELECT v, w FROM one.long.mixed WHERE time > 1650000000000000000",
+        "SELECT * FROM two.kept.wide GROUP BY *",
+        "SELECT * FROM two..wide GROUP BY *",
+    ];
+    let mut expected = Vec::new();
+    for statement in statements {
+        expected.push(series(&influxdb.query(statement).await));
+    }
+    let mut server = server().start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state.json");
+    let words = ["--influxdb", influxdb.url(), "--state", state.to_str().unwrap(), "--batch-lines", "1000"];
+    let ended = import(&server, &words).await;
+    assert_eq!(ended.code, 1, "{ended:?}");
+    for part in ["field \"x\": a value of type string cannot become integer", "1 of ", "1 refused"] {
+        assert!(ended.errors.contains(part), "{part}: {ended:?}");
+    }
+    for (statement, expected) in statements.into_iter().zip(&expected) {
+        assert!(!expected.is_empty(), "{statement}");
+        assert_eq!(&series(&influxql(&server, statement).await), expected, "{statement}");
+    }
+    let mixed = influxql(&server, "SELECT w FROM one.long.mixed").await;
+    assert_eq!(mixed["results"][0]["series"][0]["values"][0][1], "true", "{mixed}");
+    let policies = influxql(&server, "SHOW RETENTION POLICIES ON one").await.to_string();
+    assert!(policies.contains("[\"autogen\",\"0s\"") && policies.contains("[\"long\",\"504000h0m0s\""), "{policies}");
+    assert!(influxql(&server, "SHOW CONTINUOUS QUERIES").await.to_string().contains("cq"));
+
+    // A point that is not at the source stands in a slice: it is told, and the import goes on where asked to.
+    let lines = "types,t=extra f=1 1600000000000000007";
+    let _ = command(&server, &["write", "--bucket", "one/autogen", lines]).await.succeeded();
+    let extra = [&words[..], &["--only", "one/autogen", "--slice", "1w"]].concat();
+    let ended = import(&server, &extra).await;
+    assert!(ended.code == 1 && ended.errors.contains("--no-verify"), "{ended:?}");
+    assert!(state.exists(), "what was done is remembered");
+    let ended = import(&server, &[&extra[..], &["--no-verify"]].concat()).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(!state.exists(), "the import is at its end");
+    let back = influxql(&server, "SELECT * FROM one.autogen.types WHERE t != 'extra' GROUP BY *").await;
+    let there = influxdb.query("SELECT * FROM one.autogen.types GROUP BY *").await;
+    assert_eq!(series(&back), series(&there));
+    for (words, expected) in [
+        (&["--influxdb", influxdb.url(), "--bucket", "x"][..], "choose by --only"),
+        (
+            &["--influxdb", influxdb.url(), "--only", "none"],
+            "nothing at the source is named \"none\"; there is: one/autogen",
+        ),
+        (&["--influxdb", "http://127.0.0.1:1"], "the source does not answer ping"),
+        (&["--influxdb", server.url()], "give --source-org"),
+        (&["--influxdb", influxdb.url(), "--tsm", "d"], "cannot be used with"),
+    ] {
+        let ended = import(&server, words).await;
+        assert!(ended.code != 0 && ended.errors.contains(expected), "{expected}: {ended:?}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_running_server_of_2x_comes_over_by_flux() {
+    let (mut source, mut server) = (server().start().await, server().start().await);
+    source.write(many_lines()).await;
+    source.write("types,t=far f=1,u=18446744073709551615u,e=\"\" -1000000000000000000").await;
+    source.write("q\"$uote${x},k\\=\\ 1=v f=0.1 1600000000000000000").await;
+    let statement = format!("SELECT * FROM \"{}\"../.*/ GROUP BY *", source.bucket());
+    let expected = series(&influxql(&source, &statement).await);
+    assert!(expected.len() > 4, "{expected:?}");
+    let who = ["--source-token", source.token(), "--source-org", source.organisation()];
+    let words = [&["--influxdb", source.url(), "--batch-lines", "700"], &who[..]].concat();
+    // Under its own name, and under another one.
+    for more in [&[][..], &["--only", source.bucket(), "--bucket", "other"]] {
+        if let [.., other] = more {
+            let _ = command(&server, &["bucket", "create", "--name", other]).await.succeeded();
+        }
+        let ended = import(&server, &[&words[..], more].concat()).await;
+        assert_eq!(ended.code, 0, "{ended:?}");
+        assert!(ended.errors.contains(", 0 refused"), "{ended:?}");
+    }
+    assert_eq!(series(&influxql(&server, &statement).await), expected);
+    let other = series(&influxql(&server, "SELECT * FROM other../.*/ GROUP BY *").await);
+    assert_eq!(other, expected);
+    let ended = import(&server, &["--influxdb", source.url(), "--source-org", "x", "--source-token", "nobody"]).await;
+    assert!(ended.code == 1 && ended.errors.contains("the source does not answer for its buckets"), "{ended:?}");
+    source.stop().await;
     server.stop().await;
 }

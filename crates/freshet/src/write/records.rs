@@ -31,20 +31,65 @@ pub(crate) enum Record {
     NotUtf8,
 }
 
+impl Record {
+    /// Its cells; none if it is not UTF-8.
+    pub(crate) fn cells(&self) -> Option<&[Cell]> {
+        match self {
+            Self::Cells(cells) => Some(cells),
+            Self::NotUtf8 => None,
+        }
+    }
+}
+
 /// Reads records.
 pub(crate) struct Records<R> {
     source: R,
     /// Line feeds so far.
     line_feeds: u64,
+    delimiter: char,
+    /// The record that was returned last, as it was read.
+    text: String,
 }
 
 impl<R: BufRead> Records<R> {
     pub(crate) fn new(source: R) -> Self {
-        Self { source, line_feeds: 0 }
+        Self { source, line_feeds: 0, delimiter: ',', text: String::new() }
     }
 
-    /// The next record and the number of its first line, from 1; none at the end.
+    /// Leaves out the next lines.
+    pub(crate) fn skip_lines(&mut self, count: u64) -> Result<(), RecordError> {
+        skip_lines(&mut self.source, count, &mut self.line_feeds)
+            .map_err(|source| RecordError::Read { line: self.line_feeds + 1, source })
+    }
+
+    /// What stands between the cells of the records to come.
+    pub(crate) fn set_delimiter(&mut self, delimiter: char) {
+        self.delimiter = delimiter;
+    }
+
+    /// What stands between cells.
+    pub(crate) fn delimiter(&self) -> char {
+        self.delimiter
+    }
+
+    /// The record that was returned last, as it was read, without its line end; empty if it is not UTF-8.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The next record and the number of its first line, from 1; none at the end. A first line `sep=;` says what stands
+    /// between cells.
     pub(crate) fn next(&mut self) -> Result<Option<(u64, Record)>, RecordError> {
+        let Some((line, record)) = self.read()? else { return Ok(None) };
+        let mut rest = self.text.strip_prefix("sep=").map(str::chars).filter(|_| line == 1);
+        if let Some((delimiter, None)) = rest.as_mut().and_then(|rest| Some((rest.next()?, rest.next()))) {
+            self.delimiter = delimiter;
+            return self.read();
+        }
+        Ok(Some((line, record)))
+    }
+
+    fn read(&mut self) -> Result<Option<(u64, Record)>, RecordError> {
         let line = self.line_feeds + 1;
         let mut bytes = Vec::new();
         let mut quotes = 0_usize;
@@ -68,15 +113,28 @@ impl<R: BufRead> Records<R> {
                 break;
             }
         }
+        self.text.clear();
         let Ok(text) = std::str::from_utf8(&bytes) else { return Ok(Some((line, Record::NotUtf8))) };
         let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         let text = if line == 1 { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
-        Ok(Some((line, Record::Cells(cells(text)))))
+        self.text.push_str(text);
+        Ok(Some((line, Record::Cells(cells(text, self.delimiter)))))
     }
 }
 
-fn cells(text: &str) -> Vec<Cell> {
+/// Leaves out lines of a stream, and counts them.
+pub(crate) fn skip_lines(source: &mut impl BufRead, count: u64, line_feeds: &mut u64) -> io::Result<()> {
+    for _ in 0..count {
+        if source.skip_until(b'\n')? == 0 {
+            break;
+        }
+        *line_feeds += 1;
+    }
+    Ok(())
+}
+
+fn cells(text: &str, delimiter: char) -> Vec<Cell> {
     let mut cells = Vec::new();
     if text.is_empty() {
         return cells;
@@ -106,10 +164,10 @@ fn cells(text: &str) -> Vec<Cell> {
                 }
             }
         }
-        let end = rest.find(',').unwrap_or(rest.len());
+        let end = rest.find(delimiter).unwrap_or(rest.len());
         cell.text.push_str(rest.get(..end).unwrap_or_default());
         cells.push(cell);
-        match rest.get(end + 1..) {
+        match rest.get(end + delimiter.len_utf8()..) {
             Some(after) => rest = after,
             None => return cells,
         }
