@@ -12,6 +12,7 @@
 //! - `FRESHET_TEST_RUST_CLIENT`: the program of `tests/clients/rust`;
 //! - `FRESHET_TEST_INFLUX`: the shell of InfluxDB 1.6;
 //! - `FRESHET_TEST_INFLUXD`: its server;
+//! - `FRESHET_TEST_TELEGRAF`: the agent Telegraf;
 //! - `FRESHET_TEST_PROMETHEUS`: the server of Prometheus;
 //! - `FRESHET_TEST_CLIENTS=skip`: with `--no-clients`, in place of all those above.
 
@@ -110,10 +111,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Totals, Ta
             influx_shell,
             influxd,
             prometheus,
+            telegraf,
         } = tools::provide(workspace)?;
         command.env("FRESHET_TEST_PROMETHEUS", prometheus).env("FRESHET_TEST_RUST_CLIENT", rust_client);
         command.env("FRESHET_TEST_GO_DIR", go_dir).env("FRESHET_TEST_INFLUX", influx_shell);
-        command.env("FRESHET_TEST_INFLUXD", influxd);
+        command.env("FRESHET_TEST_INFLUXD", influxd).env("FRESHET_TEST_TELEGRAF", telegraf);
         command.env("FRESHET_TEST_PYTHON", python).env("FRESHET_TEST_STRACE", strace);
         command.env("FRESHET_TEST_VERSITYGW", versitygw).env("FRESHET_TEST_POSTGRES", postgres_dir);
         command.env("NODE_PATH", node_dir.join("node_modules")).env("FRESHET_TEST_NODE_DIR", node_dir);

@@ -21,6 +21,10 @@ const REQUIREMENTS: &str = "tests/clients/python/requirements.txt";
 /// The S3 server of the object store's tests. Go's checksum database vouches for what the version stands for.
 const VERSITYGW: &str = "github.com/versity/versitygw/cmd/versitygw@v1.8.0";
 
+/// The agent of InfluxDB's makers, with those of its plugins that the tests use: all of them are much code.
+const TELEGRAF: &str = "github.com/influxdata/telegraf/cmd/telegraf@v1.37.2";
+const TELEGRAF_TAGS: &str = "custom,inputs.file,outputs.influxdb,outputs.influxdb_v2,parsers.influx,serializers.influx";
+
 const NODE_FILES: [&str; 2] = ["tests/clients/js/package.json", "tests/clients/js/package-lock.json"];
 
 const RUST_FILES: [&str; 3] =
@@ -52,6 +56,8 @@ pub(crate) struct ClientTools {
     pub(crate) influxd: PathBuf,
     /// The server of Prometheus.
     pub(crate) prometheus: PathBuf,
+    /// The agent.
+    pub(crate) telegraf: PathBuf,
 }
 
 /// Installs what is missing; fast when nothing is.
@@ -65,13 +71,14 @@ pub(crate) fn provide(workspace: &Workspace) -> Result<ClientTools, TaskError> {
         python: python(workspace, &tools_dir)?,
         node_dir: node_packages(workspace, &tools_dir)?,
         strace: strace()?,
-        versitygw: versitygw(&tools_dir)?,
+        versitygw: go_program(&tools_dir, "versitygw", VERSITYGW, "")?,
         postgres_dir: postgres()?,
         go_dir: go_clients(workspace, &tools_dir)?,
         rust_client: rust_client(workspace, &tools_dir)?,
         influx_shell: debian_program(&tools_dir, "influxdb-client", "usr/bin/influx")?,
         influxd: debian_program(&tools_dir, "influxdb", "usr/bin/influxd")?,
         prometheus: debian_program(&tools_dir, "prometheus", "usr/bin/prometheus")?,
+        telegraf: go_program(&tools_dir, "telegraf", TELEGRAF, TELEGRAF_TAGS)?,
     })
 }
 
@@ -120,14 +127,17 @@ fn node_packages(workspace: &Workspace, tools_dir: &Path) -> Result<PathBuf, Tas
     Ok(folder)
 }
 
-fn versitygw(tools_dir: &Path) -> Result<PathBuf, TaskError> {
-    let folder = tools_dir.join(format!("versitygw-{:016x}", hash(&[VERSITYGW.as_bytes()])));
+/// A program by its package and version, which Go's checksum database vouches for.
+fn go_program(tools_dir: &Path, name: &str, package: &str, tags: &str) -> Result<PathBuf, TaskError> {
+    let folder = tools_dir.join(format!("{name}-{:016x}", hash(&[package.as_bytes(), tags.as_bytes()])));
     install_once(&folder, || {
-        let go = require("go", "the S3 server of the object store tests is made by it", "install Go 1.24 or later")?;
+        let go = require("go", "programs that the tests talk to are made by it", "install Go 1.25 or later")?;
         create_folder(&folder)?;
-        command::run(Command::new(go).args(["install", VERSITYGW]).env("GOBIN", &folder))
+        let mut install = Command::new(go);
+        install.args(["install", "-tags", tags, package]).env("GOBIN", &folder).env("CGO_ENABLED", "0");
+        command::run(&mut install)
     })?;
-    Ok(folder.join("versitygw"))
+    Ok(folder.join(name))
 }
 
 fn go_clients(workspace: &Workspace, tools_dir: &Path) -> Result<PathBuf, TaskError> {

@@ -44,6 +44,15 @@ pub fn versitygw() -> Option<PathBuf> {
     provided("FRESHET_TEST_VERSITYGW", "the S3 server versitygw")
 }
 
+/// The agent `telegraf`, with the plugins that the tests use; none as for [`python`].
+///
+/// # Panics
+/// Without `cargo xtask test`.
+#[must_use]
+pub fn telegraf() -> Option<PathBuf> {
+    provided("FRESHET_TEST_TELEGRAF", "the agent telegraf")
+}
+
 /// A program of `tests/clients/go` by its name, built; none as for [`python`].
 ///
 /// # Panics

@@ -27,6 +27,7 @@ mod prometheus_queries;
 mod recovery;
 mod rules;
 mod tasks;
+mod telegraf;
 mod udp;
 mod write;
 
