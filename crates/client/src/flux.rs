@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use reqwest::{Response, StatusCode};
+use reqwest::{Response, StatusCode, Url};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -87,9 +87,23 @@ impl Client {
         Ok(response.bytes_stream().map(|piece| piece.map_err(|error| RequestError::from(error).into())))
     }
 
+    /// How a script would be done: its plan, line by line, with the parts that the server's storage would do. Nothing of
+    /// it is run.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::query_flux`].
+    pub async fn explain_flux(&self, query: &FluxQuery) -> Result<Bytes, QueryError> {
+        let response = self.send_flux(self.endpoints().query_explain.clone(), query).await?;
+        Ok(self.read_answer(response).await?)
+    }
+
     /// Sends a script; the answer is a success and its body is still to be read.
     async fn start_flux(&self, query: &FluxQuery) -> Result<Response, RequestError> {
-        let mut url = self.endpoints().query.clone();
+        self.send_flux(self.endpoints().query.clone(), query).await
+    }
+
+    async fn send_flux(&self, mut url: Url, query: &FluxQuery) -> Result<Response, RequestError> {
         url.query_pairs_mut().append_pair("org", &query.org);
         let annotations: &[&str] = if query.annotations { &["datatype", "group", "default"] } else { &[] };
         let dialect = Dialect { header: true, annotations };

@@ -406,6 +406,9 @@ pub(crate) struct QueryOptions {
     /// The same as --format csv: annotated CSV where the language is Flux
     #[arg(long, short, env = "FRESHET_RAW", conflicts_with = "format")]
     pub(crate) raw: bool,
+    /// Print how the query would be done, and what of it the storage would do, instead of running it
+    #[arg(long, env = "FRESHET_EXPLAIN")]
+    pub(crate) explain: bool,
 }
 
 /// Options of `freshet delete`; the flags are those of `influx delete`.

@@ -31,7 +31,10 @@ pub(crate) enum QueryCommandError {
 /// Runs the query.
 pub(crate) async fn run(options: QueryOptions) -> Result<(), QueryCommandError> {
     let client = connection::client(&options.connection, |builder| builder)?;
-    let text = script::read("query", options.query.as_deref(), options.file.as_deref())?;
+    let mut text = script::read("query", options.query.as_deref(), options.file.as_deref())?;
+    if options.explain && options.language != Language::Flux {
+        text.insert_str(0, "EXPLAIN ");
+    }
     let org = options.target.org.filter(|org| !org.is_empty());
     let bucket = options.target.bucket.filter(|bucket| !bucket.is_empty());
     let format = if options.raw { RowFormat::Csv } else { options.format };
@@ -44,6 +47,10 @@ pub(crate) async fn run(options: QueryOptions) -> Result<(), QueryCommandError> 
             };
             let org = org.ok_or(QueryCommandError::NoOrganisation)?;
             let query = FluxQuery { annotations, ..FluxQuery::new(org, text) };
+            if options.explain {
+                let plan = client.explain_flux(&query).await?;
+                return print(futures::stream::iter([Ok(plan)])).await;
+            }
             return print(client.query_flux_stream(&query).await?).await;
         }
         Language::Sql => SqlQuery::new(bucket.ok_or(QueryCommandError::NoBucket)?, text),

@@ -269,6 +269,7 @@ impl QueryEngine {
             Arc::clone(&result.canceled.0),
         );
         runtime.pushes = request.mode != FluxMode::Interpret;
+        runtime.explains = request.mode == FluxMode::Explain;
         let runtime = Arc::new(runtime);
         let files = request.files;
         let params = request.params.map(|fields| flux::value_of_json(&serde_json::Value::Object(fields)));

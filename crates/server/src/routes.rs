@@ -149,6 +149,7 @@ fn protected_routes() -> Router<AppState> {
         .route("/private/legacy/authorizations/{id}/password", post(legacy::set_password))
         .route("/api/v2/delete", post(deletes::delete))
         .route("/api/v2/query", post(flux::query))
+        .route("/api/v2/query/explain", post(flux::explain))
         .route("/api/v2/query/ast", post(flux::tools::syntax_tree))
         .route("/api/v2/query/analyze", post(flux::tools::analyze))
         .route("/api/v2/query/suggestions", get(flux::tools::suggestions))

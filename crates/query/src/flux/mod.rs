@@ -15,6 +15,7 @@ mod check;
 mod columnar;
 pub mod duration;
 mod error;
+mod explain;
 pub mod function;
 mod host;
 pub mod interpret;
@@ -72,6 +73,9 @@ pub enum FluxMode {
     Run,
     /// All of it, and the storage only reads rows. The answer is the same; tests compare both.
     Interpret,
+    /// Nothing is read or written but what it needs to be understood. The answer is one table with the lines of a plan
+    /// in its column `plan`: what the storage would do, and what is done on tables.
+    Explain,
 }
 
 /// A piece of the answer to a script.
@@ -239,6 +243,13 @@ fn run(
     }
     let streams: Vec<stream::Stream> = results.iter().map(|(_, stream)| stream.clone()).collect();
     stream::prepare(runtime, &streams)?;
+    if runtime.explains {
+        let lines = explain::explain(runtime, &results)?.into_iter().map(|line| Some(Text::from(line)));
+        let table = Table::new(GroupKey::default(), vec![Column::new("plan", Vector::texts(lines.collect()))]);
+        // Nobody who left needs to know of it.
+        let _ = sender.blocking_send(Ok(FluxPart::Table(table)));
+        return Ok(());
+    }
     let left = |_| FluxError::new(Code::Canceled, "nobody reads the result any more");
     for (name, stream) in results {
         let mut tables = stream::open(runtime, &stream)?;

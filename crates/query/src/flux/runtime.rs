@@ -58,6 +58,8 @@ pub struct Runtime {
     pub(crate) shared: Mutex<HashMap<usize, Shared>>,
     /// Whether the storage does what it can.
     pub(crate) pushes: bool,
+    /// Whether only a plan is wanted.
+    pub(crate) explains: bool,
     /// What is in each bucket that was read so far: the script sees one moment of it.
     pub(crate) snapshots: Mutex<Vec<(BucketReference, storage::Snapshot)>>,
 }
@@ -96,6 +98,7 @@ impl Runtime {
             yields: Mutex::default(),
             shared: Mutex::default(),
             pushes: true,
+            explains: false,
             snapshots: Mutex::default(),
         }
     }

@@ -69,6 +69,12 @@ pub(crate) enum Shape {
     FillEmpty,
     /// A column once more.
     Duplicate { column: Text, to: Text },
+    /// Only these columns.
+    Keep { columns: Vec<Text> },
+    /// The different values of a column.
+    Distinct { column: Text },
+    /// The labels of the group key, in a column.
+    Keys { column: Text },
     /// Rows that become columns.
     Pivot { rows: Vec<Text>, columns: Vec<Text>, value: Text },
 }

@@ -1,5 +1,8 @@
-//! `POST /api/v2/query`: a Flux script, answered as annotated CSV (wire-api section 2.2).
+//! `POST /api/v2/query`: a Flux script, answered as annotated CSV (wire-api section 2.2), or with `"type": "influxql"`
+//! statements of InfluxQL, answered as `/query` answers them. `POST /api/v2/query/explain` takes the same and says how it
+//! would be done.
 
+mod influxql;
 pub(super) mod tools;
 
 use std::sync::Arc;
@@ -40,6 +43,36 @@ struct QueryBody {
     now: Option<String>,
     dialect: Option<DialectBody>,
     params: Option<Map<String, Value>>,
+    /// Where InfluxQL looks for measurements without a database: a bucket, or a database and a retention policy.
+    bucket: Option<String>,
+    db: Option<String>,
+    rp: Option<String>,
+}
+
+impl QueryBody {
+    fn read(headers: &HeaderMap, body: &[u8]) -> ApiResult<Self> {
+        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if content_type.trim_start().to_ascii_lowercase().starts_with("application/vnd.flux") {
+            let query = String::from_utf8(body.to_vec()).map_err(|_| refused("the script is not UTF-8"))?;
+            return Ok(Self { query, ..Self::default() });
+        }
+        serde_json::from_slice(body).map_err(refused)
+    }
+
+    fn language(&self) -> ApiResult<Language> {
+        match self.kind.as_deref() {
+            None | Some("" | "flux") => Ok(Language::Flux),
+            Some("influxql") => Ok(Language::Influxql),
+            Some(other) => Err(refused(format_args!("unknown query type: {other}"))),
+        }
+    }
+}
+
+/// What a query is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Language {
+    Flux,
+    Influxql,
 }
 
 /// How the answer is to be.
@@ -108,7 +141,12 @@ pub(super) async fn query(
         scope::organisation(&state, &principal, &parameters).map_err(|error| refused(error.message()))?;
     let (parts, body) = request.into_parts();
     let body = state.bodies().read_small_body(body, &parts.headers).await?;
-    let script = script(&state, &parts.headers, &body.bytes)?;
+    let body = QueryBody::read(&parts.headers, &body.bytes)?;
+    if body.language()? == Language::Influxql {
+        let runner = influxql::runner(&state, Principal::clone(&principal), organisation, &body);
+        return influxql::answer(runner, &parts.headers, &body).await;
+    }
+    let script = script(&state, body)?;
     let host = ScriptHost { state: state.clone(), principal: Principal::clone(&principal), organisation };
     let organisation = host.organisation.id.to_string();
     let Script { files, params, now_ns, .. } = script;
@@ -132,6 +170,46 @@ pub(super) async fn query(
     answer
 }
 
+/// Says how a query would be done, line by line: which parts the storage would do.
+pub(super) async fn explain(
+    State(state): State<AppState>,
+    Authenticated(principal): Authenticated,
+    parameters: Parameters,
+    request: Request,
+) -> ApiResult<Response> {
+    let organisation =
+        scope::organisation(&state, &principal, &parameters).map_err(|error| refused(error.message()))?;
+    let (parts, body) = request.into_parts();
+    let body = state.bodies().read_small_body(body, &parts.headers).await?;
+    let body = QueryBody::read(&parts.headers, &body.bytes)?;
+    let lines = match body.language()? {
+        Language::Influxql => {
+            let runner = influxql::runner(&state, Principal::clone(&principal), organisation, &body);
+            influxql::plan(&runner, &body).await?
+        }
+        Language::Flux => {
+            let Script { files, params, now_ns, .. } = script(&state, body)?;
+            let host = ScriptHost { state: state.clone(), principal: Principal::clone(&principal), organisation };
+            let request = FluxRequest { files, params, now_ns, host: Arc::new(host), mode: FluxMode::Explain };
+            plan(state.query().flux(request).await?).await?
+        }
+    };
+    let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
+}
+
+/// The lines of a script's plan.
+async fn plan(mut result: FluxResult) -> ApiResult<Vec<String>> {
+    let mut lines = Vec::new();
+    while let Some(part) = result.next().await {
+        if let FluxPart::Table(table) = part? {
+            let plan = table.column("plan").into_iter().flat_map(query::flux::Vector::values);
+            lines.extend(plan.map(|line| line.to_string()));
+        }
+    }
+    Ok(lines)
+}
+
 /// Whether the caller wants to know only whether the script failed: `Prefer: return-no-content`, or the same with
 /// `-with-error`. InfluxDB loses the errors of the former.
 fn wants_nothing(headers: &HeaderMap) -> bool {
@@ -148,18 +226,7 @@ async fn run_to_end(mut result: FluxResult) -> ApiResult<Response> {
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-fn script(state: &AppState, headers: &HeaderMap, body: &[u8]) -> ApiResult<Script> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut request = QueryBody::default();
-    if content_type.trim_start().to_ascii_lowercase().starts_with("application/vnd.flux") {
-        request.query = String::from_utf8(body.to_vec()).map_err(|_| refused("the script is not UTF-8"))?;
-    } else {
-        request = serde_json::from_slice(body).map_err(refused)?;
-    }
-    match request.kind.as_deref() {
-        None | Some("" | "flux") => {}
-        Some(other) => return Err(refused(format_args!("unknown query type: {other}"))),
-    }
+fn script(state: &AppState, request: QueryBody) -> ApiResult<Script> {
     let dialect = request.dialect.unwrap_or_default().dialect()?;
     let now_ns = match request.now.as_deref().filter(|text| !text.is_empty()) {
         None => state.now_ns(),

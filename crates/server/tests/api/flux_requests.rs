@@ -110,7 +110,8 @@ async fn what_is_no_request() {
         ("", "failed to decode request body"),
         ("[]", "failed to decode request body"),
         ("{\"query\": 1}", "failed to decode request body"),
-        ("{\"query\": \"1\", \"type\": \"influxql\"}", "unknown query type: influxql"),
+        ("{\"query\": \"1\", \"type\": \"influxql\"}", "failed to parse query: found 1, expected SELECT"),
+        ("{\"query\": \" \", \"type\": \"influxql\"}", "failed to decode request body"),
         ("{\"query\": \"1\", \"now\": \"yesterday\"}", "failed to decode request body"),
         ("{\"query\": \"1\", \"extern\": {\"type\": \"Nothing\"}}", "failed to decode request body"),
         ("{\"query\": \"1\", \"params\": []}", "failed to decode request body"),
@@ -252,4 +253,91 @@ async fn editors_get_help() {
     let all = server.call("GET", "/api/v2/query/suggestions", "").await.json();
     assert!(all["funcs"].as_array().unwrap().contains(&expected));
     assert_eq!(server.call("GET", "/api/v2/query/suggestions/nothing", "").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn influxql_is_a_type_of_query() {
+    let server = TestServer::start(&[]).await;
+    assert_eq!(server.write("m,host=a f=1 1000000000\nm,host=b f=3 2000000000").await.status, 204);
+    let mean = "SELECT mean(f) FROM m WHERE time < 10s";
+    let rows = json!([["1970-01-01T00:00:00Z", 2]]);
+    for place in [json!({ "bucket": "b" }), json!({ "db": "b" }), json!({ "db": "b", "rp": "autogen" })] {
+        let mut body = json!({ "query": mean, "type": "influxql" });
+        body.as_object_mut().unwrap().extend(place.as_object().unwrap().clone());
+        let answer = run_json(&server, &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.json()["results"][0]["series"][0]["values"], rows, "{body}");
+    }
+    let body = json!({ "query": "SELECT f FROM m WHERE host = $host", "type": "influxql", "bucket": "b",
+        "params": { "host": "b" } });
+    let answer = post(&server, &[("accept", "application/csv")], body.to_string()).await;
+    assert_eq!(answer.text(), "name,tags,time,f\nm,,2000000000,3\n");
+    let nowhere = run_json(&server, &json!({ "query": mean, "type": "influxql" })).await;
+    assert!(nowhere.text().contains("database name required"), "{}", nowhere.text());
+}
+
+async fn explain(server: &TestServer, body: &Value) -> Answer {
+    let request = Request::builder().method("POST").uri("/api/v2/query/explain?org=o");
+    let request = request.header("authorization", format!("Token {TOKEN}"));
+    server.send(request.body(Body::from(body.to_string())).unwrap()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plans_say_what_the_storage_does() {
+    let server = TestServer::start(&[]).await;
+    assert_eq!(server.write("m,host=a f=1,g=2i 1000000000\nn,host=b f=3 2000000000").await.status, 204);
+    let read = "from(bucket: \"b\") |> range(start: 0, stop: 60)";
+    // `@` stands for the place of the last operation.
+    let check = async |operations: &str, expected: &str| {
+        let script = format!("{read} |> {operations}");
+        let answer = explain(&server, &json!({ "query": script })).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
+        let rows = "rows of \"b\" from 1970-01-01T00:00:00.000000000Z to before 1970-01-01T00:01:00.000000000Z";
+        let place = format!("@1:{}-1:{}", script.rfind("|> ").unwrap() + 4, script.len() + 1);
+        let expected = expected.replace("ROWS", rows).replace('@', &place);
+        assert_eq!(answer.text(), expected, "{script}");
+    };
+    check(
+        r#"filter(fn: (r) => r.host == "a" and r._value > 0) |> difference()"#,
+        r#"result "_result"
+  difference @: on tables
+    storage: ROWS
+      "m": f, g; where host is a; if (r.host == "a" and r._value > 0)
+      "n": f; where host is a; if (r.host == "a" and r._value > 0)
+"#,
+    )
+    .await;
+    check(
+        r#"filter(fn: (r) => r._field == "f") |> group(columns: ["host"]) |> aggregateWindow(every: 10s, fn: max) |> sort()"#,
+        r#"result "_result"
+  sort @: on tables
+    storage: max of windows of 10s, by host, of ROWS
+      "m": f
+      "n": f
+"#,
+    )
+    .await;
+    check(
+        r#"filter(fn: (r) => r._measurement == "x") |> keep(columns: ["host"]) |> group() |> distinct(column: "host")"#,
+        r#"result "_result"
+  storage: values of host of ROWS
+    nothing: no measurement has such fields or tags
+"#,
+    )
+    .await;
+    check(
+        r#"filter(fn: (r) => r._value * 2.0 > 1.0) |> yield(name: "x")"#,
+        r#"result "x"
+  yield @: on tables
+    filter: a function over the columns of tables
+      storage: ROWS
+        "m": f, g
+        "n": f
+"#,
+    )
+    .await;
+    let answer = explain(&server, &json!({ "query": "SELECT f FROM m", "type": "influxql", "bucket": "b" })).await;
+    assert!(answer.status == 200 && answer.text().contains("MEASUREMENT: m"), "{}", answer.text());
+    assert_eq!(explain(&server, &json!({ "query": "x" })).await.status, 400);
 }

@@ -54,7 +54,11 @@ fn of_column(runtime: &Arc<Runtime>, function: &Function, label: &Text) -> Resul
 fn choose(call: &mut Call<'_>, what: &'static str, keeps: bool) -> Result<Value> {
     let input = call.stream("tables")?;
     let choice = Choice::of(call, what)?;
-    Ok(call.regroup(input, move |runtime, table| {
+    let shape = match &choice {
+        Choice::Names(names) if keeps => Shape::Keep { columns: names.clone() },
+        _ => Shape::Other,
+    };
+    Ok(call.regroup_shaped(input, shape, move |runtime, table| {
         let mut columns = Vec::with_capacity(table.columns().len());
         for column in table.columns() {
             if choice.holds(runtime, &column.label)? == keeps {

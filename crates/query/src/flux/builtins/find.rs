@@ -172,10 +172,10 @@ fn reduce_table(runtime: &Arc<Runtime>, function: &Function, identity: &Record, 
 }
 
 /// Names as rows beside the key.
-fn names(call: &mut Call<'_>, names: fn(&Table) -> Vec<Text>) -> Result<Value> {
+fn names(call: &mut Call<'_>, shape: fn(Text) -> Shape, names: fn(&Table) -> Vec<Text>) -> Result<Value> {
     let label = column(call)?;
     let input = call.stream("tables")?;
-    Ok(call.per_table(input, move |_, table| {
+    Ok(call.shaped(input, shape(Text::clone(&label)), move |_, table| {
         let names = names(&table);
         if table.key().contains(&label) {
             // What the key's column held gives way to the names.
@@ -187,6 +187,14 @@ fn names(call: &mut Call<'_>, names: fn(&Table) -> Vec<Text>) -> Result<Value> {
     }))
 }
 
+fn key_labels(table: &Table) -> Vec<Text> {
+    table.key().columns().iter().map(|(label, _)| Arc::clone(label)).collect()
+}
+
+fn column_labels(table: &Table) -> Vec<Text> {
+    table.columns().iter().map(|column| Arc::clone(&column.label)).collect()
+}
+
 /// The functions of the universe that look into tables.
 pub(super) const FUNCTIONS: Functions = &[
     ("tableFind", table_find),
@@ -195,6 +203,6 @@ pub(super) const FUNCTIONS: Functions = &[
     ("findColumn", find_column),
     ("findRecord", find_record),
     ("reduce", reduce),
-    ("keys", |call| names(call, |table| table.key().columns().iter().map(|(label, _)| Arc::clone(label)).collect())),
-    ("columns", |call| names(call, |table| table.columns().iter().map(|column| Arc::clone(&column.label)).collect())),
+    ("keys", |call| names(call, |column| Shape::Keys { column }, key_labels)),
+    ("columns", |call| names(call, |_| Shape::Other, column_labels)),
 ];

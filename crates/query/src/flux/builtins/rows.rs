@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::error::{FluxError, Result};
 use super::super::function::Call;
-use super::super::stream::Stream;
+use super::super::stream::{Shape, Stream};
 use super::super::table::{Column, Merger};
 use super::super::value::{Text, Value};
 use super::super::vector::{ColumnType, Vector};
@@ -37,12 +37,42 @@ fn row_order(vectors: &[&Vector], descending: bool, left: usize, right: usize) -
     Ordering::Equal
 }
 
+/// The order of a column of numbers or times that has a value in each row.
+fn order_of(column: &Vector, descending: bool) -> Option<Vec<usize>> {
+    fn sorted<T: Copy>(values: &[T], descending: bool, order: impl Fn(&T, &T) -> Ordering) -> Vec<usize> {
+        let mut rows: Vec<(usize, T)> = values.iter().copied().enumerate().collect();
+        let order = |left: &(usize, T), right: &(usize, T)| {
+            let order = order(&left.1, &right.1);
+            if descending { order.reverse() } else { order }
+        };
+        if !rows.is_sorted_by(|left, right| order(left, right).is_le()) {
+            rows.sort_by(order);
+        }
+        rows.into_iter().map(|(row, _)| row).collect()
+    }
+    if column.validity().is_some() {
+        return None;
+    }
+    Some(match column {
+        Vector::Int(values) | Vector::Time(values) => sorted(values.values(), descending, i64::cmp),
+        Vector::UInt(values) => sorted(values.values(), descending, u64::cmp),
+        Vector::Float(values) => sorted(values.values(), descending, f64::total_cmp),
+        _ => return None,
+    })
+}
+
 fn sort(call: &mut Call<'_>) -> Result<Value> {
     let input = call.stream("tables")?;
     let columns: Vec<Text> = call.or("columns", vec![Text::from("_value")])?;
     let descending = call.or("desc", false)?;
     Ok(call.per_table(input, move |runtime, table| {
         runtime.step(table.rows() as u64)?;
+        if columns.iter().filter(|label| table.column(label).is_some()).count() == 1
+            && let Some(column) = columns.iter().find_map(|label| table.column(label))
+            && let Some(rows) = order_of(column, descending)
+        {
+            return Ok(Some(if rows.is_sorted() { table } else { table.take(&rows) }));
+        }
         let vectors: Vec<&Vector> = columns.iter().filter_map(|label| table.column(label)).collect();
         let mut rows: Vec<usize> = (0..table.rows()).collect();
         rows.sort_by(|left, right| row_order(&vectors, descending, *left, *right));
@@ -53,7 +83,8 @@ fn sort(call: &mut Call<'_>) -> Result<Value> {
 fn distinct(call: &mut Call<'_>) -> Result<Value> {
     let input = call.stream("tables")?;
     let column: Text = call.or("column", Text::from("_value"))?;
-    Ok(call.per_table(input, move |runtime, table| {
+    let shape = Shape::Distinct { column: Text::clone(&column) };
+    Ok(call.shaped(input, shape, move |runtime, table| {
         runtime.step(table.rows() as u64)?;
         let values = match table.column(&column) {
             // A column that is not there is the empty text.

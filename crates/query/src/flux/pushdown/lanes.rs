@@ -131,7 +131,7 @@ pub(super) fn series_filter(target: &Target, predicate: &Predicate) -> SeriesPre
 }
 
 /// The condition on the rows of the one field that is read.
-fn row_filter(target: &Target, predicate: &Predicate) -> RowFilter {
+pub(super) fn row_filter(target: &Target, predicate: &Predicate) -> RowFilter {
     let names: Vec<Text> = target.tags.iter().map(|(name, _)| Arc::clone(name)).collect();
     let predicate = predicate.clone();
     Arc::new(move |batch: &SeriesBatch| match batch.columns.first() {

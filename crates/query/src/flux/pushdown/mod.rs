@@ -12,6 +12,7 @@
 //! Sums of floats may differ from it in their last digits, because parts are added in another order.
 
 mod lanes;
+mod listing;
 mod pattern;
 mod pivot;
 pub(super) mod rows;
@@ -21,17 +22,55 @@ use std::sync::Arc;
 
 use super::error::Result;
 use super::runtime::Runtime;
+use super::source::Chain;
+use super::source::target::Target;
 use super::stream::{Stream, Tables};
+
+/// What the storage does.
+enum Pushed<'a> {
+    Pivot(pivot::Pivot<'a>),
+    Listing(listing::Listing<'a>),
+    Aggregate(pattern::Pipeline<'a>),
+}
+
+impl<'a> Pushed<'a> {
+    fn recognise(stream: &'a Stream) -> Option<Self> {
+        let listing = || listing::recognise(stream).map(Self::Listing);
+        let aggregate = || pattern::recognise(stream).map(Self::Aggregate);
+        pivot::recognise(stream).map(Self::Pivot).or_else(listing).or_else(aggregate)
+    }
+}
+
+/// What the storage does of a stream, for people.
+#[derive(Debug)]
+pub(super) struct Description<'a> {
+    pub(super) what: String,
+    pub(super) chain: Chain<'a>,
+    pub(super) targets: Vec<Target>,
+}
+
+/// What the storage would compute for a stream, if it can.
+pub(super) fn describe<'a>(runtime: &Arc<Runtime>, stream: &'a Stream) -> Result<Option<Description<'a>>> {
+    let (targets, what, chain) = match Pushed::recognise(stream) {
+        None => return Ok(None),
+        Some(Pushed::Pivot(pivot)) => (pivot.targets(runtime)?, pivot.to_string(), pivot.chain),
+        Some(Pushed::Listing(listing)) => (listing.targets(runtime)?, listing.to_string(), listing.chain),
+        Some(Pushed::Aggregate(pipeline)) => (pipeline.targets(runtime)?, pipeline.to_string(), pipeline.chain),
+    };
+    Ok(targets.map(|targets| Description { what, chain, targets }))
+}
 
 /// The tables of a stream, if the storage can compute it.
 pub(super) fn open(runtime: &Arc<Runtime>, stream: &Stream) -> Result<Option<Tables>> {
     if !runtime.pushes {
         return Ok(None);
     }
-    if let Some(pivot) = pivot::recognise(stream) {
-        return pivot::open(runtime, &pivot);
-    }
-    let Some(pipeline) = pattern::recognise(stream) else { return Ok(None) };
+    let pipeline = match Pushed::recognise(stream) {
+        None => return Ok(None),
+        Some(Pushed::Pivot(pivot)) => return pivot::open(runtime, &pivot),
+        Some(Pushed::Listing(listing)) => return listing::open(runtime, &listing),
+        Some(Pushed::Aggregate(pipeline)) => pipeline,
+    };
     let Some(targets) = pipeline.targets(runtime)? else { return Ok(None) };
     let lanes = lanes::read(runtime, &pipeline, &targets)?;
     runtime.step(lanes.len() as u64)?;

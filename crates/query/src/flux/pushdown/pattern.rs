@@ -155,6 +155,32 @@ fn selector(name: &str) -> Option<AggregateFunction> {
     })
 }
 
+impl std::fmt::Display for Pipeline<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self.function {
+            AggregateFunction::Count => "count",
+            AggregateFunction::Mean => "mean",
+            AggregateFunction::Sum => "sum",
+            AggregateFunction::First => "first",
+            AggregateFunction::Last => "last",
+            AggregateFunction::Min => "min",
+            AggregateFunction::Max => "max",
+            AggregateFunction::Spread => "spread",
+        })?;
+        if let Some(window) = self.window {
+            write!(formatter, " of windows of {}", window.every)?;
+        }
+        match self.group {
+            None => formatter.write_str(" of each series and field,"),
+            Some(Group { columns: [], except: false }) => formatter.write_str(" of all tables together,"),
+            Some(Group { columns, except }) => {
+                let names: Vec<&str> = columns.iter().map(|column| &**column).collect();
+                write!(formatter, ", by {}{},", if except { "all but " } else { "" }, names.join(", "))
+            }
+        }
+    }
+}
+
 impl Pipeline<'_> {
     /// What there is to read; none if a type of a field needs the interpreter, which may have an error to report.
     pub(super) fn targets(&self, runtime: &Arc<Runtime>) -> Result<Option<Vec<Target>>> {

@@ -22,7 +22,7 @@ use super::super::vector::{ColumnType, Vector, VectorBuilder};
 /// Such a pipeline.
 #[derive(Debug)]
 pub(super) struct Pivot<'a> {
-    chain: Chain<'a>,
+    pub(super) chain: Chain<'a>,
     /// Conditions on its rows, the first one first.
     filters: Vec<&'a Function>,
 }
@@ -42,12 +42,29 @@ pub(super) fn recognise(stream: &Stream) -> Option<Pivot<'_>> {
     Some(Pivot { chain, filters })
 }
 
+impl Pivot<'_> {
+    /// What there is to read; none if the interpreter has to see it.
+    pub(super) fn targets(&self, runtime: &Arc<Runtime>) -> Result<Option<Vec<Target>>> {
+        let targets = self.chain.targets(runtime)?;
+        let is_reserved = |target: &Target| target.has_reserved_tag() || has_reserved_field(target);
+        Ok(targets.filter(|targets| !targets.iter().any(is_reserved)))
+    }
+}
+
+impl std::fmt::Display for Pivot<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("fields as columns")?;
+        match self.filters.len() {
+            0 => Ok(()),
+            1 => formatter.write_str(", with a function over them while they are read,"),
+            count => write!(formatter, ", with {count} functions over them while they are read,"),
+        }
+    }
+}
+
 /// The tables of the pipeline; none if the interpreter has to see it, which may have an error to report.
 pub(super) fn open(runtime: &Arc<Runtime>, pivot: &Pivot<'_>) -> Result<Option<Tables>> {
-    let Some(targets) = pivot.chain.targets(runtime)? else { return Ok(None) };
-    if targets.iter().any(|target| target.has_reserved_tag() || has_reserved_field(target)) {
-        return Ok(None);
-    }
+    let Some(targets) = pivot.targets(runtime)? else { return Ok(None) };
     let bounds = pivot.chain.bounds;
     let mut tables = Vec::new();
     if bounds.0 >= bounds.1 {

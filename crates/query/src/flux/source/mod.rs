@@ -43,25 +43,35 @@ pub(crate) struct Chain<'a> {
 }
 
 impl Chain<'_> {
-    /// The condition of all filters; none if a part of one has to be called for each row.
-    pub(crate) fn predicate(&self, runtime: &Arc<Runtime>) -> Result<Option<Predicate>> {
-        let mut all = Predicate::Constant(true);
+    /// The conditions that the storage evaluates, and how many functions are left beside them.
+    pub(crate) fn split(&self, runtime: &Arc<Runtime>) -> Result<(Predicate, usize)> {
+        let (mut all, mut left) = (Predicate::Constant(true), 0);
         for function in self.filters.iter().rev() {
             let (part, rest) = predicate::split(runtime, function)?;
-            if rest.is_some() {
-                return Ok(None);
-            }
+            left += usize::from(rest.is_some());
             all = all.and(part.unwrap_or(Predicate::Constant(true)));
         }
-        Ok(Some(all))
+        Ok((all, left))
+    }
+
+    /// What there is to read of the bucket's measurements, in their order.
+    pub(crate) fn tables(&self, runtime: &Arc<Runtime>, predicate: &Predicate) -> Result<Vec<Target>> {
+        let snapshot = snapshot(runtime, &self.read.bucket)?;
+        Ok(snapshot.tables().filter_map(|table| Target::new(table, Some(predicate))).collect())
+    }
+
+    /// What the script calls the bucket.
+    pub(crate) fn bucket(&self) -> &str {
+        self.read.bucket.label()
     }
 
     /// What there is to read, in the order of the measurements; none if a part of a filter has to be called for each
     /// row.
     pub(crate) fn targets(&self, runtime: &Arc<Runtime>) -> Result<Option<Vec<Target>>> {
-        let Some(predicate) = self.predicate(runtime)? else { return Ok(None) };
-        let snapshot = snapshot(runtime, &self.read.bucket)?;
-        Ok(Some(snapshot.tables().filter_map(|table| Target::new(table, Some(&predicate))).collect()))
+        match self.split(runtime)? {
+            (predicate, 0) => self.tables(runtime, &predicate).map(Some),
+            _ => Ok(None),
+        }
     }
 }
 

@@ -70,6 +70,18 @@ async fn answer(state: &AppState, request: Request) -> ApiResult<Response> {
     Ok(influx::respond(count, results(runner, statements), style).await)
 }
 
+/// Answers statements that came in another way than `/query`, in the form that the headers ask for.
+pub(in crate::routes) async fn respond(
+    runner: Runner,
+    statements: Vec<Statement>,
+    headers: &HeaderMap,
+) -> ApiResult<Response> {
+    let request = QueryRequest { address: Parameters::default(), form: Parameters::default(), text: None };
+    let style = style(&request, headers)?;
+    let count = statements.len();
+    Ok(influx::respond(count, results(runner, statements), style).await)
+}
+
 /// The body of a `POST`: a form, a file that is uploaded, or the query itself.
 async fn read(
     state: &AppState,
