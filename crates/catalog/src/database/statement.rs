@@ -161,16 +161,41 @@ pub struct Values<'a> {
     text: &'a mut String,
     arguments: &'a mut Vec<Argument>,
     is_first: bool,
+    placeholder: Placeholder,
+}
+
+/// How the next value is named in a text that is made for one database. SQLite takes `$1` for a name, and looks names
+/// up one by one: of a statement with 8,000 of them that took half a second, and without names it takes a millisecond.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Placeholder {
+    Unnamed,
+    Numbered,
+}
+
+impl Placeholder {
+    pub(super) fn of(transaction: &Transaction) -> Self {
+        match transaction.backend {
+            Open::Sqlite(_) => Self::Unnamed,
+            Open::Postgres(_) => Self::Numbered,
+        }
+    }
+
+    /// Appends that of the value with this number; values come in their order.
+    pub(super) fn write(self, text: &mut String, number: usize) {
+        // Writing to a string cannot fail.
+        let _ = match self {
+            Self::Unnamed => text.write_char('?'),
+            Self::Numbered => write!(text, "${number}"),
+        };
+    }
 }
 
 impl Values<'_> {
     /// The next value.
     pub fn bind(&mut self, value: impl Into<Argument>) -> &mut Self {
         self.arguments.push(value.into());
-        let number = self.arguments.len();
         self.separate();
-        // Writing to a string cannot fail.
-        let _ = write!(self.text, "${number}");
+        self.placeholder.write(self.text, self.arguments.len());
         self
     }
 
@@ -200,12 +225,13 @@ pub async fn insert<T>(
     rows: &[T],
     mut bind: impl FnMut(&mut Values<'_>, &T),
 ) -> Result<(), sqlx::Error> {
+    let placeholder = Placeholder::of(transaction);
     for chunk in rows.chunks((VALUES_PER_STATEMENT / values_per_row.max(1)).max(1)) {
         let mut text = format!("{head} VALUES ");
         let mut arguments = Vec::with_capacity(chunk.len() * values_per_row);
         for (number, row) in chunk.iter().enumerate() {
             text.push_str(if number == 0 { "(" } else { ", (" });
-            bind(&mut Values { text: &mut text, arguments: &mut arguments, is_first: true }, row);
+            bind(&mut Values { text: &mut text, arguments: &mut arguments, is_first: true, placeholder }, row);
             text.push(')');
         }
         text.push_str(tail);
@@ -228,7 +254,7 @@ where
     R: Row,
 {
     let mut rows = Vec::new();
-    for (text, arguments) in lists(Cow::Borrowed(head), &[], keys) {
+    for (text, arguments) in lists(Cow::Borrowed(head), &[], keys, Placeholder::of(transaction)) {
         rows.extend(dynamic(text, arguments).rows::<R>(transaction).await?);
     }
     Ok(rows)
@@ -244,12 +270,16 @@ pub async fn execute_in(
     first: Option<i64>,
     keys: &[i64],
 ) -> Result<u64, sqlx::Error> {
-    let (head, first) = match first {
-        Some(first) => (Cow::Owned(format!("{head}$1{middle} IN")), vec![Argument::from(first)]),
-        None => (Cow::Owned(format!("{head}{middle} IN")), Vec::new()),
-    };
+    let placeholder = Placeholder::of(transaction);
+    let mut text = head.to_owned();
+    if first.is_some() {
+        placeholder.write(&mut text, 1);
+    }
+    text.push_str(middle);
+    text.push_str(" IN");
+    let first: Vec<Argument> = first.into_iter().map(Argument::from).collect();
     let mut rows = 0;
-    for (text, arguments) in lists(head, &first, keys) {
+    for (text, arguments) in lists(Cow::Owned(text), &first, keys, placeholder) {
         rows += dynamic(text, arguments).execute(transaction).await?;
     }
     Ok(rows)
@@ -260,23 +290,24 @@ fn lists<'a, K: Clone + Into<Argument>>(
     head: Cow<'a, str>,
     first: &'a [Argument],
     keys: &'a [K],
+    placeholder: Placeholder,
 ) -> impl Iterator<Item = (String, Vec<Argument>)> + 'a {
     keys.chunks(VALUES_PER_STATEMENT).map(move |chunk| {
         let mut text = format!("{head} (");
         let mut arguments = first.to_vec();
         for (number, key) in chunk.iter().enumerate() {
             arguments.push(key.clone().into());
-            let separator = if number == 0 { "" } else { ", " };
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{separator}${}", arguments.len());
+            text.push_str(if number == 0 { "" } else { ", " });
+            placeholder.write(&mut text, arguments.len());
         }
         text.push(')');
         (text, arguments)
     })
 }
 
-/// A statement whose text this file made from constants, numbers of parameters and nothing else.
-fn dynamic(text: String, arguments: Vec<Argument>) -> Statement {
+/// A statement whose text this folder made from constants, numbers of parameters, the database's own names of tables
+/// and columns, and nothing else.
+pub(super) fn dynamic(text: String, arguments: Vec<Argument>) -> Statement {
     Statement { text: AssertSqlSafe(text).into_sql_str(), arguments, is_constant: false }
 }
 
