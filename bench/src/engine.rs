@@ -4,6 +4,9 @@
 //! Measured from outside: the time of answers, `/metrics` and `VmHWM`. A missed target is shown and does not end the
 //! run; wrong or refused answers count as missed.
 
+mod growth;
+pub(crate) mod memory;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -24,8 +27,6 @@ use crate::servers::{self, FRESHET_TOKEN, Server, ServerKind, encoded};
 use crate::stopwatch::Stopwatch;
 
 const LINES_PER_REQUEST: usize = 5_000;
-/// A request may not spread to more than 16,777,216 cells: 3,355 lines of 5,000 fields.
-const WIDE_LINES_PER_REQUEST: usize = 1_000;
 const CONNECTIONS: usize = 4;
 /// 2016-01-01T00:00:00Z in nanoseconds, as in the other benchmarks.
 const START_NS: u64 = 1_451_606_400_000_000_000;
@@ -35,7 +36,12 @@ const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// The cases, in this order.
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "order,fields,series,deletes,restart")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "order,fields,series,deletes,restart,compaction,measurements,catalog"
+    )]
     only: Vec<Case>,
     /// A twentieth of the rows: whether it works, not how quick it is.
     #[arg(long)]
@@ -60,6 +66,12 @@ enum Case {
     Deletes,
     /// The first accepted write after the process was killed with a full log.
     Restart,
+    /// Ingest alone and beside compaction, and how often each byte is written.
+    Compaction,
+    /// 10,000 measurements of 20 rows in each of ten rounds.
+    Measurements,
+    /// As `restart`, with 100,000 files in the catalog.
+    Catalog,
 }
 
 impl Options {
@@ -83,6 +95,9 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
                 Case::Series => series(options, server.as_ref()).await,
                 Case::Deletes => deletes(options, server.as_ref()).await,
                 Case::Restart => restart(options, server.as_ref()).await,
+                Case::Compaction => growth::beside_compaction(options, server.as_ref()).await,
+                Case::Measurements => growth::measurements(options, server.as_ref()).await,
+                Case::Catalog => growth::restart_with_files(options, server.as_ref()).await,
             }
         })?;
     }
@@ -105,8 +120,12 @@ struct Instance<'a> {
 
 impl<'a> Instance<'a> {
     async fn start(options: &Options, server: &'a dyn Server, arguments: &[&'a str]) -> Result<Self, BenchError> {
+        Self::start_in(&options.tools_dir, server, arguments).await
+    }
+
+    async fn start_in(tools_dir: &Path, server: &'a dyn Server, arguments: &[&'a str]) -> Result<Self, BenchError> {
         let folder = tempfile::tempdir()?;
-        let log = options.tools_dir.join("Freshet-engine.log");
+        let log = tools_dir.join("Freshet-engine.log");
         let port = free_port()?;
         let mut process = spawn(server, folder.path(), port, arguments, &log)?;
         prepare_server(server, port, &mut process).await?;
@@ -197,14 +216,10 @@ fn rate(loaded: &LoadResult) -> f64 {
 
 /// Lines joined into bodies.
 fn bodies(lines: impl Iterator<Item = Vec<u8>>) -> Vec<Body> {
-    bodies_of(LINES_PER_REQUEST, lines)
-}
-
-fn bodies_of(lines_per_request: usize, lines: impl Iterator<Item = Vec<u8>>) -> Vec<Body> {
     let mut lines = lines.peekable();
     let mut bodies = Vec::new();
     while lines.peek().is_some() {
-        let part: Vec<_> = lines.by_ref().take(lines_per_request).collect();
+        let part: Vec<_> = lines.by_ref().take(LINES_PER_REQUEST).collect();
         bodies.push(Body { bytes: Bytes::from(part.concat()), row_count: part.len() as u64 });
     }
     bodies
@@ -258,7 +273,7 @@ async fn fields(options: &Options, server: &dyn Server) -> Result<(), BenchError
         let values: Vec<_> = (first..first + 20).map(|field| format!("f{field}={point}")).collect();
         format!("wide {} {}\n", values.join(","), START_NS + point * NANOSECONDS_PER_SECOND).into_bytes()
     });
-    let loaded = instance.load(bodies_of(WIDE_LINES_PER_REQUEST, lines)).await;
+    let loaded = instance.load(bodies(lines)).await;
     let is_compact = instance.compact()?;
     let (answer, duration) = instance.query("SELECT count(f1) AS a, count(f4999) AS b FROM wide").await?;
     let is_right = answer.trim() == format!(r#"[{{"a":{0},"b":{0}}}]"#, points / 250);
@@ -350,15 +365,28 @@ async fn deletes(options: &Options, server: &dyn Server) -> Result<(), BenchErro
 async fn restart(options: &Options, server: &dyn Server) -> Result<(), BenchError> {
     let arguments = ["--flush-table-bytes", "4GiB", "--flush-age", "1h", "--memory-limit", "8GiB"];
     let instance = Instance::start(options, server, &arguments).await?;
-    // Even random numbers, which the log's compression cannot make small.
+    instance.load(log_bodies(options)).await;
+    let log_mib = instance.metric("freshet_wal_segment_bytes").await? / 1_048_576.0;
+    let start_s = first_write_s(instance).await?;
+    let figure = format!("first write accepted after {start_s:.2} s with {log_mib:.0} MiB of log");
+    show("start after kill -9", &figure, "< 2 s with 512 MiB", start_s < 2.0 && (options.quick || log_mib >= 512.0));
+    Ok(())
+}
+
+/// Half a gigabyte for the log: random numbers, which its compression cannot make small.
+fn log_bodies(options: &Options) -> Vec<Body> {
     let mut random = Random::new(7);
     let lines = (0..options.sized(7_500_000)).map(|row| {
         let values: Vec<_> = (0..10).map(|field| format!("f{field}={}", random.percentage())).collect();
         let time_ns = START_NS + row / 400 * NANOSECONDS_PER_SECOND;
         format!("m,host=h{} {} {time_ns}\n", row % 400, values.join(",")).into_bytes()
     });
-    instance.load(bodies(lines)).await;
-    let log_mib = instance.metric("freshet_wal_segment_bytes").await? / 1_048_576.0;
+    bodies(lines)
+}
+
+/// Kills the server, and says how many seconds after its next start the first write was accepted.
+async fn first_write_s(instance: Instance<'_>) -> Result<f64, BenchError> {
+    let server = instance.server;
     let stopwatch = Stopwatch::start();
     let mut instance = instance.crash_and_start()?;
     let mut write = server.write();
@@ -368,10 +396,7 @@ async fn restart(options: &Options, server: &dyn Server) -> Result<(), BenchErro
         instance.process.usage()?;
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let start_s = stopwatch.elapsed().as_secs_f64();
-    let figure = format!("first write accepted after {start_s:.2} s with {log_mib:.0} MiB of log");
-    show("start after kill -9", &figure, "< 2 s with 512 MiB", start_s < 2.0 && (options.quick || log_mib >= 512.0));
-    Ok(())
+    Ok(stopwatch.elapsed().as_secs_f64())
 }
 
 #[cfg(test)]

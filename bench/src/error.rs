@@ -24,6 +24,9 @@ pub(crate) enum BenchError {
     /// Two servers answered differently.
     #[error("{0} answers differ without a known reason")]
     Different(usize),
+    /// Figures that do not reach their targets, where that was asked for.
+    #[error("{count} targets were missed")]
+    Missed { count: usize },
     /// A request that prepares the server was refused.
     #[error("{server} refused its setup with status {status}: {body}")]
     Setup { server: &'static str, status: u16, body: String },

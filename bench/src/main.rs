@@ -56,6 +56,8 @@ enum Benchmark {
     Query(query::Options),
     /// Puts the storage engine under the loads it has to bear, and compares its figures with their targets.
     Engine(engine::Options),
+    /// Measures how much memory the server takes at most under its limit, whatever it does.
+    Memory(engine::memory::Options),
     /// Asks random queries of this server and of another one, and shows every difference.
     Oracle(oracle::Options),
     /// Measures the line protocol parser alone, on one core.
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Benchmark::Ingest(options) => ingest::run(&options),
         Benchmark::Query(options) => query::run(&options),
         Benchmark::Engine(options) => engine::run(&options),
+        Benchmark::Memory(options) => engine::memory::run(&options),
         Benchmark::Oracle(options) => oracle::run(&options),
         Benchmark::LineProtocol(options) => {
             line_protocol_bench::run(&options);

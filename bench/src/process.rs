@@ -65,6 +65,22 @@ impl ServerProcess {
         Ok(Usage { cpu_s, peak_memory_kib: self.peak_memory_kib })
     }
 
+    /// Begins to look for the most memory anew.
+    pub(crate) fn reset_peak(&mut self) -> Result<(), BenchError> {
+        let path = format!("/proc/{}/clear_refs", self.child.id());
+        // 5 sets `VmHWM` to what is resident now (proc(5)).
+        fs::write(&path, "5").map_err(BenchError::at(&path))?;
+        self.peak_memory_kib = 0;
+        Ok(())
+    }
+
+    /// What is resident now.
+    pub(crate) fn resident_mib(&self) -> Result<f64, BenchError> {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(&path).map_err(BenchError::at(&path))?;
+        Ok(parse_memory_kib(&status, "VmRSS:").unwrap_or(0) as f64 / 1_024.0)
+    }
+
     /// Asks the process to stop, waits until it has, and returns all that it used.
     ///
     /// An ended process that nobody has waited for still shows its CPU time, so nothing of the flush at the end is
@@ -101,7 +117,7 @@ impl ServerProcess {
 
     fn see_peak_memory(&mut self) {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        self.peak_memory_kib = self.peak_memory_kib.max(parse_peak_memory_kib(&status).unwrap_or(0));
+        self.peak_memory_kib = self.peak_memory_kib.max(parse_memory_kib(&status, "VmHWM:").unwrap_or(0));
     }
 }
 
@@ -121,8 +137,8 @@ fn parse_stat(stat: &str) -> Option<(char, f64)> {
     Some((fields.first()?.chars().next()?, (ticks(11)? + ticks(12)?) / TICKS_PER_SECOND))
 }
 
-fn parse_peak_memory_kib(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+fn parse_memory_kib(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -151,9 +167,9 @@ mod tests {
     }
 
     #[test]
-    fn peak_memory_is_read() {
-        assert_eq!(parse_peak_memory_kib("VmPeak:\t 9 kB\nVmHWM:\t  1234 kB\n"), Some(1_234));
-        assert_eq!(parse_peak_memory_kib("State: Z\n"), None);
+    fn memory_is_read() {
+        assert_eq!(parse_memory_kib("VmPeak:\t 9 kB\nVmHWM:\t  1234 kB\n", "VmHWM:"), Some(1_234));
+        assert_eq!(parse_memory_kib("State: Z\n", "VmRSS:"), None);
     }
 
     #[test]

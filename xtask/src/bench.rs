@@ -12,8 +12,8 @@ use crate::workspace::Workspace;
 /// What is passed on to the benchmark program.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The benchmark (`ingest`, `query`, `engine`, `line-protocol`, `generate`) and its options; `ingest --help` lists
-    /// them.
+    /// The benchmark (`ingest`, `query`, `engine`, `memory`, `line-protocol`, `generate`) and its options;
+    /// `ingest --help` lists them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
     pub(crate) arguments: Vec<String>,
 }
@@ -33,7 +33,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), TaskEr
     let mut build = command::cargo();
     build.current_dir(&workspace.root).args(["build", "--locked", "--release", "--package", "bench"]);
     let benchmark = options.arguments.first().map_or("", String::as_str);
-    if matches!(benchmark, "ingest" | "query" | "engine" | "oracle") {
+    if matches!(benchmark, "ingest" | "query" | "engine" | "memory" | "oracle") {
         build.args(["--package", "freshet"]);
     }
     command::run(&mut build)?;
