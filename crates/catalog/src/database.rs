@@ -15,6 +15,7 @@
 mod location;
 mod postgres;
 mod statement;
+mod transfer;
 
 use std::sync::Arc;
 
@@ -91,9 +92,12 @@ pub enum DatabaseError {
         /// The id of this directory.
         given: String,
     },
-    /// A copy was asked of PostgreSQL, whose own tools make copies.
-    #[error("the catalog is in PostgreSQL, where pg_dump copies it")]
-    NoCopy,
+    /// Two databases of which one was to be copied into the other do not have the same tables.
+    #[error("the table {table} is not the same in both databases")]
+    Tables {
+        /// One that differs.
+        table: String,
+    },
     /// The database stores text in another encoding.
     #[error("the database {place} has the encoding {found}, and the catalog needs UTF8")]
     Encoding {
@@ -235,21 +239,6 @@ impl Database {
             Backend::Postgres(session) => Open::Postgres(session.begin(READ).await?),
         };
         Ok(Transaction { backend })
-    }
-
-    /// Copies an SQLite database, as it is between two transactions, into the file `target`, which is empty or does not
-    /// exist.
-    ///
-    /// # Errors
-    /// Of the database, and [`DatabaseError::NoCopy`] for PostgreSQL.
-    pub async fn copy_to(&self, target: &str) -> Result<(), DatabaseError> {
-        match &self.backend {
-            Backend::Sqlite(pool) => {
-                sqlx::query("VACUUM INTO $1").bind(target).execute(pool).await?;
-                Ok(())
-            }
-            Backend::Postgres(_) => Err(DatabaseError::NoCopy),
-        }
     }
 
     /// Closes the connection, after which every other operation fails. SQLite then folds its journal into the file.

@@ -67,6 +67,12 @@ pub enum OpenError {
     /// PostgreSQL cannot be reached or used.
     #[error("cannot open the resource database: {0}")]
     Postgres(#[source] DatabaseError),
+    /// Something was to be restored over what is there.
+    #[error("the resource database {place} holds something already: name a schema that does not exist yet")]
+    NotEmpty {
+        /// The schema and database.
+        place: String,
+    },
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes: {0}")]
     Randomness(getrandom::Error),

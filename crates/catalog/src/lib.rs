@@ -76,6 +76,7 @@ pub use secrets::{
     SECRET_NAME_BYTES_MAX, SECRET_VALUE_BYTES_MAX, SECRETS_PER_ORGANISATION_MAX, SecretKey, SecretKeyError,
 };
 pub use sessions::{NewSession, SESSION_LENGTH, SESSION_RENEWAL, SESSIONS_PER_USER_MAX, Session};
+pub use sql::restore;
 pub use tasks::{REQUESTED_RUNS_MAX, job_of};
 pub use time::{Clock, ManualClock, SystemClock};
 pub use users::{User, UserFilter, UserStatus, UserUpdate};

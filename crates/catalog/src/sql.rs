@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous};
 
-use crate::database::{Database, DatabaseError, Location, statement};
+use crate::database::{Database, DatabaseError, Location, PostgresLocation, statement};
 use crate::error::{DamagedRowError, OpenError};
 use crate::image::Image;
 
@@ -106,11 +106,59 @@ async fn read(database: Database, place: &str) -> Result<Opened, OpenError> {
     Ok(Opened { database, image, last_id })
 }
 
-/// Copies the open database into a new file.
+/// Copies the open database into a new SQLite file, whichever kind it is itself.
 pub(crate) async fn copy(database: &Database, target: &Path) -> Result<(), DatabaseError> {
-    prepare_file(target).map_err(sqlx::Error::Io)?;
-    let text = target.to_str().ok_or_else(|| sqlx::Error::Io(io::Error::other("the path is not UTF-8")))?;
-    database.copy_to(text).await
+    let file = open_copy(target).await?;
+    let copied = match migrate(&file).await {
+        Ok(_) => database.copy_rows_to(&file).await,
+        Err(error) => Err(error),
+    };
+    file.close().await;
+    copied
+}
+
+/// Fills the schema of a PostgreSQL database, which does not hold anything yet, from an SQLite file.
+///
+/// # Errors
+/// [`OpenError`]; among others if the schema holds something, or another data directory owns it.
+pub async fn restore(source: &Path, location: &PostgresLocation) -> Result<(), OpenError> {
+    let file = open_copy(source).await.map_err(OpenError::Postgres)?;
+    let database = match Database::postgres(location).await {
+        Ok((database, _)) => database,
+        Err(error) => {
+            file.close().await;
+            return Err(OpenError::Postgres(error));
+        }
+    };
+    let filled = fill(&file, &database, &location.to_string()).await;
+    file.close().await;
+    database.close().await;
+    filled
+}
+
+async fn fill(file: &Database, database: &Database, place: &str) -> Result<(), OpenError> {
+    let supported = supported_version();
+    for copy in [file, database] {
+        let found = migrate(copy).await.map_err(OpenError::Postgres)?;
+        if found > supported {
+            return Err(OpenError::NewerFormat { place: place.to_owned(), found, supported });
+        }
+    }
+    let count = async {
+        let mut transaction = database.begin_read().await?;
+        Ok::<i64, DatabaseError>(statement("SELECT count(*) FROM users").value(&mut transaction).await?)
+    };
+    if count.await.map_err(OpenError::Postgres)? > 0 {
+        return Err(OpenError::NotEmpty { place: place.to_owned() });
+    }
+    file.copy_rows_to(database).await.map_err(OpenError::Postgres)
+}
+
+/// An SQLite file that only we know of.
+async fn open_copy(path: &Path) -> Result<Database, DatabaseError> {
+    prepare_file(path).map_err(sqlx::Error::Io)?;
+    // Rows come table by table, and refer to each other as they did in the source.
+    Ok(Database::sqlite(SqliteConnectOptions::new().filename(path).foreign_keys(false)).await?)
 }
 
 /// Creates the file before SQLite does, which would take the process's umask; the `-wal` file inherits its mode.

@@ -27,6 +27,12 @@ pub(crate) enum DataDirectoryError {
     HasSqlite(PathBuf),
     #[error("the data directory {} has its catalogs in PostgreSQL: start with --catalog", .0.display())]
     NeedsPostgres(PathBuf),
+    #[error(
+        "a repair of the data directory {} was not finished: its catalog.sqlite holds what it has come to; run \
+         `freshet doctor` with the same --catalog again",
+        .0.display()
+    )]
+    UnfinishedRepair(PathBuf),
     #[error("the file {} does not hold the identifier of a data directory", .0.display())]
     Damaged(PathBuf),
     #[error("cannot use the file {}: {source}", path.display())]
@@ -38,6 +44,18 @@ pub(crate) enum DataDirectoryError {
 /// # Errors
 /// If the directory has its catalogs elsewhere than where they were asked for.
 pub(crate) fn check(data_dir: &Path, is_postgres: bool) -> Result<String, DataDirectoryError> {
+    let id = identify(data_dir, is_postgres)?;
+    match !id.is_empty() && data_dir.join(SQLITE_CATALOG).exists() {
+        true => Err(DataDirectoryError::UnfinishedRepair(data_dir.to_owned())),
+        false => Ok(id),
+    }
+}
+
+/// As [`check`], for who finishes a repair of a directory whose catalogs are in PostgreSQL.
+///
+/// # Errors
+/// As there.
+pub(crate) fn identify(data_dir: &Path, is_postgres: bool) -> Result<String, DataDirectoryError> {
     let path = data_dir.join(ID_FILE);
     let file_error = |source| DataDirectoryError::File { path: path.clone(), source };
     let stored = match fs::read_to_string(&path) {
@@ -58,7 +76,7 @@ pub(crate) fn check(data_dir: &Path, is_postgres: bool) -> Result<String, DataDi
         }
         (None, true) => {
             make_id(data_dir, &path).map_err(file_error)?;
-            check(data_dir, true)
+            identify(data_dir, true)
         }
     }
 }
@@ -74,6 +92,15 @@ pub(crate) fn resources(data_dir: &Path, database: Option<&PostgresDatabase>, id
         Some(database) => Location::Postgres(database.resources(id)),
         None => Location::Sqlite(data_dir.join(RESOURCES)),
     }
+
+/// A new identifier for a directory whose catalogs are about to go from SQLite files into PostgreSQL.
+///
+/// # Errors
+/// If it cannot be written.
+pub(crate) fn identify_new(data_dir: &Path) -> Result<String, DataDirectoryError> {
+    let path = data_dir.join(ID_FILE);
+    make_id(data_dir, &path).map_err(|source| DataDirectoryError::File { path, source })?;
+    identify(data_dir, true)
 }
 
 /// Writes the file as a whole, on the disk, or not at all. One that another process has just made stays.
@@ -104,6 +131,10 @@ mod tests {
         let id = check(path, true).unwrap();
         assert_eq!((id.len(), check(path, true).unwrap()), (32, id));
         assert!(matches!(check(path, false), Err(DataDirectoryError::NeedsPostgres(_))));
+        fs::write(path.join(SQLITE_CATALOG), "").unwrap();
+        assert!(matches!(check(path, true), Err(DataDirectoryError::UnfinishedRepair(_))));
+        assert_eq!(identify(path, true).unwrap().len(), 32);
+        fs::remove_file(path.join(SQLITE_CATALOG)).unwrap();
         fs::write(path.join(ID_FILE), "x").unwrap();
         assert!(matches!(check(path, true), Err(DataDirectoryError::Damaged(_))));
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
+use catalog::database::{LocationError, PostgresDatabase};
 use serde::Serialize;
 use storage::StoreAddress;
 use storage::doctor::{AsideReport, Doctor, DoctorError, FileFinding, RebuildReport, Report};
@@ -19,9 +20,11 @@ const SEGMENTS_MAX: usize = 1_000;
 /// Why the exit code is not 0.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DoctorCommandError {
+    #[error(transparent)]
+    Location(#[from] LocationError),
     #[error("the data directory cannot be looked at: {0}")]
     Unusable(#[from] DoctorError),
-    #[error("the doctor knows catalogs in SQLite files only: {0}")]
+    #[error(transparent)]
     Catalog(#[from] DataDirectoryError),
     #[error("the data directory is not well")]
     Unwell,
@@ -57,9 +60,34 @@ struct Outcome {
 
 /// Looks, repairs, and prints.
 pub(crate) async fn run(options: DoctorOptions) -> Result<(), DoctorCommandError> {
-    data_directory::check(&options.data_dir, false)?;
+    let database = options.catalog.as_deref().map(PostgresDatabase::parse).transpose()?;
+    let directory_id = data_directory::identify(&options.data_dir, database.is_some())?;
     let store = options.object_store.as_ref().map(StoreAddress::open).transpose();
-    let mut doctor = Doctor::open(&options.data_dir, store.map_err(DoctorError::from)?)?;
+    let store = store.map_err(DoctorError::from)?;
+    let mut doctor = match &database {
+        None => Doctor::open(&options.data_dir, store)?,
+        Some(database) => {
+            let (lake, resources) = (database.lake(&directory_id), database.resources(&directory_id));
+            Doctor::open_postgres(&options.data_dir, store, &lake, &resources).await?
+        }
+    };
+    let changes = options.rebuild_catalog || !options.repair.is_empty();
+    let outcome = work(&mut doctor, &options).await;
+    // A repair that failed half-way is gone on with by the next doctor.
+    if outcome.is_ok() || !changes {
+        doctor.close(changes).await?;
+    }
+    let outcome = outcome?;
+    let text = if options.json {
+        serde_json::to_string_pretty(&outcome).map_err(std::io::Error::other)? + "\n"
+    } else {
+        text(&outcome)
+    };
+    std::io::stdout().write_all(text.as_bytes())?;
+    if outcome.is_well { Ok(()) } else { Err(DoctorCommandError::Unwell) }
+}
+
+async fn work(doctor: &mut Doctor, options: &DoctorOptions) -> Result<Outcome, DoctorCommandError> {
     let mut outcome = Outcome { found: doctor.examine(options.deep).await?, ..Outcome::default() };
     if options.rebuild_catalog {
         outcome.rebuilt = Some(doctor.rebuild_catalog().await?);
@@ -83,13 +111,7 @@ pub(crate) async fn run(options: DoctorOptions) -> Result<(), DoctorCommandError
         outcome.left = Some(doctor.examine(options.deep).await?);
     }
     outcome.is_well = outcome.left.as_ref().unwrap_or(&outcome.found).is_well();
-    let text = if options.json {
-        serde_json::to_string_pretty(&outcome).map_err(std::io::Error::other)? + "\n"
-    } else {
-        text(&outcome)
-    };
-    std::io::stdout().write_all(text.as_bytes())?;
-    if outcome.is_well { Ok(()) } else { Err(DoctorCommandError::Unwell) }
+    Ok(outcome)
 }
 
 fn text(outcome: &Outcome) -> String {

@@ -365,6 +365,13 @@ pub(crate) struct RestoreOptions {
     /// The data directory to make; it must be empty or not exist
     #[arg(long, env = "FRESHET_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
+    /// Where the data files go, if not into the data directory: as for `freshet serve`; nothing may be there
+    #[arg(long, env = "FRESHET_OBJECT_STORE", value_name = "URL")]
+    pub(crate) object_store: Option<StoreAddress>,
+    /// PostgreSQL database of the catalogs, if they are not to be in the data directory: as for `freshet serve`; its
+    /// schemas may not exist
+    #[arg(long, env = "FRESHET_CATALOG", value_name = "URL", hide_env_values = true)]
+    pub(crate) catalog: Option<String>,
     /// Show no progress
     #[arg(long, short, env = "FRESHET_QUIET")]
     pub(crate) quiet: bool,

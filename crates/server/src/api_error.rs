@@ -562,7 +562,6 @@ impl From<BackupError> for ApiError {
         match error {
             BackupError::Flush(error) => error.into(),
             BackupError::Busy => Self::new(Code::Unavailable, error.to_string()),
-            BackupError::Postgres => Self::invalid(error.to_string()),
             _ => Self { message: error.to_string(), ..Self::internal(error) },
         }
     }

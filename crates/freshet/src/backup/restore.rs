@@ -3,14 +3,20 @@
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use catalog::SystemClock;
+use catalog::database::{Location, LocationError, PostgresDatabase};
+use futures::StreamExt as _;
 use object_store::buffered::BufWriter;
 use sha2::{Digest as _, Sha256};
 use storage::backup::{FILES, Manifest, ManifestFile};
+use storage::lake::{Lake, LakeError, restore_catalog};
 use storage::store::{OpenStoreError, Store};
 use tokio::io::AsyncWriteExt as _;
 
 use super::directory::{DirectoryError, file_error, hexadecimal, read_manifest};
+use crate::data_directory::{self, DataDirectoryError};
 use crate::options::RestoreOptions;
 use crate::progress;
 
@@ -28,22 +34,35 @@ pub(crate) enum RestoreError {
     NotEmpty(PathBuf),
     #[error("{path} is damaged: its checksum is not that of the manifest")]
     Checksum { path: String },
+    #[error("{0} holds objects already: name a place that is empty")]
+    StoreNotEmpty(String),
+    #[error("the files cannot be listed: {0}")]
+    List(#[source] object_store::Error),
     #[error(transparent)]
     OpenStore(#[from] OpenStoreError),
+    #[error(transparent)]
+    Location(#[from] LocationError),
+    #[error(transparent)]
+    DataDirectory(#[from] DataDirectoryError),
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    #[error(transparent)]
+    Resources(#[from] catalog::OpenError),
     #[error("cannot store {path}: {source}")]
     Store { path: String, source: std::io::Error },
 }
 
 /// Restores a backup, and checks every file of it on the way.
 pub(crate) async fn restore(options: RestoreOptions) -> Result<(), RestoreError> {
-    let root = options.directory;
-    let manifest = read_manifest(&root)?.ok_or_else(|| RestoreError::NoManifest(root.clone()))?;
-    let target = options.data_dir;
-    prepare(&target)?;
-    let copied = copy_all(&root, &target, &manifest, options.quiet).await;
+    let root = &options.directory;
+    let manifest = read_manifest(root)?.ok_or_else(|| RestoreError::NoManifest(root.clone()))?;
+    let database = options.catalog.as_deref().map(PostgresDatabase::parse).transpose()?;
+    let target = &options.data_dir;
+    prepare(target)?;
+    let copied = copy_all(&options, database.as_ref(), &manifest).await;
     if copied.is_err() {
         // It was empty before. What cannot be removed makes the next try refuse it, which is as it should be.
-        let _ = fs::remove_dir_all(&target);
+        let _ = fs::remove_dir_all(target);
     }
     copied?;
     let bytes = manifest.files.iter().map(|file| file.size).sum::<u64>();
@@ -62,9 +81,22 @@ fn prepare(target: &Path) -> Result<(), RestoreError> {
 }
 
 /// The databases come last: without them a directory is none that a server takes for whole.
-async fn copy_all(root: &Path, target: &Path, manifest: &Manifest, quiet: bool) -> Result<(), RestoreError> {
-    let store = Store::local(&target.join("files"))?;
-    let progress = progress::bytes(Some(manifest.files.iter().map(|file| file.size).sum()), quiet);
+async fn copy_all(
+    options: &RestoreOptions,
+    database: Option<&PostgresDatabase>,
+    manifest: &Manifest,
+) -> Result<(), RestoreError> {
+    let (root, target) = (&options.directory, &options.data_dir);
+    let store = match &options.object_store {
+        Some(address) => address.open()?,
+        None => Store::local(&target.join("files"))?,
+    };
+    // Files of another catalog are not to be mixed with these.
+    if let Some(found) = store.object_store().list(None).next().await {
+        found.map_err(RestoreError::List)?;
+        return Err(RestoreError::StoreNotEmpty(store.data_path().to_owned()));
+    }
+    let progress = progress::bytes(Some(manifest.files.iter().map(|file| file.size).sum()), options.quiet);
     for file in &manifest.files {
         if let Some(path) = file.path.strip_prefix(FILES) {
             copy_data_file(root, &store, file, path).await?;
@@ -77,10 +109,36 @@ async fn copy_all(root: &Path, target: &Path, manifest: &Manifest, quiet: bool) 
         copy_database(root, file, &target.join(name))?;
         progress.inc(file.size);
     }
+    place_databases(target, &store, database).await?;
     let synced = fs::File::open(target).and_then(|folder| folder.sync_all());
     synced.map_err(file_error(target))?;
     progress.finish_and_clear();
     Ok(())
+}
+
+/// Brings the databases where they are to be, and writes into the catalog where the files are now.
+async fn place_databases(
+    target: &Path,
+    store: &Store,
+    database: Option<&PostgresDatabase>,
+) -> Result<(), RestoreError> {
+    let (lake_file, resources_file) = (target.join("catalog.sqlite"), target.join("resources.sqlite"));
+    let location = match database {
+        None => Location::Sqlite(lake_file),
+        Some(database) => {
+            let id = data_directory::identify_new(target)?;
+            restore_catalog(&lake_file, &database.lake(&id), Arc::new(SystemClock)).await?;
+            catalog::restore(&resources_file, &database.resources(&id)).await?;
+            for file in [&lake_file, &resources_file] {
+                fs::remove_file(file).map_err(file_error(file))?;
+            }
+            Location::Postgres(database.lake(&id))
+        }
+    };
+    let (lake, _) = Lake::open(&location, Path::new(store.data_path()), Arc::new(SystemClock), false).await?;
+    let placed = lake.place_files(store.data_path(), true).await;
+    lake.close().await;
+    Ok(placed?)
 }
 
 /// Reads a file of the backup to its end, and compares its checksum.

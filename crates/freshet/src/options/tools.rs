@@ -18,6 +18,9 @@ pub(crate) struct DoctorOptions {
     /// Where the data files lie, if not in the data directory: as for `freshet serve`
     #[arg(long, env = "FRESHET_OBJECT_STORE", value_name = "URL")]
     pub(crate) object_store: Option<StoreAddress>,
+    /// PostgreSQL database of the catalogs, if they are not in the data directory: as for `freshet serve`
+    #[arg(long, env = "FRESHET_CATALOG", value_name = "URL", hide_env_values = true)]
+    pub(crate) catalog: Option<String>,
     /// Read every row of every file, not only sizes and footers
     #[arg(long, env = "FRESHET_DEEP")]
     pub(crate) deep: bool,

@@ -5,6 +5,7 @@
 
 mod backup;
 mod clients;
+mod cloud;
 mod command_line;
 mod compatibility;
 mod continuous_queries;

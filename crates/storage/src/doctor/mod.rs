@@ -7,11 +7,15 @@
 //!   rebuild_catalog   a new catalog from the footers of the files alone
 //! ```
 //!
+//! A catalog in PostgreSQL is checked out: an SQLite file in the data directory takes its place until the doctor is
+//! closed (`postgres.rs`). So everything below works on a file.
+//!
 //! Nothing here knows the resources' database beyond which buckets there are.
 
 mod choose;
 mod examine;
 mod log;
+mod postgres;
 mod rebuild;
 mod statistics;
 
@@ -21,6 +25,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 pub use self::log::{AsideReport, LostRecords, SegmentReport};
+use self::postgres::CheckedOut;
 pub use self::rebuild::{LostDelete, RebuildReport};
 use crate::engine::{OpenError, lock_directory};
 use crate::lake::{CommitError, LakeError};
@@ -135,6 +140,8 @@ pub struct Doctor {
     /// The store, if it is not the folder in the data directory.
     elsewhere: Option<Store>,
     lock: Option<File>,
+    /// The catalog in PostgreSQL that the file stands for.
+    postgres: Option<CheckedOut>,
 }
 
 impl Doctor {
@@ -146,12 +153,18 @@ impl Doctor {
         if !data_dir.join("catalog.sqlite").exists() && !data_dir.join("files").exists() {
             return Err(DoctorError::NoDataDirectory(data_dir.to_owned()));
         }
-        let lock = Some(lock_directory(data_dir)?);
-        let store = match &elsewhere {
+        let (lock, store) = Self::take(data_dir, elsewhere.as_ref())?;
+        Ok(Self { data_dir: data_dir.to_owned(), store, elsewhere, lock: Some(lock), postgres: None })
+    }
+
+    /// Takes the lock, and opens the place of the files.
+    fn take(data_dir: &Path, elsewhere: Option<&Store>) -> Result<(File, Store), DoctorError> {
+        let lock = lock_directory(data_dir)?;
+        let store = match elsewhere {
             Some(store) => store.clone(),
             None => Store::local(&data_dir.join("files"))?,
         };
-        Ok(Self { data_dir: data_dir.to_owned(), store, elsewhere, lock })
+        Ok((lock, store))
     }
 
     fn catalog_path(&self) -> PathBuf {

@@ -34,12 +34,6 @@ pub enum BackupError {
     /// The catalog cannot be copied.
     #[error(transparent)]
     Catalog(#[from] LakeError),
-    /// The catalogs are in PostgreSQL, which makes its own copies.
-    #[error(
-        "the catalogs are in PostgreSQL: stop the server and copy its schemas with pg_dump, together with the data \
-         directory and the object store"
-    )]
-    Postgres,
     /// The catalog did not take the deletes of now.
     #[error(transparent)]
     Commit(#[from] CommitError),
@@ -151,9 +145,6 @@ impl Engine {
     /// [`BackupError`]; nothing is held then.
     pub async fn backup(&self) -> Result<Backup, BackupError> {
         let inner = &self.inner;
-        if inner.options.catalog.is_some() {
-            return Err(BackupError::Postgres);
-        }
         let permit = Arc::clone(&inner.backups.running).try_acquire_owned().map_err(|_| BackupError::Busy)?;
         self.flush().await?;
         inner.commit_deletes().await?;
@@ -161,8 +152,13 @@ impl Engine {
         let made = prepare(&folder);
         made.map_err(|source| BackupError::Folder { path: folder.clone(), source })?;
         let pin = inner.backups.pin();
-        let catalog = inner.options.data_dir.join("catalog.sqlite");
-        let copy = lake::copy_catalog(&catalog, &folder.join("catalog.sqlite")).await?;
+        let target = folder.join("catalog.sqlite");
+        let copy = if inner.options.catalog.is_some() {
+            inner.lake.copy_into(&target).await?;
+            lake::read_copy(&target).await?
+        } else {
+            lake::copy_catalog(&inner.options.data_dir.join("catalog.sqlite"), &target).await?
+        };
         // Nothing else sets it.
         let _ = pin.set(copy.files.iter().map(|file| file.file).collect());
         let (newest, files, store) = (copy.newest, copy.files, inner.store.clone());

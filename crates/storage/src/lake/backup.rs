@@ -5,8 +5,10 @@ use std::path::Path;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
+use catalog::database::{Database, PostgresLocation};
+
 use super::history::{self, SnapshotInfo};
-use super::{BUSY_TIMEOUT, LakeError, sql};
+use super::{BUSY_TIMEOUT, Lake, LakeError, MIGRATIONS, POSTGRES_MIGRATIONS, open_file, sql};
 use crate::ids::FileId;
 
 /// A file that the catalog names.
@@ -42,11 +44,74 @@ pub(crate) async fn copy_catalog(catalog_path: &Path, target: &Path) -> Result<C
     let copied = sqlx::query("VACUUM INTO $1").bind(target_text).execute(&mut connection).await;
     copied.map_err(LakeError::database("copy"))?;
     connection.close().await.map_err(LakeError::database("close after a copy"))?;
+    read_copy(target).await
+}
+
+/// What stands in a copy.
+///
+/// # Errors
+/// [`LakeError`] if the database fails.
+pub(crate) async fn read_copy(target: &Path) -> Result<CatalogCopy, LakeError> {
     let options = SqliteConnectOptions::new().filename(target).read_only(true);
     let mut copy = options.connect().await.map_err(LakeError::database("open a copy"))?;
     let read = read(&mut copy).await?;
     copy.close().await.map_err(LakeError::database("close a copy"))?;
     Ok(read)
+}
+
+impl Lake {
+    /// Copies this catalog in PostgreSQL, as it is now, into a new SQLite file. Its other transactions wait meanwhile.
+    ///
+    /// # Errors
+    /// [`LakeError`] if a database fails; the file is of no use then.
+    pub(crate) async fn copy_into(&self, target: &Path) -> Result<(), LakeError> {
+        let options = SqliteConnectOptions::new().filename(target).create_if_missing(true);
+        let file = Database::sqlite(options).await.map_err(LakeError::database("make a copy"))?;
+        let copied = async {
+            file.migrate(&MIGRATIONS, &POSTGRES_MIGRATIONS).await?;
+            Ok(self.database.copy_rows_to(&file).await?)
+        };
+        let copied = copied.await;
+        file.close().await;
+        copied
+    }
+
+    /// Replaces all of this catalog in PostgreSQL by what the SQLite file has, in one transaction.
+    ///
+    /// # Errors
+    /// [`LakeError`] if a database fails; the catalog is as it was then, unless the commit had no answer.
+    pub(crate) async fn replace_by(&self, source: &Path) -> Result<(), LakeError> {
+        let file = open_file(source).await?;
+        let replaced = async {
+            file.migrate(&MIGRATIONS, &POSTGRES_MIGRATIONS).await?;
+            self.database.migrate(&MIGRATIONS, &POSTGRES_MIGRATIONS).await?;
+            Ok(file.copy_rows_to(&self.database).await?)
+        };
+        let replaced = replaced.await;
+        file.close().await;
+        replaced
+    }
+}
+
+/// Fills the schema of a PostgreSQL database, which does not hold anything yet, from a catalog in an SQLite file.
+///
+/// # Errors
+/// [`LakeError`]; among others if the schema holds a catalog, or another data directory owns it.
+pub async fn restore_catalog(
+    source: &Path,
+    location: &PostgresLocation,
+    clock: std::sync::Arc<dyn catalog::Clock>,
+) -> Result<(), LakeError> {
+    let (lake, _) = Lake::connect(location, clock).await?;
+    let restored = async {
+        if lake.has_tables().await? {
+            return Err(LakeError::NotEmpty { place: location.to_string() });
+        }
+        lake.replace_by(source).await
+    };
+    let restored = restored.await;
+    lake.close().await;
+    restored
 }
 
 async fn read(copy: &mut SqliteConnection) -> Result<CatalogCopy, LakeError> {

@@ -26,6 +26,12 @@ pub enum LakeError {
     /// The tables could not be brought to this version's layout.
     #[error("the catalog could not be brought up to date: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// Something was to be restored over what is there.
+    #[error("the schema {place} holds a catalog already: name one that does not exist yet")]
+    NotEmpty {
+        /// The schema and database.
+        place: String,
+    },
     /// The catalog was written by a newer version.
     #[error("the catalog has format {found}, and this version reads up to format {supported}: use a newer Freshet")]
     NewerVersion {

@@ -33,12 +33,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catalog::Clock;
-use catalog::database::{Database, Location, Origin, Row, Statement};
+use catalog::database::{Database, Location, Origin, PostgresLocation, Row, Statement};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
-pub(crate) use backup::copy_catalog;
-pub use backup::{CatalogCopy, NamedFile};
+pub use backup::{CatalogCopy, NamedFile, restore_catalog};
+pub(crate) use backup::{copy_catalog, read_copy};
 pub use commit::{FlushCommit, NewDataFile};
 pub use delete_files::NewDeleteFile;
 pub(crate) use doctor::{Named, inspect as inspect_catalog, raise_watermark};
@@ -114,6 +114,19 @@ impl Lake {
         self.load().await
     }
 
+    /// Opens the schema of a PostgreSQL database without looking at what it holds, and says whether it was this data
+    /// directory's before. Nothing but the mark of its writer is changed.
+    ///
+    /// # Errors
+    /// [`LakeError`], among others if another server has it open.
+    pub(crate) async fn connect(
+        location: &PostgresLocation,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, Origin), LakeError> {
+        let (database, origin) = Database::postgres(location).await?;
+        Ok((Self { database, clock }, origin))
+    }
+
     /// Closes the connection, after which every other operation fails. SQLite then folds its journal into the file.
     pub async fn close(&self) {
         self.database.close().await;
@@ -130,25 +143,27 @@ impl Lake {
         statement.rows(&mut transaction).await.map_err(LakeError::database(operation))
     }
 
-    /// Checks the format before the migrations touch anything. The question whether a table exists is the one
-    /// statement that each database asks in its own way.
-    async fn refuse_newer_format(&self) -> Result<(), LakeError> {
+    /// Whether there is a catalog. The question is the one statement that each database asks in its own way.
+    pub(crate) async fn has_tables(&self) -> Result<bool, LakeError> {
         let tables = sql::statement(if self.database.is_postgres() {
             "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'freshet_format'"
         } else {
             "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'freshet_format'"
         });
-        let mut transaction = self.database.begin_read().await?;
-        let read = async {
-            if tables.value::<i64>(&mut transaction).await? == 0 {
-                return Ok(None);
-            }
-            let version = sql::statement("SELECT version FROM freshet_format");
-            version.optional_row::<(i64,)>(&mut transaction).await
-        };
-        match read.await.map_err(LakeError::database("read its format"))? {
-            Some((found,)) if found > CATALOG_FORMAT_VERSION => {
-                Err(LakeError::NewerVersion { found, supported: CATALOG_FORMAT_VERSION })
+        let found: Vec<(i64,)> = self.read("look for its tables", tables).await?;
+        Ok(found.first().is_some_and(|(count,)| *count > 0))
+    }
+
+    /// Checks the format before the migrations touch anything.
+    pub(crate) async fn refuse_newer_format(&self) -> Result<(), LakeError> {
+        if !self.has_tables().await? {
+            return Ok(());
+        }
+        let version = sql::statement("SELECT version FROM freshet_format");
+        let found: Vec<(i64,)> = self.read("read its format", version).await?;
+        match found.first() {
+            Some((found,)) if *found > CATALOG_FORMAT_VERSION => {
+                Err(LakeError::NewerVersion { found: *found, supported: CATALOG_FORMAT_VERSION })
             }
             _ => Ok(()),
         }
