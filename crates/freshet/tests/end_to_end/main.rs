@@ -23,6 +23,7 @@ mod migration;
 mod object_store;
 mod options;
 mod postgres;
+mod power_loss;
 mod prometheus;
 mod prometheus_queries;
 mod recovery;
