@@ -87,8 +87,8 @@ impl Client {
         Ok(response.bytes_stream().map(|piece| piece.map_err(|error| RequestError::from(error).into())))
     }
 
-    /// How a script would be done: its plan, line by line, with the parts that the server's storage would do. Nothing of
-    /// it is run.
+    /// How a script would be done: its plan, line by line, with the parts that the server's storage would do. Nothing
+    /// of it is run.
     ///
     /// # Errors
     ///

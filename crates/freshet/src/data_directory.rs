@@ -92,6 +92,7 @@ pub(crate) fn resources(data_dir: &Path, database: Option<&PostgresDatabase>, id
         Some(database) => Location::Postgres(database.resources(id)),
         None => Location::Sqlite(data_dir.join(RESOURCES)),
     }
+}
 
 /// A new identifier for a directory whose catalogs are about to go from SQLite files into PostgreSQL.
 ///

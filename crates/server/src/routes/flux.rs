@@ -1,6 +1,6 @@
 //! `POST /api/v2/query`: a Flux script, answered as annotated CSV (wire-api section 2.2), or with `"type": "influxql"`
-//! statements of InfluxQL, answered as `/query` answers them. `POST /api/v2/query/explain` takes the same and says how it
-//! would be done.
+//! statements of InfluxQL, answered as `/query` answers them. `POST /api/v2/query/explain` takes the same and says how
+//! it would be done.
 
 mod influxql;
 pub(super) mod tools;

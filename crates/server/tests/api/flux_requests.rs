@@ -294,7 +294,9 @@ async fn plans_say_what_the_storage_does() {
         assert_eq!(answer.status, 200, "{}", answer.text());
         assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
         let rows = "rows of \"b\" from 1970-01-01T00:00:00.000000000Z to before 1970-01-01T00:01:00.000000000Z";
-        let place = format!("@1:{}-1:{}", script.rfind("|> ").unwrap() + 4, script.len() + 1);
+        let line = script.lines().count();
+        let last = script.lines().last().unwrap();
+        let place = format!("@{line}:{}-{line}:{}", last.rfind("|> ").unwrap() + 4, last.len() + 1);
         let expected = expected.replace("ROWS", rows).replace('@', &place);
         assert_eq!(answer.text(), expected, "{script}");
     };
@@ -309,7 +311,8 @@ async fn plans_say_what_the_storage_does() {
     )
     .await;
     check(
-        r#"filter(fn: (r) => r._field == "f") |> group(columns: ["host"]) |> aggregateWindow(every: 10s, fn: max) |> sort()"#,
+        r#"filter(fn: (r) => r._field == "f") |> group(columns: ["host"]) |> aggregateWindow(every: 10s, fn: max)
+            |> sort()"#,
         r#"result "_result"
   sort @: on tables
     storage: max of windows of 10s, by host, of ROWS

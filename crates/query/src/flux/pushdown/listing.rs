@@ -48,7 +48,10 @@ pub(super) enum What<'a> {
 pub(super) fn recognise(stream: &Stream) -> Option<Listing<'_>> {
     let Shape::Distinct { column } = &stream.0.shape else { return None };
     let below = stream.0.inputs.first()?;
-    let kept = |stream: &Stream, wanted: &str| matches!(&stream.0.shape, Shape::Keep { columns } if matches!(columns.as_slice(), [only] if **only == *wanted));
+    let kept = |stream: &Stream, wanted: &str| {
+        let Shape::Keep { columns } = &stream.0.shape else { return false };
+        matches!(columns.as_slice(), [only] if **only == *wanted)
+    };
     if let Shape::Group { columns, except: false } = &below.0.shape {
         let keep = below.0.inputs.first()?;
         let is_row = matches!(&**column, "_start" | "_stop" | "_time" | "_value");
