@@ -9,6 +9,8 @@ use query::influxql::{Databases, InfluxqlRequest, RemovalRequest, Series, Value,
 use query::{QueryEngine, QueryError, QueryOptions};
 use storage::{BucketInfo, DeleteFilter, DeleteRequest, Engine, EngineOptions, Precision, WriteRequest};
 
+#[path = "influxql/model.rs"]
+mod model;
 #[path = "influxql/paths.rs"]
 mod paths;
 #[path = "influxql/streaming.rs"]
@@ -22,6 +24,11 @@ struct Database {
     queries: QueryEngine,
     bucket: Arc<BucketInfo>,
     folder: tempfile::TempDir,
+}
+
+async fn open_engine(folder: &std::path::Path) -> Engine {
+    let options = EngineOptions::new(folder, 1 << 30, Arc::new(ManualClock::new(NOW_NS)));
+    Engine::open(options).await.unwrap()
 }
 
 fn query_engine(folder: &std::path::Path, memory_limit_bytes: usize) -> QueryEngine {
@@ -40,8 +47,7 @@ fn query_engine(folder: &std::path::Path, memory_limit_bytes: usize) -> QueryEng
 impl Database {
     async fn open(memory_limit_bytes: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = EngineOptions::new(folder.path(), 1 << 30, Arc::new(ManualClock::new(NOW_NS)));
-        let engine = Engine::open(options).await.unwrap();
+        let engine = open_engine(folder.path()).await;
         let bucket = BucketInfo {
             organisation: OrganisationId::from_u64(1).unwrap(),
             organisation_name: "o".to_owned(),
@@ -50,6 +56,13 @@ impl Database {
         };
         let queries = query_engine(folder.path(), memory_limit_bytes);
         Self { engine, queries, bucket: Arc::new(bucket), folder }
+    }
+
+    /// Stops the engine and starts it anew over the same folder.
+    async fn restarted(self) -> Self {
+        self.engine.close().await.unwrap();
+        drop(self.engine);
+        Self { engine: open_engine(self.folder.path()).await, ..self }
     }
 
     async fn write(&self, lines: String) {

@@ -32,6 +32,7 @@ mod raw;
 mod removal;
 mod rewrite;
 mod schema;
+mod series_set;
 mod show;
 mod slices;
 mod time_range;
@@ -232,7 +233,10 @@ pub(crate) async fn execute(
                 show::explain(&plan)
             }
         }
-        other => show::run(other, &databases, now_ns, &budget).await?,
+        other => {
+            show::run(other, &databases, now_ns, &budget, &mut sink).await?;
+            Vec::new()
+        }
     };
     for series in series {
         sink.add(series).await?;

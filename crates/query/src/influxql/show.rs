@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::Array as _;
+use arrow::array::{Array as _, LargeStringArray};
 use futures::TryStreamExt as _;
 use influxql::ast::{
     Cardinality, CardinalityOf, KeyFilter, Measurement, MeasurementName, NameOrAll, Page, ShowMeasurements, ShowScope,
@@ -15,19 +15,21 @@ use influxql::{Expression, Statement};
 use storage::{ScanRequest, TableSnapshot, TagValues, merge_tag_values};
 
 use super::Databases;
-use super::columns::{Chunk, Column, tag_values};
+use super::answer::Sink;
+use super::columns::Column;
+use super::direct::partitions;
 use super::execute::{Budget, Series};
 use super::node::Node;
 use super::plan::{Plan, PlannedSource};
 use super::rewrite;
 use super::schema::{TableColumns, kind_of};
+use super::series_set::SeriesSet;
 use super::time_range::{Moment, TimeRange, split};
-use super::value::{Scalar, Value};
+use super::value::Value;
+use tokio::task::JoinSet;
+
 use crate::error::QueryError;
 use crate::limits;
-
-/// The tags of a series by name, those without a value left out.
-type SeriesTags = Vec<(String, Arc<str>)>;
 
 /// Answers a `SHOW` statement.
 pub(super) async fn run(
@@ -35,16 +37,50 @@ pub(super) async fn run(
     databases: &Databases,
     now: i64,
     budget: &Budget,
-) -> Result<Vec<Series>, QueryError> {
-    let mut show = Show { databases, now, budget };
-    match statement {
-        Statement::ShowMeasurements(statement) => show.measurements(statement).await,
-        Statement::ShowFieldKeys(scope) => show.field_keys(scope).await,
-        Statement::ShowTagKeys { scope, key, series_page } => show.tag_keys(scope, key.as_ref(), series_page).await,
-        Statement::ShowTagValues { scope, key } => show.tag_values(scope, key).await,
-        Statement::ShowSeries(scope) => show.series(scope).await,
-        Statement::ShowCardinality(cardinality) => show.cardinality(cardinality).await,
-        other => Err(QueryError::Plan(format!("not implemented: {other}"))),
+    sink: &mut Sink,
+) -> Result<(), QueryError> {
+    let show = Show { databases, now, budget };
+    let all = match statement {
+        Statement::ShowMeasurements(statement) => show.measurements(statement).await?,
+        Statement::ShowFieldKeys(scope) => show.field_keys(scope).await?,
+        Statement::ShowTagKeys { scope, key, series_page } => show.tag_keys(scope, key.as_ref(), series_page).await?,
+        Statement::ShowTagValues { scope, key } => return show.tag_values(scope, key, sink).await,
+        Statement::ShowSeries(scope) => return show.series(scope, sink).await,
+        Statement::ShowCardinality(cardinality) => show.cardinality(cardinality).await?,
+        other => return Err(QueryError::Plan(format!("not implemented: {other}"))),
+    };
+    for series in all {
+        sink.add(series).await?;
+    }
+    Ok(())
+}
+
+/// Sends the rows of a page of a table, part by part; a table without rows is not shown.
+async fn send(
+    name: &str,
+    columns: &[&str],
+    rows: impl Iterator<Item = Vec<Value>>,
+    page: &Page,
+    sink: &mut Sink,
+) -> Result<(), QueryError> {
+    let offset = usize::try_from(page.offset).unwrap_or(usize::MAX);
+    let limit =
+        page.limit.filter(|limit| *limit > 0).map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let mut rows = rows.skip(offset).take(limit);
+    let most = sink.rows_of_part(columns.len());
+    let mut is_open = false;
+    loop {
+        let part: Vec<Vec<Value>> = rows.by_ref().take(most).collect();
+        if part.is_empty() {
+            return Ok(());
+        }
+        if is_open {
+            sink.extend(part).await?;
+        } else {
+            is_open = true;
+            sink.add(table(name, columns, part)).await?;
+        }
+        tokio::task::yield_now().await;
     }
 }
 
@@ -122,6 +158,29 @@ fn cut<T>(entries: &mut Vec<T>, page: &Page) {
     entries.drain(..offset);
     if let Some(limit) = page.limit.filter(|limit| *limit > 0) {
         entries.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    }
+}
+
+/// Rows of keys and values.
+struct TagValueRows {
+    found: Vec<(Arc<str>, TagValues)>,
+    /// The places of the next one.
+    tag: usize,
+    value: usize,
+}
+
+impl Iterator for TagValueRows {
+    type Item = Vec<Value>;
+
+    fn next(&mut self) -> Option<Vec<Value>> {
+        loop {
+            let (tag, values) = self.found.get(self.tag)?;
+            if self.value < values.len() {
+                self.value += 1;
+                return Some(vec![Value::Text(Arc::clone(tag)), text(values.value(self.value - 1))]);
+            }
+            (self.tag, self.value) = (self.tag + 1, 0);
+        }
     }
 }
 
@@ -215,52 +274,50 @@ impl Show<'_> {
         split(condition, Moment { now: self.now, zone: None }).map_err(QueryError::Plan)
     }
 
-    /// The series of a measurement that a condition holds for, by their tags.
+    /// The series of a measurement that a condition holds for. Of the files only tags are read, and times where they
+    /// matter.
     async fn series_of(
-        &mut self,
+        &self,
         candidate: &Candidate,
         condition: Option<&Expression>,
         range: TimeRange,
-    ) -> Result<BTreeSet<SeriesTags>, QueryError> {
+    ) -> Result<SeriesSet, QueryError> {
         let node = condition.map(|condition| tag_condition(condition, &candidate.columns)).transpose()?;
-        let tags: Vec<&str> = candidate.columns.tags.iter().map(|(tag, _)| tag.as_str()).collect();
-        let projection = std::iter::once(0).chain(candidate.columns.tags.iter().map(|(_, index)| *index)).collect();
+        let node = node.map(Arc::new);
+        let tags: Vec<usize> = candidate.columns.tags.iter().map(|(_, index)| *index).collect();
         let request = ScanRequest {
-            projection: Some(projection),
+            // A table without tags has one series, of which a row tells as well.
+            projection: Some(if tags.is_empty() { vec![0] } else { tags.clone() }),
             time_range: (range.min.unwrap_or(i64::MIN), range.max.unwrap_or(i64::MAX)),
             batch_rows: limits::BATCH_ROWS,
+            partitions: partitions(),
             ..ScanRequest::default()
         };
         let failed = |error: storage::ScanError| QueryError::Internal(error.to_string());
-        let mut found = BTreeSet::new();
-        for partition in candidate.table.scan(request).map_err(failed)?.partitions {
-            let mut batches = partition.stream();
-            while let Some(batch) = batches.try_next().await.map_err(failed)? {
-                let columns: Vec<Column> = batch.columns().iter().skip(1).map(Column::from_array).collect();
-                let chunk =
-                    Chunk { times: Chunk::times_of(&batch, 0), columns, groups: Vec::new(), series: Vec::new() };
-                let mut bytes = 0;
-                for (row, _) in chunk.runs(&chunk.columns) {
-                    let get = |slot: usize| chunk.columns.get(slot).map_or(Scalar::Null, |column| column.get(row));
-                    if node.as_ref().is_some_and(|node| node.eval(&get) != Scalar::Boolean(true)) {
-                        continue;
-                    }
-                    let values = tag_values(&chunk.columns, row);
-                    let pairs = tags.iter().zip(values).filter(|(_, value)| !value.is_empty());
-                    let series: SeriesTags = pairs.map(|(tag, value)| ((*tag).to_owned(), value)).collect();
-                    let size: usize = series.iter().map(|(tag, value)| tag.len() + value.len() + 48).sum();
-                    if found.insert(series) {
-                        bytes += size + 32;
-                    }
+        let mut tasks = JoinSet::new();
+        for partition in candidate.table.scan_tags(&request).map_err(failed)?.partitions {
+            let (node, budget, width) = (node.clone(), self.budget.child(), tags.len());
+            tasks.spawn(async move {
+                let mut found = SeriesSet::default();
+                let mut batches = partition.stream();
+                while let Some(batch) = batches.try_next().await.map_err(failed)? {
+                    let columns: Vec<Column> = batch.columns().iter().take(width).map(Column::from_array).collect();
+                    budget.charge(found.add(&columns, batch.num_rows(), node.as_deref()))?;
+                    tokio::task::yield_now().await;
                 }
-                self.budget.charge(bytes)?;
-                tokio::task::yield_now().await;
-            }
+                Ok::<_, QueryError>((found, budget))
+            });
         }
-        Ok(found)
+        let mut all = SeriesSet::default();
+        while let Some(joined) = tasks.join_next().await {
+            let (found, budget) = joined.map_err(|error| QueryError::Internal(error.to_string()))??;
+            self.budget.absorb(budget)?;
+            all.merge(found);
+        }
+        Ok(all)
     }
 
-    async fn measurements(&mut self, show: &ShowMeasurements) -> Result<Vec<Series>, QueryError> {
+    async fn measurements(&self, show: &ShowMeasurements) -> Result<Vec<Series>, QueryError> {
         let (condition, range) = self.condition(show.condition.as_ref())?;
         if range != TimeRange::default() {
             return Err(QueryError::Plan("SHOW MEASUREMENTS doesn't support time in WHERE clause".to_owned()));
@@ -297,7 +354,7 @@ impl Show<'_> {
         Ok(non_empty(table("measurements", &["name"], rows)).into_iter().collect())
     }
 
-    async fn field_keys(&mut self, scope: &ShowScope) -> Result<Vec<Series>, QueryError> {
+    async fn field_keys(&self, scope: &ShowScope) -> Result<Vec<Series>, QueryError> {
         let mut all = Vec::new();
         for candidate in self.candidates(&scope.database, &scope.sources).await? {
             let schema = candidate.table.table_schema();
@@ -313,7 +370,7 @@ impl Show<'_> {
 
     /// The tags of a measurement that some series has; all of them where nothing is asked about series.
     async fn keys_of(
-        &mut self,
+        &self,
         candidate: &Candidate,
         condition: Option<&Expression>,
         range: TimeRange,
@@ -322,11 +379,13 @@ impl Show<'_> {
             return Ok(candidate.columns.tags.iter().map(|(tag, _)| tag.clone()).collect());
         }
         let series = self.series_of(candidate, condition, range).await?;
-        Ok(series.into_iter().flatten().map(|(tag, _)| tag).collect())
+        let is_used = series.used_tags(candidate.columns.tags.len());
+        let tags = candidate.columns.tags.iter().zip(is_used);
+        Ok(tags.filter(|(_, is_used)| *is_used).map(|((tag, _), _)| tag.clone()).collect())
     }
 
     async fn tag_keys(
-        &mut self,
+        &self,
         scope: &ShowScope,
         key: Option<&KeyFilter>,
         series_page: &Page,
@@ -344,34 +403,40 @@ impl Show<'_> {
         Ok(all)
     }
 
-    /// Keys and values of tags, by key and value.
+    /// The wanted tags by name, each with its values in ascending order.
     async fn values_of(
-        &mut self,
+        &self,
         candidate: &Candidate,
         keys: &Keys,
         condition: Option<&Expression>,
         range: TimeRange,
-    ) -> Result<BTreeSet<(String, Arc<str>)>, QueryError> {
-        let wanted: Vec<&(String, usize)> = candidate.columns.tags.iter().filter(|(tag, _)| keys.wants(tag)).collect();
+    ) -> Result<Vec<(Arc<str>, TagValues)>, QueryError> {
+        let tags = candidate.columns.tags.iter().enumerate();
+        let wanted: Vec<(usize, &(String, usize))> = tags.filter(|(_, (tag, _))| keys.wants(tag)).collect();
         if wanted.is_empty() {
-            return Ok(BTreeSet::new());
+            return Ok(Vec::new());
         }
+        let mut found: Vec<(Arc<str>, TagValues)> = Vec::with_capacity(wanted.len());
         if condition.is_none() {
             // Which values there are does not depend on which series have them: each tag for itself.
-            let mut found = Vec::new();
-            for (tag, index) in wanted {
-                let values = self.values_of_tag(candidate, *index, range).await?;
-                found.extend(values.iter().flatten().map(|value| (tag.clone(), Arc::from(value))));
+            for (_, (tag, index)) in wanted {
+                found.push((Arc::from(tag.as_str()), self.values_of_tag(candidate, *index, range).await?));
             }
-            return Ok(found.into_iter().collect());
+            return Ok(found);
         }
         let series = self.series_of(candidate, condition, range).await?;
-        Ok(series.into_iter().flatten().filter(|(tag, _)| keys.wants(tag)).collect())
+        for (place, (tag, _)) in wanted {
+            let values: BTreeSet<&str> = series.values_of_tag(place).collect();
+            let values: LargeStringArray = values.into_iter().map(Some).collect();
+            self.budget.charge(values.get_array_memory_size())?;
+            found.push((Arc::from(tag.as_str()), Arc::new(values)));
+        }
+        Ok(found)
     }
 
     /// The distinct values of one tag.
     async fn values_of_tag(
-        &mut self,
+        &self,
         candidate: &Candidate,
         index: usize,
         range: TimeRange,
@@ -381,47 +446,48 @@ impl Show<'_> {
         let mut scan = candidate.table.tag_values(index, time_range).map_err(failed)?;
         let mut lists = Vec::new();
         while let Some(values) = scan.next().await.map_err(failed)? {
-            // The list, and what is made of each value.
-            let made = values.value_data().len() + values.len() * (size_of::<(String, Arc<str>)>() + 48);
-            self.budget.charge(values.get_array_memory_size() + made)?;
+            self.budget.charge(values.get_array_memory_size())?;
             lists.push(values);
         }
         Ok(merge_tag_values(lists))
     }
 
-    async fn tag_values(&mut self, scope: &ShowScope, key: &KeyFilter) -> Result<Vec<Series>, QueryError> {
+    async fn tag_values(&self, scope: &ShowScope, key: &KeyFilter, sink: &mut Sink) -> Result<(), QueryError> {
         let keys = Keys::of(Some(key))?;
         let (condition, range) = self.condition(scope.condition.as_ref())?;
-        let mut all = Vec::new();
         for candidate in self.candidates(&scope.database, &scope.sources).await? {
             let found = self.values_of(&candidate, &keys, condition.as_ref(), range).await?;
-            let mut rows = found.iter().map(|(tag, value)| vec![text(tag), text(value)]).collect();
-            cut(&mut rows, &scope.page);
-            all.extend(non_empty(table(candidate.name(), &["key", "value"], rows)));
+            let rows = TagValueRows { found, tag: 0, value: 0 };
+            send(candidate.name(), &["key", "value"], rows, &scope.page, sink).await?;
         }
-        Ok(all)
+        Ok(())
     }
 
-    async fn series(&mut self, scope: &ShowScope) -> Result<Vec<Series>, QueryError> {
+    async fn series(&self, scope: &ShowScope, sink: &mut Sink) -> Result<(), QueryError> {
         let (condition, range) = self.condition(scope.condition.as_ref())?;
-        let mut keys = Vec::new();
+        let mut keys: Vec<String> = Vec::new();
         for candidate in self.candidates(&scope.database, &scope.sources).await? {
             let name = escape(candidate.name(), &[',', ' ']);
+            let special = [',', '=', ' '];
+            let names: Vec<String> = candidate.columns.tags.iter().map(|(tag, _)| escape(tag, &special)).collect();
             let series = self.series_of(&candidate, condition.as_ref(), range).await?;
-            keys.extend(series.iter().map(|tags| {
-                let special = [',', '=', ' '];
-                let tags =
-                    tags.iter().map(|(tag, value)| format!(",{}={}", escape(tag, &special), escape(value, &special)));
-                format!("{name}{}", tags.collect::<String>())
+            let before = keys.len();
+            keys.extend(series.iter().map(|values| {
+                let mut key = name.clone();
+                for (tag, value) in names.iter().zip(values).filter(|(_, value)| !value.is_empty()) {
+                    key.extend([",", tag, "=", &escape(value, &special)]);
+                }
+                key
             }));
+            let made = keys.iter().skip(before).map(|key| key.capacity() + size_of::<String>()).sum();
+            self.budget.charge(made)?;
         }
         keys.sort_unstable();
-        let mut rows = keys.iter().map(|key| vec![text(key)]).collect();
-        cut(&mut rows, &scope.page);
-        Ok(non_empty(table("", &["key"], rows)).into_iter().collect())
+        let rows = keys.into_iter().map(|key| vec![Value::Text(key.into())]);
+        send("", &["key"], rows, &scope.page, sink).await
     }
 
-    async fn cardinality(&mut self, cardinality: &Cardinality) -> Result<Vec<Series>, QueryError> {
+    async fn cardinality(&self, cardinality: &Cardinality) -> Result<Vec<Series>, QueryError> {
         let (condition, range) = self.condition(cardinality.condition.as_ref())?;
         let candidates = self.candidates(&cardinality.database, &cardinality.sources).await?;
         let mut counts: Vec<(String, usize)> = Vec::new();
@@ -433,7 +499,11 @@ impl Show<'_> {
                 CardinalityOf::TagKeys => self.keys_of(candidate, condition, range).await?.len(),
                 CardinalityOf::TagValues(key) => {
                     let keys = Keys::of(Some(key))?;
-                    self.values_of(candidate, &keys, condition, range).await?.len()
+                    self.values_of(candidate, &keys, condition, range)
+                        .await?
+                        .iter()
+                        .map(|(_, values)| values.len())
+                        .sum()
                 }
                 CardinalityOf::Series if !cardinality.exact && condition.is_none() && range == TimeRange::default() => {
                     let sketch = candidate.table.series_sketch().await;
