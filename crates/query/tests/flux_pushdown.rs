@@ -307,11 +307,26 @@ fn tail(random: &mut Random) -> String {
     if random.one_in(2) { String::new() } else { format!("\n    |> {}", random.pick(&steps)) }
 }
 
+/// The last windows of all tables together.
+fn latest(random: &mut Random) -> String {
+    let every = random.pick(&["30s", "60s", "300s", "7s"]);
+    let function = random.pick(&SIMPLE[..9]);
+    let more = random.pick(&["", ", offset: 7s", r#", timeSrc: "_start""#]);
+    let limit = random.pick(&["n: 1", "n: 5", "n: 2, offset: 3", "n: 1000"]);
+    format!(
+        "\n    |> group()\n    |> aggregateWindow(every: {every}, fn: {function}{more}, createEmpty: false)\n    \
+         |> sort(columns: [\"_time\"], desc: true)\n    |> limit({limit})"
+    )
+}
+
 fn script(random: &mut Random) -> String {
     let from = random.below(1_500);
     let to = from + 1 + random.below(3_000);
     let mut text = format!("from(bucket: \"b\")\n    |> range(start: {from}, stop: {to})");
     text += &filters(random);
+    if random.one_in(12) {
+        return text + &latest(random);
+    }
     if random.one_in(3) {
         text += &group(random);
     }

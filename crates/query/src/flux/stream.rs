@@ -75,6 +75,10 @@ pub(crate) enum Shape {
     Distinct { column: Text },
     /// The labels of the group key, in a column.
     Keys { column: Text },
+    /// Rows in another order.
+    Sort { columns: Vec<Text>, descending: bool },
+    /// The first rows behind some that are left out.
+    Limit { count: usize, offset: usize },
     /// Rows that become columns.
     Pivot { rows: Vec<Text>, columns: Vec<Text>, value: Text },
 }

@@ -97,7 +97,8 @@ impl GroupKey {
     #[must_use]
     pub fn order(&self, other: &Self) -> Ordering {
         for (left, right) in self.0.iter().zip(other.0.iter()) {
-            let order = right.0.cmp(&left.0).then_with(|| left.1.total_order(&right.1));
+            let labels = if Arc::ptr_eq(&left.0, &right.0) { Ordering::Equal } else { right.0.cmp(&left.0) };
+            let order = labels.then_with(|| left.1.total_order(&right.1));
             if order != Ordering::Equal {
                 return order;
             }

@@ -21,7 +21,8 @@ fn limit(call: &mut Call<'_>) -> Result<Value> {
     let (Ok(count), Ok(offset)) = (usize::try_from(count), usize::try_from(offset)) else {
         return Err(FluxError::invalid("limit needs n and offset that are not negative"));
     };
-    Ok(call.per_table(input, move |_, table| Ok(Some(table.slice(offset, offset.saturating_add(count))))))
+    let shape = Shape::Limit { count, offset };
+    Ok(call.shaped(input, shape, move |_, table| Ok(Some(table.slice(offset, offset.saturating_add(count))))))
 }
 
 /// The order of two rows: nulls first, however the rest is sorted.
@@ -65,7 +66,8 @@ fn sort(call: &mut Call<'_>) -> Result<Value> {
     let input = call.stream("tables")?;
     let columns: Vec<Text> = call.or("columns", vec![Text::from("_value")])?;
     let descending = call.or("desc", false)?;
-    Ok(call.per_table(input, move |runtime, table| {
+    let shape = Shape::Sort { columns: columns.clone(), descending };
+    Ok(call.shaped(input, shape, move |runtime, table| {
         runtime.step(table.rows() as u64)?;
         if columns.iter().filter(|label| table.column(label).is_some()).count() == 1
             && let Some(column) = columns.iter().find_map(|label| table.column(label))

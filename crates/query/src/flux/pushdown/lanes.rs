@@ -31,11 +31,21 @@ pub(super) struct Lane<'a> {
     pub(super) states: Vec<(i64, Partial)>,
 }
 
+/// Which lanes are read, and how.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// Rows before this time do not count.
+    pub(super) from: i64,
+    /// Whether the lanes are to have their keys, and come by them.
+    pub(super) keys: bool,
+}
+
 /// All lanes with rows: by measurement, then by key.
 pub(super) fn read<'a>(
     runtime: &Arc<Runtime>,
     pipeline: &Pipeline<'_>,
     targets: &'a [Target],
+    wanted: Wanted,
 ) -> Result<Vec<Lane<'a>>> {
     let mut lanes = Vec::new();
     if pipeline.chain.bounds.0 >= pipeline.chain.bounds.1 {
@@ -44,9 +54,11 @@ pub(super) fn read<'a>(
     for target in targets {
         let first = lanes.len();
         for fields in passes(target) {
-            pass(runtime, pipeline, target, &fields, &mut lanes)?;
+            pass(runtime, pipeline, target, &fields, wanted, &mut lanes)?;
         }
-        if let Some(lanes) = lanes.get_mut(first..) {
+        if wanted.keys
+            && let Some(lanes) = lanes.get_mut(first..)
+        {
             lanes.sort_by(|left, right| left.key.order(&right.key));
         }
     }
@@ -73,6 +85,7 @@ fn pass<'a>(
     pipeline: &Pipeline<'_>,
     target: &'a Target,
     fields: &[&'a Field],
+    wanted: Wanted,
     lanes: &mut Vec<Lane<'a>>,
 ) -> Result<()> {
     let Some(predicate) = fields.first().map(|field| &field.predicate) else { return Ok(()) };
@@ -85,7 +98,7 @@ fn pass<'a>(
         tags: target.tags.iter().map(|(_, index)| *index).collect(),
         group_tags: target.tags.len(),
         fields: fields.iter().map(|field| field.index).collect(),
-        time_range: (bounds.0, bounds.1.saturating_sub(1)),
+        time_range: (bounds.0.max(wanted.from), bounds.1.saturating_sub(1)),
         tag_filters: target.filters.clone(),
         series_filter: predicate.mentions_tags().then(|| series_filter(target, predicate)),
         row_filter,
@@ -110,7 +123,8 @@ fn pass<'a>(
                 .map(|(start, state)| (*start, *state))
                 .collect();
             if !states.is_empty() {
-                lanes.push(Lane { target, field, key: key.of(&tags), tags: Arc::clone(&tags), states });
+                let key = if wanted.keys { key.of(&tags) } else { GroupKey::default() };
+                lanes.push(Lane { target, field, key, tags: Arc::clone(&tags), states });
             }
         }
     }

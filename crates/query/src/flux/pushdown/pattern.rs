@@ -49,6 +49,11 @@ const fn room(every: i64) -> i64 {
 }
 
 impl Group<'_> {
+    /// Whether no column is named that becomes part of the key.
+    pub(super) fn is_empty(&self) -> bool {
+        self.columns.is_empty() && !self.except
+    }
+
     /// Whether a column becomes part of the key.
     pub(super) fn is_key(&self, label: &str) -> bool {
         let is_named = self.columns.iter().any(|column| **column == *label);

@@ -35,11 +35,15 @@ pub(super) fn recognise(stream: &Stream) -> Option<Pivot<'_>> {
         here = here.0.inputs.first()?;
     }
     filters.reverse();
-    let Shape::Pivot { rows, columns, value } = &here.0.shape else { return None };
+    Some(Pivot { chain: chain(of_fields(here)?)?, filters })
+}
+
+/// What a pivot of `_value` on `_field` by `_time` turns.
+pub(super) fn of_fields(stream: &Stream) -> Option<&Stream> {
+    let Shape::Pivot { rows, columns, value } = &stream.0.shape else { return None };
     let is = |labels: &[Text], wanted: &str| matches!(labels, [label] if **label == *wanted);
     let is_of_fields = is(rows, "_time") && is(columns, "_field") && **value == *"_value";
-    let chain = is_of_fields.then(|| chain(here.0.inputs.first()?)).flatten()?;
-    Some(Pivot { chain, filters })
+    is_of_fields.then(|| stream.0.inputs.first()).flatten()
 }
 
 impl Pivot<'_> {
@@ -96,7 +100,7 @@ pub(super) fn open(runtime: &Arc<Runtime>, pivot: &Pivot<'_>) -> Result<Option<T
 }
 
 /// Whether a field would become a column that is there already.
-fn has_reserved_field(target: &Target) -> bool {
+pub(super) fn has_reserved_field(target: &Target) -> bool {
     target.fields.iter().any(|field| {
         matches!(&*field.name, "_start" | "_stop" | "_time" | "_measurement")
             || target.tags.iter().any(|(tag, _)| *tag == field.name)

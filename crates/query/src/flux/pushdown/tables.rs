@@ -20,20 +20,20 @@ const NAMES: [&str; 2] = ["_field", "_measurement"];
 
 /// What comes out of the rows of a table in a window.
 #[derive(Debug, Clone)]
-struct Cell {
+pub(super) struct Cell {
     /// Where the window starts.
-    start: i64,
-    value: Value,
+    pub(super) start: i64,
+    pub(super) value: Value,
     /// Of a selected row.
-    time: Option<i64>,
+    pub(super) time: Option<i64>,
     /// The lane of a selected row, by place in its group; none is a row without values.
     lane: Option<usize>,
 }
 
 /// Lanes whose rows would be one table, in the order in which they would come.
-struct Group<'l> {
-    key: GroupKey,
-    lanes: Vec<&'l Lane<'l>>,
+pub(super) struct Group<'l> {
+    pub(super) key: GroupKey,
+    pub(super) lanes: Vec<&'l Lane<'l>>,
 }
 
 /// Where a column of a row comes from.
@@ -55,13 +55,7 @@ enum Source {
 pub(super) fn make(pipeline: &Pipeline<'_>, lanes: &[Lane<'_>]) -> Result<Vec<Table>> {
     let groups = groups(pipeline, lanes);
     let windows = pipeline.windows();
-    let empty = match (pipeline.window, windows) {
-        // There are as many as can be: recognising it has counted them.
-        (Some(spec), Some(_)) if spec.create_empty && !lanes.is_empty() => {
-            spec.all(pipeline.chain.bounds)?.into_iter().map(|window| window.0).collect()
-        }
-        _ => Vec::new(),
-    };
+    let empty = empty_windows(pipeline, lanes)?;
     let mut tables = Vec::with_capacity(groups.len());
     for group in groups {
         let cells = group.cells(pipeline, &empty);
@@ -88,12 +82,23 @@ pub(super) fn make(pipeline: &Pipeline<'_>, lanes: &[Lane<'_>]) -> Result<Vec<Ta
     Ok(tables)
 }
 
+/// The starts of all windows, where those without rows count too.
+pub(super) fn empty_windows(pipeline: &Pipeline<'_>, lanes: &[Lane<'_>]) -> Result<Vec<i64>> {
+    Ok(match (pipeline.window, pipeline.windows()) {
+        // There are as many as can be: recognising it has counted them.
+        (Some(spec), Some(_)) if spec.create_empty && !lanes.is_empty() => {
+            spec.all(pipeline.chain.bounds)?.into_iter().map(|window| window.0).collect()
+        }
+        _ => Vec::new(),
+    })
+}
+
 fn clip(windows: Windows, start: i64, bounds: Bounds) -> Bounds {
     (start.max(bounds.0), start.saturating_add(windows.every).min(bounds.1))
 }
 
 /// The lanes by the key that they have behind `group`, each in the order in which it is met.
-fn groups<'l>(pipeline: &Pipeline<'_>, lanes: &'l [Lane<'l>]) -> Vec<Group<'l>> {
+pub(super) fn groups<'l>(pipeline: &Pipeline<'_>, lanes: &'l [Lane<'l>]) -> Vec<Group<'l>> {
     let Some(group) = pipeline.group else {
         return lanes.iter().map(|lane| Group { key: lane.key.clone(), lanes: vec![lane] }).collect();
     };
@@ -112,7 +117,7 @@ fn groups<'l>(pipeline: &Pipeline<'_>, lanes: &'l [Lane<'l>]) -> Vec<Group<'l>> 
 
 impl<'l> Group<'l> {
     /// What the rows are in each window. `empty` are windows that are there without rows.
-    fn cells(&self, pipeline: &Pipeline<'_>, empty: &[i64]) -> Vec<Cell> {
+    pub(super) fn cells(&self, pipeline: &Pipeline<'_>, empty: &[i64]) -> Vec<Cell> {
         let mut cells = match self.lanes.as_slice() {
             [lane] => lane.states.iter().map(|(start, state)| cell(*start, *state, 0)).collect::<Vec<Cell>>(),
             lanes => combined(pipeline.function, lanes),
@@ -139,7 +144,7 @@ impl<'l> Group<'l> {
     }
 
     /// A table of some windows. `window` is what its bounds are.
-    fn table(
+    pub(super) fn table(
         &self,
         pipeline: &Pipeline<'_>,
         cells: &[Cell],
@@ -151,18 +156,9 @@ impl<'l> Group<'l> {
             key = key.with("_start", Value::Time(window.0)).with("_stop", Value::Time(window.1));
         }
         let bounds = pipeline.chain.bounds;
-        // Rows of windows that only `table.fill` makes are not there without it.
-        let cells: Vec<&Cell> = match &rejoin {
-            Some((rejoin, _)) if pipeline.selects && !rejoin.fills => {
-                cells.iter().filter(|cell| cell.lane.is_some()).collect()
-            }
-            _ => cells.iter().collect(),
-        };
+        let cells: Vec<&Cell> = cells.iter().filter(|cell| is_row(pipeline, cell)).collect();
         let times: Option<Vector> = rejoin.map(|(rejoin, windows)| {
-            let time = |cell: &&Cell| {
-                let window = clip(windows, cell.start, bounds);
-                Some(if rejoin.time_source == "_start" { window.0 } else { window.1 })
-            };
+            let time = |cell: &&Cell| Some(time_of(rejoin, windows, bounds, cell));
             Vector::Time(cells.iter().map(time).collect())
         });
         let mut columns: Vec<Column> = Vec::new();
@@ -253,7 +249,7 @@ impl<'l> Group<'l> {
     }
 
     /// The type of the result.
-    fn kind(&self, function: AggregateFunction) -> ColumnType {
+    pub(super) fn kind(&self, function: AggregateFunction) -> ColumnType {
         match function {
             AggregateFunction::Count => ColumnType::Int,
             AggregateFunction::Mean => ColumnType::Float,
@@ -262,8 +258,22 @@ impl<'l> Group<'l> {
     }
 }
 
+/// Whether a cell is a row: rows of windows that only `table.fill` makes are not there without it.
+pub(super) fn is_row(pipeline: &Pipeline<'_>, cell: &Cell) -> bool {
+    match &pipeline.rejoin {
+        Some(rejoin) if pipeline.selects && !rejoin.fills => cell.lane.is_some(),
+        _ => true,
+    }
+}
+
+/// The time of a row behind `aggregateWindow`.
+pub(super) fn time_of(rejoin: Rejoin<'_>, windows: Windows, bounds: Bounds, cell: &Cell) -> i64 {
+    let window = clip(windows, cell.start, bounds);
+    if rejoin.time_source == "_start" { window.0 } else { window.1 }
+}
+
 /// A value of another type than its column cannot come here, and would be a null.
-fn push(values: &mut VectorBuilder, value: &Value) {
+pub(super) fn push(values: &mut VectorBuilder, value: &Value) {
     if values.push(value).is_err() {
         values.push_nulls(1);
     }
