@@ -102,11 +102,13 @@ impl QueryEngine {
         if let Ok(depth) = limits::NESTING_DEPTH.to_string().parse() {
             config.options_mut().sql_parser.recursion_limit = depth;
         }
-        let base = SessionStateBuilder::new()
+        let mut base = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(Arc::clone(&environment))
             .with_default_features()
+            .with_query_planner(Arc::new(sql::Planner))
             .build();
+        sql::register(&mut base)?;
         let threads = Builder::new_multi_thread()
             .worker_threads(options.threads.max(1))
             .thread_name("query")

@@ -1,4 +1,11 @@
-//! SQL: one statement that reads, with parameters, to a logical plan.
+//! SQL: one statement that reads, with parameters, to a logical plan, and what InfluxDB 3 has beside stock DataFusion:
+//! time zones, selectors, windows without points.
+
+mod gap_fill;
+mod gap_fill_exec;
+mod planner;
+mod selectors;
+mod zones;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -9,9 +16,11 @@ use datafusion::common::ParamValues;
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::registry::FunctionRegistry as _;
+use datafusion::logical_expr::{AggregateUDF, LogicalPlan, ScalarUDF};
 use datafusion::scalar::ScalarValue;
 
+pub(crate) use self::planner::Planner;
 use crate::caches::Caches;
 use crate::error::QueryError;
 use crate::limits;
@@ -41,6 +50,19 @@ pub struct SqlDescription {
     pub parameters: SchemaRef,
 }
 
+/// Makes the functions known that stock DataFusion does not have.
+pub(crate) fn register(state: &mut SessionState) -> Result<(), DataFusionError> {
+    state.register_udf(Arc::new(ScalarUDF::from(zones::ZoneFunction::new())))?;
+    state.register_udf(Arc::new(ScalarUDF::from(zones::WallclockFunction::new())))?;
+    for function in gap_fill::GapFillFunction::all() {
+        state.register_udf(Arc::new(ScalarUDF::from(function)))?;
+    }
+    for function in selectors::SelectorFunction::all() {
+        state.register_udaf(Arc::new(AggregateUDF::from(function)))?;
+    }
+    Ok(())
+}
+
 /// The logical plan of a request, with its parameters filled in. Statements that change something are refused.
 pub(crate) async fn plan(
     state: &SessionState,
@@ -55,10 +77,15 @@ pub(crate) async fn plan(
     let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     read_only.verify_plan(&plan).map_err(|error| QueryError::ReadOnly(error.strip_backtrace()))?;
     let values = values(request, &plan)?;
-    if values.is_empty() {
-        return Ok(plan);
+    let plan = match values.is_empty() {
+        true => plan,
+        false => plan.with_param_values(ParamValues::from(values)).map_err(refuse)?,
+    };
+    // What still lacks a value is only described, and its type is that of the plan as it is.
+    match parameters(&plan).map_err(refuse)?.fields().is_empty() {
+        true => gap_fill::rewrite(plan, state).map_err(refuse),
+        false => Ok(plan),
     }
-    plan.with_param_values(ParamValues::from(values)).map_err(refuse)
 }
 
 /// The values of all parameters by name, without the `$`.

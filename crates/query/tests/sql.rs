@@ -337,3 +337,160 @@ async fn too_many_queries_are_refused_and_dropped_ones_make_room() {
     };
     tokio::time::timeout(Duration::from_secs(30), place).await.unwrap();
 }
+
+/// Two hosts with a gap each, in the first five seconds of the day.
+async fn gaps() -> Database {
+    let database = Database::open().await;
+    let mut lines = String::new();
+    for (host, second, fields) in
+        [("a", 0, "f=1,i=10i,u=5u,s=\"x\""), ("a", 3, "f=4,i=13i,u=2u,s=\"y\""), ("b", 2, "f=8"), ("b", 60, "f=9")]
+    {
+        lines += &format!("m,host={host} {fields} {}\n", NOW_NS + second * 1_000_000_000);
+    }
+    database.write(&lines).await;
+    database
+}
+
+const RANGE: &str = "time >= '2026-01-01T00:00:00' AND time < '2026-01-01T00:00:05'";
+
+#[tokio::test]
+async fn windows_without_points_are_filled() {
+    let database = gaps().await;
+    for flushed in [false, true] {
+        let query = format!(
+            "SELECT extract(second FROM date_bin_gapfill(INTERVAL '1 second', time)) AS t, host, max(f), locf(max(f)), \
+             interpolate(max(f)), interpolate(max(i)), interpolate(max(u)), coalesce(locf(max(s)), '-') FROM m \
+             WHERE {RANGE} GROUP BY date_bin_gapfill(INTERVAL '1 second', time), host ORDER BY host, 1"
+        );
+        assert_eq!(
+            database.sql(&query).await,
+            [
+                "0 | a | 1.0 | 1.0 | 1.0 | 10 | 5 | x",
+                "1 | a |  | 1.0 | 2.0 | 11 | 4 | x",
+                "2 | a |  | 1.0 | 3.0 | 12 | 3 | x",
+                "3 | a | 4.0 | 4.0 | 4.0 | 13 | 2 | y",
+                "4 | a |  | 4.0 |  |  |  | y",
+                "0 | b |  |  |  |  |  | -",
+                "1 | b |  |  |  |  |  | -",
+                "2 | b | 8.0 | 8.0 | 8.0 |  |  | -",
+                "3 | b |  | 8.0 |  |  |  | -",
+                "4 | b |  | 8.0 |  |  |  | -",
+            ],
+            "flushed: {flushed}"
+        );
+        database.engine.flush().await.unwrap();
+    }
+    // Without groups, with an origin, over a day that has 60 windows more than points, and within a larger query.
+    let whole = "SELECT date_bin_gapfill(INTERVAL '2 seconds', time, TIMESTAMP '2026-01-01T00:00:01') AS t, count(f) \
+                 FROM m WHERE time BETWEEN '2026-01-01T00:00:00' AND '2026-01-01T00:00:04' GROUP BY t";
+    assert_eq!(
+        database.sql(whole).await,
+        ["2025-12-31T23:59:59 | 1", "2026-01-01T00:00:01 | 1", "2026-01-01T00:00:03 | 1"]
+    );
+    let many = "SELECT count(*), sum(c) FROM \
+                (SELECT date_bin_gapfill(INTERVAL '1 millisecond', time) AS t, count(f) AS c \
+                FROM m WHERE time >= '2026-01-01' AND time < '2026-01-01T00:01:00' GROUP BY t)";
+    assert_eq!(database.sql(many).await, ["60000 | 3"]);
+    let having = format!(
+        "SELECT date_bin_gapfill(INTERVAL '1 second', time) AS t, host, locf(max(f)) AS l FROM m WHERE {RANGE} \
+         GROUP BY t, host HAVING host = 'b' ORDER BY t LIMIT 3"
+    );
+    let rows = ["2026-01-01T00:00:00 | b | ", "2026-01-01T00:00:01 | b | ", "2026-01-01T00:00:02 | b | 8.0"];
+    assert_eq!(database.sql(&having).await, rows);
+    // Months, and the days of a zone whose clocks are put forward.
+    database.write("z f=1 1767225600000000000\nz f=2 1774742400000000000\nz f=3 1774828800000000000").await;
+    let months = "SELECT date_bin_gapfill(INTERVAL '1 month', time) AS t, locf(max(f)) FROM z \
+                  WHERE time >= '2026-01-15' AND time < '2026-04-01' GROUP BY t ORDER BY t";
+    assert_eq!(
+        database.sql(months).await,
+        ["2026-01-01T00:00:00 | ", "2026-02-01T00:00:00 | ", "2026-03-01T00:00:00 | 3.0"]
+    );
+    let days = "SELECT date_bin_wallclock_gapfill(INTERVAL '1 day', tz(time, 'Europe/Berlin')) AS t, count(f) FROM z \
+                WHERE time >= '2026-03-27T23:00:00Z' AND time < '2026-03-30T22:00:00Z' GROUP BY t ORDER BY t";
+    assert_eq!(
+        database.sql(days).await,
+        ["2026-03-28T00:00:00+01:00 | ", "2026-03-29T00:00:00+01:00 | 1", "2026-03-30T00:00:00+02:00 | 1"]
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_filled_is_told() {
+    let database = gaps().await;
+    let bin = "date_bin_gapfill(INTERVAL '1 second', time)";
+    for (query, expected) in [
+        (format!("SELECT {bin} AS t, max(f) FROM m GROUP BY t"), "missing both upper and lower time bounds"),
+        (format!("SELECT {bin} AS t, max(f) FROM m WHERE time < now() GROUP BY t"), "missing lower time bound"),
+        (format!("SELECT {bin} AS t, max(f) FROM m WHERE time > '2026-01-01' GROUP BY t"), "missing upper time bound"),
+        (format!("SELECT {bin} FROM m"), "must be one of the expressions of GROUP BY"),
+        ("SELECT locf(max(f)) FROM m".to_owned(), "need date_bin_gapfill in GROUP BY"),
+        (format!("SELECT {bin} AS t, interpolate(max(s)) FROM m WHERE {RANGE} GROUP BY t"), "interpolate cannot be of"),
+        (format!("SELECT {bin} AS t, locf(host) FROM m WHERE {RANGE} GROUP BY t, host"), "must be an aggregate"),
+        (
+            format!("SELECT max(f) FROM m WHERE {RANGE} GROUP BY {bin}, date_bin_gapfill(INTERVAL '2 seconds', time)"),
+            "can stand once in GROUP BY",
+        ),
+    ] {
+        let error = database.try_sql(&query).await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{query}: {error}");
+    }
+    // Bounds may come from parameters.
+    let query = format!("SELECT {bin} AS t, count(f) FROM m WHERE time >= $from AND time <= $to GROUP BY t ORDER BY t");
+    let params = serde_json::json!({ "from": "2026-01-01T00:00:00Z", "to": "2026-01-01T00:00:01Z" });
+    let answer = database.try_sql_with(&query, params).await.unwrap();
+    assert_eq!(rows(&answer), ["2026-01-01T00:00:00 | 1", "2026-01-01T00:00:01 | "]);
+}
+
+#[tokio::test]
+async fn selectors_choose_rows() {
+    let database = gaps().await;
+    for _ in 0..2 {
+        let query = "SELECT selector_first(f, time)['value'], selector_last(f, time)['time'], \
+                     selector_min(i, time)['time'], \
+                     selector_max(s, time)['value'], selector_max(u, time)['time'] FROM m";
+        let expected = ["1.0 | 2026-01-01T00:01:00 | 2026-01-01T00:00:00 | y | 2026-01-01T00:00:00"];
+        assert_eq!(database.sql(query).await, expected);
+        let groups = "SELECT host, selector_max(f, time)['value'] AS v, selector_first(host, time)['value'] AS h, \
+                      selector_first(i, time)['value'] AS i FROM m GROUP BY host ORDER BY host";
+        assert_eq!(database.sql(groups).await, ["a | 4.0 | a | 10", "b | 9.0 | b | "]);
+        let none = "SELECT selector_last(f, time)['value'] FROM m WHERE f > 100";
+        assert_eq!(database.sql(none).await, [""]);
+        database.engine.flush().await.unwrap();
+    }
+    // Of equal values the earliest.
+    database.write("t f=1 3\nt f=1 2\nt f=1 5\nt f=2 7\nt f=2 6").await;
+    let ties =
+        "SELECT CAST(selector_min(f, time)['time'] AS BIGINT), CAST(selector_max(f, time)['time'] AS BIGINT) FROM t";
+    assert_eq!(database.sql(ties).await, ["2 | 6"]);
+    for (query, expected) in [
+        ("SELECT selector_first(f) FROM m", "selector_first"),
+        ("SELECT selector_first(f, f) FROM m", "expects a value and a time"),
+    ] {
+        let error = database.try_sql(query).await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{query}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn times_in_zones() {
+    let database = Database::open().await;
+    // Around the night in which clocks are put forward, 2026-03-29T01:00:00Z.
+    database.write("m f=1 1774738800000000000\nm f=2 1774745999000000000\nm f=3 1774746000000000000").await;
+    assert_eq!(
+        database.sql("SELECT tz(time, 'Europe/Berlin'), tz(time) FROM m WHERE f <> 2 ORDER BY time").await,
+        ["2026-03-29T00:00:00+01:00 | 2026-03-28T23:00:00Z", "2026-03-29T03:00:00+02:00 | 2026-03-29T01:00:00Z",]
+    );
+    let bins = "SELECT DISTINCT date_bin_wallclock(INTERVAL '12 hours', tz(time, 'Europe/Berlin')) AS t, \
+                date_bin_wallclock(INTERVAL '1 day', time) AS u FROM m ORDER BY u, t";
+    assert_eq!(
+        database.sql(bins).await,
+        ["2026-03-29T00:00:00+01:00 | 2026-03-28T00:00:00", "2026-03-29T00:00:00+01:00 | 2026-03-29T00:00:00",]
+    );
+    for (query, expected) in [
+        ("SELECT tz(time, 'Mars/X') FROM m", "the time zone \"Mars/X\" is not known"),
+        ("SELECT tz(f, 'UTC') FROM m", "tz expects a time in nanoseconds"),
+        ("SELECT tz(time, CAST(f AS VARCHAR)) FROM m", "must be the name of a time zone"),
+    ] {
+        let error = database.try_sql(query).await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{query}: {error}");
+    }
+}
