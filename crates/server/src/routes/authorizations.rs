@@ -1,10 +1,14 @@
 //! `/api/v2/authorizations`: tokens and what they permit (wire-api section 5). A token's text is shown once, when it is
 //! made.
 
+use std::str::FromStr;
+use std::sync::Arc;
+
 use axum::extract::{Path, State};
 use catalog::{
     Action, Authorization, AuthorizationFilter, AuthorizationId, AuthorizationStatus, AuthorizationUpdate, BucketId,
-    NewAuthorization, OrganisationId, Permission, Principal, Resource, ResourceType, Secret, UserId, V1User,
+    Catalog, CatalogError, NewAuthorization, OrganisationId, ParseIdError, Permission, Principal, Resource,
+    ResourceType, Secret, UserId, V1User,
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -168,17 +172,46 @@ fn resource_name(state: &AppState, resource: &Resource) -> Option<String> {
 /// Whether the principal may do this to an authorization: it needs the right on authorizations of the organisation,
 /// and on the user behind it. Everybody has the latter on themselves, so that the holder of an all-access token can
 /// manage the tokens of its own user, which InfluxDB's rules do not let it.
-pub(super) fn check(
+pub(super) fn check<T: Guarded>(
     who: &Principal,
     action: Action,
-    authorization: &Authorization,
+    guarded: &T,
 ) -> Result<(), catalog::PermissionDeniedError> {
-    let (id, organisation) = (authorization.id.get(), authorization.organisation_id);
+    let (id, organisation, user) = guarded.place();
     who.require(Permission::on_one(action, ResourceType::Authorizations, id, Some(organisation)))?;
-    check_user(who, action, authorization.user_id)
+    check_user(who, action, user)
 }
 
-pub(super) fn check_user(who: &Principal, action: Action, user: UserId) -> Result<(), catalog::PermissionDeniedError> {
+/// The one of an id in the path, if the principal may do this to it.
+pub(super) fn permitted<T: Guarded>(state: &AppState, who: &Principal, id: &str, action: Action) -> ApiResult<Arc<T>> {
+    let found = T::find(state.catalog(), path_id(id)?)?;
+    check(who, action, found.as_ref())?;
+    Ok(found)
+}
+
+/// What is guarded as authorizations are: they themselves, and the users of the API of 1.x.
+pub(super) trait Guarded: Sized {
+    type Id: FromStr<Err = ParseIdError>;
+
+    fn find(catalog: &Catalog, id: Self::Id) -> Result<Arc<Self>, CatalogError>;
+
+    /// Its id, its organisation, and whoever it acts for.
+    fn place(&self) -> (u64, OrganisationId, UserId);
+}
+
+impl Guarded for Authorization {
+    type Id = AuthorizationId;
+
+    fn find(catalog: &Catalog, id: AuthorizationId) -> Result<Arc<Self>, CatalogError> {
+        catalog.find_authorization(id)
+    }
+
+    fn place(&self) -> (u64, OrganisationId, UserId) {
+        (self.id.get(), self.organisation_id, self.user_id)
+    }
+}
+
+fn check_user(who: &Principal, action: Action, user: UserId) -> Result<(), catalog::PermissionDeniedError> {
     if who.user_id == user { Ok(()) } else { who.require(Permission::on_user(action, user)) }
 }
 
@@ -312,20 +345,13 @@ pub(super) async fn create(
     Ok(Created(AuthorizationJson::new(&state, &created.authorization, Some(&created.token))))
 }
 
-/// The authorization of an id in the path, if the principal may do this to it.
-fn permitted(state: &AppState, who: &Principal, id: &str, action: Action) -> ApiResult<std::sync::Arc<Authorization>> {
-    let found = state.catalog().find_authorization(path_id::<AuthorizationId>(id)?)?;
-    check(who, action, &found)?;
-    Ok(found)
-}
-
 /// `GET /api/v2/authorizations/{id}`.
 pub(super) async fn find(
     State(state): State<AppState>,
     Authenticated(principal): Authenticated,
     Path(id): Path<String>,
 ) -> ApiResult<Json<AuthorizationJson>> {
-    let found = permitted(&state, &principal, &id, Action::Read)?;
+    let found: Arc<Authorization> = permitted(&state, &principal, &id, Action::Read)?;
     Ok(Json(AuthorizationJson::new(&state, &found, None)))
 }
 
@@ -342,7 +368,7 @@ pub(super) async fn update(
     Path(id): Path<String>,
     JsonBody(request): JsonBody<UpdateRequest>,
 ) -> ApiResult<Json<AuthorizationJson>> {
-    let before = permitted(&state, &principal, &id, Action::Write)?;
+    let before: Arc<Authorization> = permitted(&state, &principal, &id, Action::Write)?;
     let status = request.status.as_deref().map(str::parse).transpose()?;
     let update = AuthorizationUpdate { status, description: request.description };
     let after = state.catalog().update_authorization(before.id, update).await?;
@@ -355,7 +381,7 @@ pub(super) async fn remove(
     Authenticated(principal): Authenticated,
     Path(id): Path<String>,
 ) -> ApiResult<StatusCode> {
-    let found = permitted(&state, &principal, &id, Action::Write)?;
+    let found: Arc<Authorization> = permitted(&state, &principal, &id, Action::Write)?;
     state.catalog().delete_authorization(found.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

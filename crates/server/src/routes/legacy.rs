@@ -5,36 +5,35 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use catalog::{
-    Action, AuthorizationStatus, NewV1User, Permission, Principal, ResourceType, UserId, V1User, V1UserId, V1UserUpdate,
+    Action, AuthorizationStatus, Catalog, CatalogError, NewV1User, OrganisationId, UserId, V1User, V1UserId,
+    V1UserUpdate,
 };
 use http::StatusCode;
 use serde::Deserialize;
 
 use super::authorizations::{
-    AuthorizationJson, AuthorizationsJson, PermissionRequest, UpdateRequest, check_user, given, place,
+    AuthorizationJson, AuthorizationsJson, Guarded, PermissionRequest, UpdateRequest, check, given, permitted, place,
     wanted_permissions,
 };
 use super::users::SelfLink;
 use crate::api_error::{ApiError, ApiResult};
 use crate::auth::Authenticated;
-use crate::extract::{JsonBody, path_id};
+use crate::extract::JsonBody;
 use crate::json::{Created, Json, null_is_default};
 use crate::request::Parameters;
 use crate::scope;
 use crate::state::AppState;
 
-/// As for tokens: the right on authorizations of the organisation, and on whoever it acts for.
-fn check(who: &Principal, action: Action, user: &V1User) -> ApiResult<()> {
-    let (id, organisation) = (user.id.get(), user.organisation_id);
-    who.require(Permission::on_one(action, ResourceType::Authorizations, id, Some(organisation)))?;
-    Ok(check_user(who, action, user.user_id)?)
-}
+impl Guarded for V1User {
+    type Id = V1UserId;
 
-/// The user of the path, if the principal may do this to it.
-fn permitted(state: &AppState, who: &Principal, id: &str, action: Action) -> ApiResult<Arc<V1User>> {
-    let found = state.catalog().find_v1_user(path_id::<V1UserId>(id)?)?;
-    check(who, action, &found)?;
-    Ok(found)
+    fn find(catalog: &Catalog, id: V1UserId) -> Result<Arc<Self>, CatalogError> {
+        catalog.find_v1_user(id)
+    }
+
+    fn place(&self) -> (u64, OrganisationId, UserId) {
+        (self.id.get(), self.organisation_id, self.user_id)
+    }
 }
 
 /// `GET`: all that the principal may read, narrowed by `token` (the name), `user`, `userID`, `org`, `orgID` and
@@ -54,7 +53,7 @@ pub(super) async fn list(
             && acts_for.as_ref().is_none_or(|found| found.id == user.user_id)
             && id.is_none_or(|id| id == user.id)
             && organisation.as_ref().is_none_or(|organisation| organisation.id == user.organisation_id)
-            && check(&principal, Action::Read, user).is_ok()
+            && check(&principal, Action::Read, user.as_ref()).is_ok()
     };
     let users = state.catalog().list_v1_users();
     let found = users.iter().filter(matches);
@@ -106,7 +105,7 @@ pub(super) async fn find(
     Authenticated(principal): Authenticated,
     Path(id): Path<String>,
 ) -> ApiResult<Json<AuthorizationJson>> {
-    let user = permitted(&state, &principal, &id, Action::Read)?;
+    let user: Arc<V1User> = permitted(&state, &principal, &id, Action::Read)?;
     Ok(Json(AuthorizationJson::of_v1_user(&state, &user)))
 }
 
@@ -117,7 +116,7 @@ pub(super) async fn update(
     Path(id): Path<String>,
     JsonBody(request): JsonBody<UpdateRequest>,
 ) -> ApiResult<Json<AuthorizationJson>> {
-    let before = permitted(&state, &principal, &id, Action::Write)?;
+    let before: Arc<V1User> = permitted(&state, &principal, &id, Action::Write)?;
     let status = request.status.as_deref().map(str::parse).transpose()?;
     let update = V1UserUpdate { status, description: request.description };
     let after = state.catalog().update_v1_user(before.id, update).await?;
@@ -130,7 +129,7 @@ pub(super) async fn remove(
     Authenticated(principal): Authenticated,
     Path(id): Path<String>,
 ) -> ApiResult<StatusCode> {
-    let user = permitted(&state, &principal, &id, Action::Write)?;
+    let user: Arc<V1User> = permitted(&state, &principal, &id, Action::Write)?;
     state.catalog().delete_v1_user(user.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -148,7 +147,7 @@ pub(super) async fn set_password(
     Path(id): Path<String>,
     JsonBody(new): JsonBody<NewPassword>,
 ) -> ApiResult<StatusCode> {
-    let user = permitted(&state, &principal, &id, Action::Write)?;
+    let user: Arc<V1User> = permitted(&state, &principal, &id, Action::Write)?;
     state.catalog().set_v1_password(user.id, &new.password, true).await?;
     Ok(StatusCode::NO_CONTENT)
 }

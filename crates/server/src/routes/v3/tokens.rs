@@ -185,7 +185,7 @@ pub(super) async fn regenerate(
 ) -> V3Result<Response> {
     let caller = caller(&state, principal, &parameters)?;
     let old = named(&state, &caller, ADMIN)?;
-    check(&caller.principal, Action::Write, &old)?;
+    check(&caller.principal, Action::Write, old.as_ref())?;
     let new = NewAuthorization {
         organisation_id: old.organisation_id,
         user_id: old.user_id,
@@ -218,7 +218,7 @@ pub(super) async fn remove(
     let caller = caller(&state, principal, &parameters)?;
     let missing = || ApiError::invalid("missing query parameter 'token_name'");
     let found = named(&state, &caller, parameters.get("token_name").ok_or_else(missing)?)?;
-    check(&caller.principal, Action::Write, &found)?;
+    check(&caller.principal, Action::Write, found.as_ref())?;
     state.catalog().delete_authorization(found.id).await?;
     tracing::info!(by = describe(&caller.principal), authorization = %found.id, "deleted a token");
     Ok(StatusCode::OK)
