@@ -1,95 +1,41 @@
-//! The official clients for JavaScript and Python, unmodified, and our own. Each program under `tests/clients` checks
-//! its results itself.
+//! The official clients, unmodified, and our own.
 
-use std::path::Path;
 use std::time::Duration;
 
 use freshet_client::{Client, FluxQuery, Point, PostWriteRequest, Precision, SqlQuery};
 use serde_json::json;
-use testkit::{Server, go_client, influx_shell, node, python, run, rust_client};
+use testkit::{Server, influx_shell, run};
 use tokio::process::Command;
 
-use crate::{checkout, server};
-
-/// What each program is told about the server.
-fn tell(command: &mut Command, server: &Server) {
-    let (username, password) = server.user();
-    for (name, value) in [
-        ("FRESHET_URL", server.url()),
-        ("FRESHET_TOKEN", server.token()),
-        ("FRESHET_ORG", server.organisation()),
-        ("FRESHET_BUCKET", server.bucket()),
-        ("FRESHET_USERNAME", username),
-        ("FRESHET_PASSWORD", password),
-    ] {
-        command.env(name, value);
-    }
-}
-
-async fn run_javascript(program: &str, node_dir: &Path, server: &Server) {
-    let mut command = Command::new("node");
-    command.args(["--test", "--test-reporter=tap"]).arg(checkout().join("tests/clients/js").join(program));
-    command.env("NODE_PATH", node_dir.join("node_modules"));
-    tell(&mut command, server);
-    let printed = run(command, server.data_dir()).await;
-    assert!(printed.contains("# fail 0") && !printed.contains("# pass 0"), "{printed}");
-}
-
-async fn run_python(program: &str, python: &Path, server: &Server) {
-    let mut command = Command::new(python);
-    command.arg(checkout().join("tests/clients/python").join(program));
-    tell(&mut command, server);
-    let printed = run(command, server.data_dir()).await;
-    assert!(printed.contains(" passed"), "{printed}");
-}
+use crate::programs::{go, javascript, pythonic, rust};
+use crate::server;
 
 #[tokio::test]
 async fn javascript_apis() {
-    let Some(node_dir) = node() else { return };
-    let mut server = server().start().await;
-    run_javascript("apis.cjs", &node_dir, &server).await;
-    server.stop().await;
+    javascript(server(), "apis.cjs").await;
 }
 
 #[tokio::test]
 async fn javascript_setup() {
-    let Some(node_dir) = node() else { return };
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path().join("data");
-    let mut server = server()
-        .bare()
-        .data_dir(&data_dir)
-        .arg("--data-dir")
-        .arg(&data_dir)
-        .args(["--http-bind", "127.0.0.1:0"])
-        .start()
-        .await;
-    run_javascript("setup.cjs", &node_dir, &server).await;
-    server.stop().await;
+    let server = server().bare().data_dir(&data_dir).arg("--data-dir").arg(&data_dir);
+    javascript(server.args(["--http-bind", "127.0.0.1:0"]), "setup.cjs").await;
 }
 
 #[tokio::test]
 async fn javascript_write_api() {
-    let Some(node_dir) = node() else { return };
-    let mut server = server().start().await;
-    run_javascript("write_api.cjs", &node_dir, &server).await;
-    server.stop().await;
+    javascript(server(), "write_api.cjs").await;
 }
 
 #[tokio::test]
 async fn javascript_query_api() {
-    let Some(node_dir) = node() else { return };
-    let mut server = server().start().await;
-    run_javascript("query_api.cjs", &node_dir, &server).await;
-    server.stop().await;
+    javascript(server(), "query_api.cjs").await;
 }
 
 #[tokio::test]
 async fn python_queries() {
-    let Some(python) = python() else { return };
-    let mut server = server().start().await;
-    run_python("queries.py", &python, &server).await;
-    server.stop().await;
+    pythonic(server(), "queries.py").await;
 }
 
 #[tokio::test]
@@ -108,105 +54,59 @@ async fn our_client_runs_flux() {
 
 #[tokio::test]
 async fn python_client() {
-    let Some(python) = python() else { return };
-    let mut server = server().start().await;
-    run_python("client.py", &python, &server).await;
-    server.stop().await;
+    pythonic(server(), "client.py").await;
 }
 
 #[tokio::test]
 async fn python_client_of_influxdb_1() {
-    let Some(python) = python() else { return };
-    let mut server = server().start().await;
-    run_python("influxdb1.py", &python, &server).await;
-    server.stop().await;
+    pythonic(server(), "influxdb1.py").await;
 }
 
 #[tokio::test]
 async fn python_client_of_influxdb_3() {
-    let Some(python) = python() else { return };
-    let mut server = server().start().await;
-    run_python("influx3.py", &python, &server).await;
-    server.stop().await;
+    pythonic(server(), "influx3.py").await;
 }
 
 #[tokio::test]
 async fn javascript_client_of_influxdb_3() {
-    let Some(node_dir) = node() else { return };
-    let mut server = server().start().await;
-    run_javascript("influx3.cjs", &node_dir, &server).await;
-    server.stop().await;
+    javascript(server(), "influx3.cjs").await;
 }
 
 #[tokio::test]
 async fn python_clients_of_flight_sql() {
-    let Some(python) = python() else { return };
-    let mut server = server().start().await;
-    run_python("flight.py", &python, &server).await;
-    server.stop().await;
+    pythonic(server(), "flight.py").await;
 }
 
 #[tokio::test]
 async fn rust_client_of_flight_sql() {
-    let Some(program) = rust_client() else { return };
-    let mut server = server().start().await;
-    server.write("cpu,host=a usage=1 1\ncpu,host=b usage=2 2\ncpu,host=c usage=3 3").await;
-    let mut command = Command::new(program);
-    tell(&mut command, &server);
-    let printed = run(command, server.data_dir()).await;
-    assert!(printed.contains("4 passed"), "{printed}");
-    server.stop().await;
+    rust(server(), "cpu,host=a usage=1 1\ncpu,host=b usage=2 2\ncpu,host=c usage=3 3", 4).await;
 }
 
 /// The same over TLS, where gRPC chooses HTTP/2 by ALPN.
 #[tokio::test]
 async fn python_clients_of_flight_sql_over_tls() {
-    let Some(python) = python() else { return };
     let directory = tempfile::tempdir().unwrap();
     let identity = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
     let (certificate, key) = (directory.path().join("cert.pem"), directory.path().join("key.pem"));
     std::fs::write(&certificate, identity.cert.pem()).unwrap();
     std::fs::write(&key, identity.signing_key.serialize_pem()).unwrap();
-    let mut server = server()
-        .arg("--tls-cert")
-        .arg(&certificate)
-        .arg("--tls-key")
-        .arg(&key)
-        .root_certificate_pem(identity.cert.pem())
-        .start()
-        .await;
-    run_python("flight.py", &python, &server).await;
-    server.stop().await;
+    let server = server().arg("--tls-cert").arg(&certificate).arg("--tls-key").arg(&key);
+    pythonic(server.root_certificate_pem(identity.cert.pem()), "flight.py").await;
 }
 
 #[tokio::test]
 async fn javascript_client_of_influxdb_1() {
-    let Some(node_dir) = node() else { return };
-    let mut server = server().start().await;
-    run_javascript("influx1.cjs", &node_dir, &server).await;
-    server.stop().await;
+    javascript(server(), "influx1.cjs").await;
 }
 
 #[tokio::test]
 async fn go_client_of_influxdb_1() {
-    let Some(program) = go_client("influxdb1-client") else { return };
-    let mut server = server().start().await;
-    let mut command = Command::new(program);
-    tell(&mut command, &server);
-    let printed = run(command, server.data_dir()).await;
-    assert!(printed.contains("4 passed"), "{printed}");
-    server.stop().await;
+    go(server(), "influxdb1-client", 4).await;
 }
 
 #[tokio::test]
 async fn go_client_of_influxdb_2() {
-    let Some(program) = go_client("influxdb2-client") else { return };
-    let mut server = server().start().await;
-    let mut command = Command::new(program);
-    tell(&mut command, &server);
-    let printed = run(command, server.data_dir()).await;
-    assert!(printed.contains("8 passed"), "{printed}");
-    server.stop().await;
+    go(server(), "influxdb2-client", 8).await;
 }
 
 /// The shell of InfluxDB 1.6, line by line as a person types it.

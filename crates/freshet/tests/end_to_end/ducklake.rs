@@ -7,6 +7,7 @@ use std::path::Path;
 use testkit::{Server, python, run};
 use tokio::process::Command;
 
+use crate::programs::tell;
 use crate::{checkout, server};
 
 /// The earliest and latest times that line protocol can say.
@@ -66,14 +67,9 @@ pub(crate) async fn compare_catalog(
     environment: &[(&str, String)],
 ) -> String {
     let mut command = Command::new(python);
-    command
-        .arg(checkout().join("tests/clients/python/lake_equals_sql.py"))
-        .arg(catalog)
-        .env("FRESHET_URL", server.url())
-        .env("FRESHET_TOKEN", server.token())
-        .env("FRESHET_ORG", server.organisation())
-        .env("FRESHET_BUCKET", server.bucket())
-        .envs(environment.iter().cloned());
+    command.arg(checkout().join("tests/clients/python/lake_equals_sql.py")).arg(catalog);
+    tell(&mut command, server);
+    command.envs(environment.iter().cloned());
     run(command, server.data_dir()).await
 }
 

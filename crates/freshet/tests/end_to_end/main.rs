@@ -24,6 +24,7 @@ mod object_store;
 mod options;
 mod postgres;
 mod power_loss;
+mod programs;
 mod prometheus;
 mod prometheus_queries;
 mod recovery;
