@@ -84,6 +84,23 @@ impl Client {
         if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&body).map_err(malformed) }
     }
 
+    /// Sends a request and returns the answer as a text in one of the forms that the resource has, `form` by its MIME
+    /// type.
+    ///
+    /// # Errors
+    ///
+    /// The server's refusal, a broken connection, a time-out, or an answer that is no text.
+    pub async fn call_text(&self, request: &ApiRequest, form: &str) -> Result<String, RequestError> {
+        let request = self.request(request).header(reqwest::header::ACCEPT, form);
+        let response = self.send(request.timeout(self.timeout())).await?;
+        if !response.status().is_success() {
+            return Err(self.rejection(response).await);
+        }
+        let body = self.read_answer(response).await?;
+        let malformed = |_| RequestError::MalformedAnswer { source: serde::de::Error::custom("it is not UTF-8") };
+        String::from_utf8(body.into()).map_err(malformed)
+    }
+
     /// Sends a request and returns the body of the answer piece by piece, as long as the time limit of queries allows.
     ///
     /// # Errors

@@ -141,6 +141,8 @@ fn run(command: Command) -> Result<(), CommandError> {
             Command::Task(command) => Ok(manage::task(*command).await?),
             Command::Secret(command) => Ok(manage::secret(command).await?),
             Command::Telegrafs(options) => Ok(manage::telegrafs(*options).await?),
+            Command::Export(options) => Ok(manage::export(*options).await?),
+            Command::Apply(options) => Ok(manage::apply(*options).await?),
             Command::V1(command) => Ok(manage::v1(command).await?),
             Command::Config(_) | Command::Completion(_) | Command::Man(_) | Command::Version | Command::ConfigDocs => {
                 Ok(())

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! options ── Session (client, output, organisation) ── bucket · org · user · auth · v1 · setup ── output
-//!                                                  └─ task · secret · telegrafs
+//!                                                  └─ task · secret · telegrafs · export · apply
 //! ```
 //!
 //! What is right and what is allowed, the server says. Nothing is kept here.
@@ -16,6 +16,7 @@ mod setup;
 mod shell;
 mod task;
 mod telegrafs;
+mod template;
 mod user;
 mod v1;
 
@@ -25,8 +26,9 @@ use serde_json::Value;
 
 use crate::connection::{self, ConnectionError};
 use crate::options::{
-    AliasError, AuthCommand, BucketCommand, Managed, OrgCommand, OrganisationOptions, ResourceOptions, SecretCommand,
-    SetupOptions, TaskCommand, TelegrafsOptions, UserCommand, V1Command, process_environment,
+    AliasError, ApplyOptions, AuthCommand, BucketCommand, Managed, OrgCommand, OrganisationOptions, ResourceOptions,
+    SecretCommand, SetupOptions, TaskCommand, TelegrafsOptions, TemplateExportOptions, UserCommand, V1Command,
+    process_environment,
 };
 use crate::output::{Column, Output};
 use crate::profiles::ProfileError;
@@ -64,6 +66,18 @@ pub(crate) enum ManageError {
     NoPermission,
     #[error("say what is to be changed")]
     NoChange,
+    #[error("say what is to be exported: --buckets ID, --dashboard-names NAME, --stack-id ID, …, or `export all`")]
+    NothingToExport,
+    #[error("give a template: --file, --template-url, --stack-id, or one on standard input")]
+    NoTemplate,
+    #[error("the filter {filter:?} is not {known}")]
+    Filter { filter: String, known: &'static str },
+    #[error("the value of {0} must be KEY=VALUE")]
+    Pair(&'static str),
+    #[error("the templates need values: give {flag} KEY=VALUE for {keys}")]
+    Missing { flag: &'static str, keys: String },
+    #[error("cannot use the file {}: {source}", path.display())]
+    File { path: std::path::PathBuf, source: std::io::Error },
     #[error("cannot read from standard input: {0}")]
     Input(#[source] std::io::Error),
     #[error("cannot write to standard output: {0}")]
@@ -125,6 +139,16 @@ pub(crate) async fn secret(command: SecretCommand) -> Result<(), ManageError> {
 /// `freshet telegrafs …`.
 pub(crate) async fn telegrafs(options: TelegrafsOptions) -> Result<(), ManageError> {
     telegrafs::run(options).await
+}
+
+/// `freshet export …`.
+pub(crate) async fn export(options: TemplateExportOptions) -> Result<(), ManageError> {
+    template::export(options).await
+}
+
+/// `freshet apply`.
+pub(crate) async fn apply(options: Managed<ApplyOptions>) -> Result<(), ManageError> {
+    with_session(options, template::apply).await
 }
 
 /// `freshet v1 …`.

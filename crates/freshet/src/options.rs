@@ -10,6 +10,7 @@ mod permission_flags;
 mod profile;
 mod recovery;
 mod task;
+mod template;
 mod tools;
 mod value;
 mod write;
@@ -28,6 +29,7 @@ pub(crate) use manage::*;
 pub(crate) use profile::{ConfigCommand, ConfigCreateOptions, ConfigOptions, ConfigSetOptions, ProfileFileOptions};
 pub(crate) use recovery::*;
 pub(crate) use task::*;
+pub(crate) use template::*;
 pub(crate) use tools::{
     DataCommand, DataFormat, DoctorOptions, ExportOptions, FluxCommand, FluxTestOptions, ImportOptions, Repair,
     SourceOptions,
@@ -102,6 +104,10 @@ pub(crate) enum Command {
     Secret(SecretCommand),
     /// Configurations that Telegraf fetches: list, make, change and remove them
     Telegrafs(Box<TelegrafsOptions>),
+    /// Export resources as a template: those that are named, all, or a stack's
+    Export(Box<TemplateExportOptions>),
+    /// Make or change the resources of templates
+    Apply(Box<Managed<ApplyOptions>>),
     /// Users and databases of the 1.x API, and a shell for InfluxQL
     #[command(subcommand)]
     V1(V1Command),

@@ -69,7 +69,7 @@ async fn create(session: &Session, options: TaskCreateOptions) -> Result<(), Man
 }
 
 /// The tasks that a request leaves, page after page behind the last one, up to a limit (0: all).
-async fn tasks(session: &Session, request: ApiRequest, limit: usize) -> Result<Vec<Value>, ManageError> {
+pub(super) async fn tasks(session: &Session, request: ApiRequest, limit: usize) -> Result<Vec<Value>, ManageError> {
     let mut tasks: Vec<Value> = Vec::new();
     loop {
         let wanted = if limit == 0 { PAGE } else { PAGE.min(limit - tasks.len()) };

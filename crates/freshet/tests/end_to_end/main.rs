@@ -31,6 +31,7 @@ mod recovery;
 mod rules;
 mod tasks;
 mod telegraf;
+mod templates;
 mod udp;
 mod write;
 
