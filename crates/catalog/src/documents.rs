@@ -39,6 +39,8 @@ words! {
         NotificationEndpoint = "notificationEndpoints",
         /// Which statuses are notified of; each has a job.
         NotificationRule = "notificationRules",
+        /// What templates made.
+        Stack = "stacks",
     }
 }
 
@@ -57,6 +59,7 @@ impl DocumentKind {
             Self::Check => ResourceType::Checks,
             Self::NotificationEndpoint => ResourceType::NotificationEndpoints,
             Self::NotificationRule => ResourceType::NotificationRules,
+            Self::Stack => ResourceType::Documents,
         }
     }
 
@@ -74,6 +77,7 @@ impl DocumentKind {
             Self::Check => "check",
             Self::NotificationEndpoint => "notification endpoint",
             Self::NotificationRule => "notification rule",
+            Self::Stack => "stack",
         }
     }
 
@@ -84,7 +88,7 @@ impl DocumentKind {
 
     /// Whether one may be without a name.
     fn may_be_nameless(self) -> bool {
-        matches!(self, Self::Dashboard | Self::Telegraf | Self::Scraper | Self::Notebook)
+        matches!(self, Self::Dashboard | Self::Telegraf | Self::Scraper | Self::Notebook | Self::Stack)
     }
 }
 

@@ -237,6 +237,22 @@ pub fn with_task_options(source: &str, changes: &TaskChanges) -> Result<String, 
     Ok(text)
 }
 
+/// The script without its options, formatted: for whoever keeps them apart.
+///
+/// # Errors
+/// What is wrong with the script.
+pub fn without_task_options(source: &str) -> Result<String, TaskError> {
+    let mut file = parsed(source)?;
+    let is_option = |statement: &Statement| match statement {
+        Statement::Option(option) => {
+            matches!(&option.assignment, Assignment::Variable(variable) if variable.id.name == "task")
+        }
+        _ => false,
+    };
+    file.body.retain(|statement| !is_option(statement));
+    format(&file).map_err(|error| TaskError::Format(error.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -282,6 +298,14 @@ mod tests {
             assert_eq!(task_options(source).unwrap_err().to_string(), expected, "{source}");
         }
         assert!(matches!(task_options("option task = {"), Err(TaskError::Script(_))));
+    }
+
+    #[test]
+    fn options_are_left_out() {
+        let source =
+            "import \"array\"\n\noption task = {name: \"a\", every: 1h}\n\nx = 1\n\narray.from(rows: [{a: x}])";
+        assert_eq!(without_task_options(source).unwrap(), "import \"array\"\n\nx = 1\n\narray.from(rows: [{a: x}])");
+        assert!(without_task_options("x = ").is_err());
     }
 
     #[test]

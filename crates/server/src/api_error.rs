@@ -90,6 +90,27 @@ impl Code {
         }
     }
 
+    /// The code of its text.
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        let all = [
+            Self::Internal,
+            Self::Invalid,
+            Self::UnprocessableEntity,
+            Self::Conflict,
+            Self::NotFound,
+            Self::Unavailable,
+            Self::Forbidden,
+            Self::TooManyRequests,
+            Self::Unauthorized,
+            Self::MethodNotAllowed,
+            Self::RequestTooLarge,
+            Self::UnsupportedMediaType,
+            Self::RequestTimeout,
+            Self::NotImplemented,
+        ];
+        all.into_iter().find(|code| code.as_str() == word)
+    }
+
     /// The status (kit/transport/http/error_handler.go).
     pub(crate) fn status(self) -> StatusCode {
         match self {

@@ -91,6 +91,21 @@ pub(crate) const OUTGOING_REDIRECTS: usize = 3;
 /// Bytes of an answer to a notification, which nobody looks at.
 pub(crate) const OUTGOING_ANSWER_BYTES: usize = 1 << 20;
 
+/// Objects of the templates of a request, and of an export: whole organisations have some hundreds.
+pub(crate) const TEMPLATE_OBJECTS: usize = 1_000;
+
+/// How deep lists and objects of a template may stand in each other; those of dashboards stand ten deep.
+pub(crate) const TEMPLATE_DEPTH: usize = 64;
+
+/// Bytes of a template that the server fetches.
+pub(crate) const TEMPLATE_BYTES: usize = 4 << 20;
+
+/// Templates that the server fetches for one request.
+pub(crate) const TEMPLATE_REMOTES: usize = 20;
+
+/// Events of a stack that are remembered.
+pub(crate) const STACK_EVENTS: usize = 20;
+
 /// The limits of one server. [`Limits::for_memory`] fits those that cost memory to the memory there is.
 #[derive(Debug, Clone)]
 pub struct Limits {

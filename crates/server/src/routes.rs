@@ -31,6 +31,7 @@ mod setup;
 mod signin;
 mod stats;
 mod tasks;
+mod templates;
 mod users;
 pub(crate) mod v1;
 pub(crate) mod v3;
@@ -164,6 +165,7 @@ fn protected_routes() -> Router<AppState> {
         .merge(document_routes())
         .merge(task_routes())
         .merge(monitoring_routes())
+        .merge(template_routes())
         .merge(other_resource_routes())
 }
 
@@ -212,6 +214,16 @@ fn task_routes() -> Router<AppState> {
         .route("/api/v2/tasks/{id}/runs/{run_id}/retry", post(runs::retry))
         .merge(people::<Tasks>("/api/v2/tasks"))
         .merge(labelled::<Tasks>("/api/v2/tasks"))
+}
+
+/// Templates and stacks.
+fn template_routes() -> Router<AppState> {
+    Router::new()
+        .route("/api/v2/templates/export", post(templates::export))
+        .route("/api/v2/templates/apply", post(templates::apply))
+        .route("/api/v2/stacks", get(templates::list).post(templates::create))
+        .route("/api/v2/stacks/{id}", get(templates::find).patch(templates::update).delete(templates::remove))
+        .route("/api/v2/stacks/{id}/uninstall", post(templates::uninstall))
 }
 
 /// Checks, notification endpoints and notification rules.

@@ -22,5 +22,6 @@ mod secrets;
 mod serving;
 mod support;
 mod tasks;
+mod templates;
 mod v3;
 mod walk;

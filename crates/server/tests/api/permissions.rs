@@ -38,8 +38,9 @@ type Needed = (&'static str, &'static str, &'static str, bool);
 const MEMBER: &str = r#"{"id":"<second>"}"#;
 
 fn rows() -> Vec<Row> {
-    let few = [organisation_rows(), bucket_rows(), other_rows(), influxdb_1_rows(), flux_rows(), resource_rows()];
-    few.into_iter().flatten().chain(DOCUMENTS.iter().flat_map(document_rows)).collect()
+    let few = [organisation_rows(), bucket_rows(), other_rows(), influxdb_1_rows(), flux_rows()];
+    let few = few.into_iter().chain([resource_rows(), template_rows()]);
+    few.flatten().chain(DOCUMENTS.iter().flat_map(document_rows)).collect()
 }
 
 /// A permission on all of a kind.
@@ -292,6 +293,15 @@ const DOCUMENTS: &[DocumentRoutes] = &[
         labels: true,
     },
     DocumentRoutes {
+        path: "/api/v2/stacks",
+        kind: "documents",
+        list: "stacks",
+        new: r#"{"orgID":"<org>","name":"new"}"#,
+        methods: &["GET", "PATCH", "DELETE"],
+        people: false,
+        labels: false,
+    },
+    DocumentRoutes {
         path: "/api/v2/checks",
         kind: "checks",
         list: "checks",
@@ -435,6 +445,37 @@ fn resource_rows() -> Vec<Row> {
             Unauthorized("write:orgs/<org>/replications"),
         ),
         ("GET", "/api/v2/replications/{id}", "", everybody(), 404, Refusal::Always(404)),
+    ]
+}
+
+/// Templates and stacks.
+fn template_rows() -> Vec<Row> {
+    vec![
+        (
+            "POST",
+            "/api/v2/templates/export",
+            r#"{"resources":[{"kind":"Label","id":"<labels>"}]}"#,
+            ("read", "labels", "<labels>", true),
+            200,
+            Unauthorized("read:orgs/<org>/labels/<labels>"),
+        ),
+        // What is in a template decides what is needed.
+        (
+            "POST",
+            "/api/v2/templates/apply",
+            r#"{"orgID":"<org>","dryRun":true}"#,
+            all("read", "labels"),
+            200,
+            Refusal::None,
+        ),
+        (
+            "POST",
+            "/api/v2/stacks/{id}/uninstall",
+            "{}",
+            ("write", "documents", "<documents>", true),
+            200,
+            Unauthorized("write:orgs/<org>/documents/<documents>"),
+        ),
     ]
 }
 
