@@ -192,3 +192,18 @@ async fn tasks_are_listed_by_pages() {
         assert!(said.starts_with(message), "{said}");
     }
 }
+
+#[tokio::test]
+async fn a_task_knows_when_it_last_went_well() {
+    let clocked = Clocked::new().await;
+    let flux = "import \"array\"\nimport \"influxdata/influxdb/tasks\"\noption task = {name: \"l\", every: 1m}\n\
+                array.from(rows: [{_time: tasks.lastSuccess(orTime: -1h), _measurement: \"m\", _field: \"f\", _value: \
+                1}]) |> to(bucket: \"b\")";
+    clocked.create(flux).await;
+    assert_eq!(clocked.at(60).await, 1);
+    assert_eq!(clocked.written().await, json!([60 - 3_600]), "it never ran");
+    for second in [120, 180] {
+        assert_eq!(clocked.at(second).await, 1);
+    }
+    assert_eq!(clocked.written().await, json!([60 - 3_600, 60, 120]));
+}

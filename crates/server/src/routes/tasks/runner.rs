@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use catalog::{Credential, Document, JobId, PermissionSet, Principal, UserStatus};
+use catalog::{Credential, Document, JobId, PermissionSet, Principal, UserStatus, job_of};
 use futures::StreamExt as _;
 use jobs::{Due, RunError, RunResult};
 use parking_lot::Mutex;
@@ -145,14 +145,27 @@ fn principal(state: &AppState, found: &Document, kept: &Kept) -> Result<Principa
     })
 }
 
+/// The scheduled time of the last run of a task that went well.
+fn last_success(state: &AppState, found: &Document) -> Option<i64> {
+    let runs = state.catalog().list_job_runs(job_of(found)?);
+    runs.iter().rev().find(|run| run.error.is_none() && !run.is_canceled).map(|run| run.due_ns)
+}
+
 async fn run_script(state: &AppState, found: &Document, kept: &Kept, due_ns: i64) -> RunResult {
     let principal = principal(state, found, kept)?;
     let organisation = state.catalog().find_organisation(found.organisation_id);
     let organisation = organisation.map_err(|error| RunError::Failed(error.to_string()))?;
     let host = ScriptHost { state: state.clone(), principal, organisation };
-    let script = parse(&kept.flux).map_err(|error| failure(error.into()))?;
-    let request =
-        FluxRequest { files: vec![script], params: None, now_ns: due_ns, host: Arc::new(host), mode: FluxMode::Run };
+    let read = |text: &str| parse(text).map_err(|error| failure(error.into()));
+    let mut files = Vec::new();
+    if kept.flux.contains("lastSuccess")
+        && let Some(last) = last_success(state, found)
+    {
+        let time = rfc3339_nano(last);
+        files.push(read(&format!("import \"influxdata/influxdb/tasks\"\noption tasks.lastSuccessTime = {time}"))?);
+    }
+    files.push(read(&kept.flux)?);
+    let request = FluxRequest { files, params: None, now_ns: due_ns, host: Arc::new(host), mode: FluxMode::Run };
     let mut result = state.query().flux(request).await.map_err(failure)?;
     while let Some(part) = result.next().await {
         part.map_err(failure)?;
