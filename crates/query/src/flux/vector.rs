@@ -248,6 +248,14 @@ impl Vector {
         (0..self.len()).map(|row| self.value(row))
     }
 
+    /// Adds the bytes of [`Value::write_key`] for the value in a row.
+    pub fn write_key(&self, row: usize, key: &mut Vec<u8>) {
+        match self {
+            Self::Constant(_, value, _) => value.write_key(key),
+            column => column.value(row).write_key(key),
+        }
+    }
+
     /// The moment or integer in a row, as it is stored.
     #[must_use]
     pub fn integer(&self, row: usize) -> Option<i64> {

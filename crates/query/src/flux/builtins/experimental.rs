@@ -138,6 +138,7 @@ fn preview(call: &mut Call<'_>) -> Result<Value> {
 pub(super) const EXPERIMENTAL: Functions = &[
     ("catch", catch),
     ("chain", chain),
+    ("diff", super::testing::diff),
     ("fill", super::fill::fill),
     ("group", group),
     ("join", super::join::join_on_time),

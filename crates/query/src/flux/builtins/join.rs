@@ -16,6 +16,7 @@ use super::super::table::{Column, GroupKey, Merger, Table};
 use super::super::value::{Record, Text, Value};
 use super::super::vector::{ColumnType, Vector, VectorBuilder};
 use super::Functions;
+use super::rows::order_of;
 use crate::limits;
 
 /// Counts the rows that a join gives.
@@ -64,26 +65,66 @@ fn join(call: &mut Call<'_>) -> Result<Value> {
     }))
 }
 
-/// Bytes of the values in some columns; none if one is null or not there.
-fn key_of(table: &Table, on: &[Text], row: usize) -> Option<Vec<u8>> {
-    let mut key = Vec::new();
-    for label in on {
-        let value = table.column(label)?.value(row);
-        if value.is_null() {
-            return None;
+/// Rows of tables by the values of some columns.
+#[derive(Debug, Default)]
+struct Index {
+    /// The first and the last row with a key, by place in `rows`.
+    ends: HashMap<Box<[u8]>, (usize, usize)>,
+    /// The table and the row, and the next one with the same key.
+    rows: Vec<(usize, usize, Option<usize>)>,
+}
+
+impl Index {
+    fn add(&mut self, key: &[u8], table: usize, row: usize) {
+        let place = self.rows.len();
+        self.rows.push((table, row, None));
+        match self.ends.get_mut(key) {
+            Some((_, last)) => {
+                if let Some(before) = self.rows.get_mut(*last) {
+                    before.2 = Some(place);
+                }
+                *last = place;
+            }
+            None => {
+                self.ends.insert(key.into(), (place, place));
+            }
         }
-        value.write_key(&mut key);
     }
-    Some(key)
+
+    /// The rows with a key, in the order in which they were added.
+    fn rows(&self, key: &[u8]) -> impl Iterator<Item = (usize, usize)> {
+        let mut next = self.ends.get(key).map(|(first, _)| *first);
+        std::iter::from_fn(move || {
+            let (table, row, behind) = *self.rows.get(next?)?;
+            next = behind;
+            Some((table, row))
+        })
+    }
+}
+
+/// The columns to join on; none if one is not there.
+fn columns_of<'t>(table: &'t Table, on: &[Text]) -> Option<Vec<&'t Vector>> {
+    on.iter().map(|label| table.column(label)).collect()
+}
+
+/// Makes the bytes of the values of a row; says whether there is one in each column.
+fn write_key(columns: &[&Vector], row: usize, key: &mut Vec<u8>) -> bool {
+    key.clear();
+    columns.iter().all(|column| {
+        column.write_key(row, key);
+        !column.is_null(row)
+    })
 }
 
 fn equijoin(runtime: &Runtime, on: &[Text], names: &[Text; 2], left: &[Table], right: &[Table]) -> Result<Vec<Table>> {
-    let mut index: HashMap<Vec<u8>, Vec<(usize, usize)>> = HashMap::new();
+    let mut index = Index::default();
+    let mut key = Vec::new();
     for (place, table) in right.iter().enumerate() {
         runtime.step(table.rows() as u64)?;
+        let Some(columns) = columns_of(table, on) else { continue };
         for row in 0..table.rows() {
-            if let Some(key) = key_of(table, on, row) {
-                index.entry(key).or_default().push((place, row));
+            if write_key(&columns, row, &mut key) {
+                index.add(&key, place, row);
             }
         }
     }
@@ -91,13 +132,16 @@ fn equijoin(runtime: &Runtime, on: &[Text], names: &[Text; 2], left: &[Table], r
     let mut merger = Merger::default();
     for table in left {
         let mut pairs: HashMap<usize, (Vec<usize>, Vec<usize>)> = HashMap::new();
+        let Some(columns) = columns_of(table, on) else { continue };
         for row in sorted_rows(table, on) {
-            let matching = key_of(table, on, row).and_then(|key| index.get(&key));
-            for (place, other) in matching.into_iter().flatten() {
+            if !write_key(&columns, row, &mut key) {
+                continue;
+            }
+            for (place, other) in index.rows(&key) {
                 counter.add(runtime)?;
-                let (rows, others) = pairs.entry(*place).or_default();
+                let (rows, others) = pairs.entry(place).or_default();
                 rows.push(row);
-                others.push(*other);
+                others.push(other);
             }
         }
         let mut places: Vec<usize> = pairs.keys().copied().collect();
@@ -112,7 +156,14 @@ fn equijoin(runtime: &Runtime, on: &[Text], names: &[Text; 2], left: &[Table], r
 }
 
 fn sorted_rows(table: &Table, on: &[Text]) -> Vec<usize> {
-    let vectors: Vec<&Vector> = on.iter().filter_map(|label| table.column(label)).collect();
+    let vectors = on.iter().filter_map(|label| table.column(label));
+    // What is the same in all rows orders nothing.
+    let vectors: Vec<&Vector> = vectors.filter(|vector| !matches!(vector, Vector::Constant(..))).collect();
+    if let [column] = vectors.as_slice()
+        && let Some(rows) = order_of(column, false)
+    {
+        return rows;
+    }
     let mut rows: Vec<usize> = (0..table.rows()).collect();
     rows.sort_by(|left, right| compare_rows(&vectors, *left, &vectors, *right));
     rows

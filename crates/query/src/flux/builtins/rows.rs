@@ -38,8 +38,8 @@ fn row_order(vectors: &[&Vector], descending: bool, left: usize, right: usize) -
     Ordering::Equal
 }
 
-/// The order of a column of numbers or times that has a value in each row.
-fn order_of(column: &Vector, descending: bool) -> Option<Vec<usize>> {
+/// The order of the rows by a column of numbers or times that has a value in each of them.
+pub(super) fn order_of(column: &Vector, descending: bool) -> Option<Vec<usize>> {
     fn sorted<T: Copy>(values: &[T], descending: bool, order: impl Fn(&T, &T) -> Ordering) -> Vec<usize> {
         let mut rows: Vec<(usize, T)> = values.iter().copied().enumerate().collect();
         let order = |left: &(usize, T), right: &(usize, T)| {

@@ -106,7 +106,8 @@ fn all_differences(comparison: Comparison, want: Vec<Table>, got: Vec<Table>) ->
     Ok(found)
 }
 
-fn diff(call: &mut Call<'_>) -> Result<Value> {
+/// The rows in which two streams differ: `-` marks those that are wanted, `+` those that are there.
+pub(super) fn diff(call: &mut Call<'_>) -> Result<Value> {
     let comparison = Comparison::of(call)?;
     let inputs = vec![call.stream("want")?, call.stream("got")?];
     Ok(call.whole(inputs, move |_, inputs| {

@@ -7,6 +7,7 @@ import u "universe"
 
 builtin catch : (fn: () => A) => {value: A, code: uint, msg: string}
 builtin chain : (first: stream[A], second: stream[B]) => stream[B]
+builtin diff : (<-got: stream[A], want: stream[A]) => stream[B]
 builtin fill : (<-tables: stream[A], ?value: B, ?usePrevious: bool) => stream[C]
 builtin group : (<-tables: stream[A], columns: [string], mode: string) => stream[A]
 builtin join : (<-left: stream[A], right: stream[B], fn: (left: A, right: B) => C) => stream[C]
