@@ -19,6 +19,7 @@ mod influxdb_3;
 mod kill9;
 mod limits;
 mod manage;
+mod memory;
 mod migration;
 mod object_store;
 mod options;
