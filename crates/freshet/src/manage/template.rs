@@ -32,7 +32,7 @@ const CHANGE_COLUMNS: &[Column] = &[
     }),
     Column("Kind", |row| text(row, "/kind")),
     Column("Metadata Name", |row| text(row, "/templateMetaName")),
-    Column("ID", |row| Some(text(row, "/id")).filter(|id| id.trim_matches('0') != "").unwrap_or_default()),
+    Column("ID", |row| Some(text(row, "/id")).filter(|id| !id.trim_matches('0').is_empty()).unwrap_or_default()),
     Column("Name", |row| {
         Some(text(row, "/new/name")).filter(|name| !name.is_empty()).unwrap_or(text(row, "/old/name"))
     }),

@@ -195,7 +195,7 @@ impl Work {
         let keys: Vec<usize> = (0..self.shape.groups).filter(|column| *column != self.shape.time).collect();
         let columns: Vec<ArrayRef> = keys.iter().map(|column| Arc::clone(batch.column(*column))).collect();
         let ranges = match columns.is_empty() {
-            true => vec![0..batch.num_rows()],
+            true => std::iter::once(0..batch.num_rows()).collect(),
             false => partition(&columns)?.ranges(),
         };
         for range in ranges {
