@@ -3,6 +3,7 @@
 //! One file per command. The tasks start other programs and read the tree; they depend on none of the
 //! product's crates, so that they build in seconds and work while the product does not compile.
 
+mod api;
 mod bench;
 mod ci;
 mod command;
@@ -35,6 +36,8 @@ enum Task {
     Ci,
     /// Prepares what the tests need and runs them, doctests included.
     Test(test::Options),
+    /// Makes as many random requests from the description of the API as wanted; none may get a server error.
+    Api(api::Options),
     /// Runs the engine under random work and random faults, and holds it against a plain map.
     Faults(faults::Options),
     /// Checks the rules that the compiler and clippy do not see; see CONTRIBUTING.md.
@@ -64,6 +67,7 @@ fn run(task: Task) -> Result<(), TaskError> {
             println!("\n{totals}");
             Ok(())
         }
+        Task::Api(options) => api::run(&workspace, &options),
         Task::Faults(options) => faults::run(&workspace, &options),
         Task::Tidy => tidy::run(&workspace),
         Task::Bench(options) => bench::run(&workspace, &options),

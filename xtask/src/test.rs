@@ -3,6 +3,7 @@
 //! The tests find the prepared programs by environment variables, which this file alone sets:
 //!
 //! - `FRESHET_TEST_PYTHON`: the Python of an environment with `tests/clients/python/requirements.txt` installed;
+//! - `FRESHET_TEST_SCHEMATHESIS`: the program `schemathesis`;
 //! - `FRESHET_TEST_NODE_DIR`: the folder whose `node_modules` holds the packages of `tests/clients/js/package.json`
 //!   (`NODE_PATH` is set to these modules, so that a CommonJS program finds them with `require`);
 //! - `FRESHET_TEST_STRACE`: the path of `strace`;
@@ -102,6 +103,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Totals, Ta
     } else {
         let ClientTools {
             python,
+            schemathesis,
             node_dir,
             strace,
             versitygw,
@@ -116,6 +118,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Totals, Ta
         command.env("FRESHET_TEST_PROMETHEUS", prometheus).env("FRESHET_TEST_RUST_CLIENT", rust_client);
         command.env("FRESHET_TEST_GO_DIR", go_dir).env("FRESHET_TEST_INFLUX", influx_shell);
         command.env("FRESHET_TEST_INFLUXD", influxd).env("FRESHET_TEST_TELEGRAF", telegraf);
+        command.env("FRESHET_TEST_SCHEMATHESIS", schemathesis);
         command.env("FRESHET_TEST_PYTHON", python).env("FRESHET_TEST_STRACE", strace);
         command.env("FRESHET_TEST_VERSITYGW", versitygw).env("FRESHET_TEST_POSTGRES", postgres_dir);
         command.env("NODE_PATH", node_dir.join("node_modules")).env("FRESHET_TEST_NODE_DIR", node_dir);

@@ -1,7 +1,8 @@
 //! Provides the programs that the client tests need: a Python environment, npm packages, a Go program, Debian's shell
 //! and server of InfluxDB 1.6 and Prometheus, `strace`, an S3 server, PostgreSQL.
 //!
-//! Versions are pinned by `tests/clients/python/requirements.txt`, `tests/clients/js/package-lock.json`,
+//! Versions are pinned by `tests/clients/python/requirements.txt`, `tests/clients/schemathesis/requirements.txt`,
+//! `tests/clients/js/package-lock.json`,
 //! `tests/clients/go/go.sum`, `tests/clients/rust/Cargo.lock` and here; the shell is that of Debian's release. Each
 //! set goes to a folder named by a hash of these files, below the build folder, so that checkouts share it and a
 //! changed pin makes a new one. A folder counts only once its mark is written: an interrupted installation is redone.
@@ -18,6 +19,7 @@ use crate::workspace::{Workspace, create_folder};
 const COMPLETE_MARK: &str = ".complete";
 
 const REQUIREMENTS: &str = "tests/clients/python/requirements.txt";
+const SCHEMATHESIS: &str = "tests/clients/schemathesis/requirements.txt";
 /// The S3 server of the object store's tests. Go's checksum database vouches for what the version stands for.
 const VERSITYGW: &str = "github.com/versity/versitygw/cmd/versitygw@v1.8.0";
 
@@ -38,6 +40,8 @@ const GO_DIR: &str = "tests/clients/go";
 pub(crate) struct ClientTools {
     /// A Python with the required packages.
     pub(crate) python: PathBuf,
+    /// Schemathesis.
+    pub(crate) schemathesis: PathBuf,
     /// The folder that holds `node_modules`.
     pub(crate) node_dir: PathBuf,
     /// The system call tracer.
@@ -68,7 +72,8 @@ pub(crate) fn provide(workspace: &Workspace) -> Result<ClientTools, TaskError> {
     let lock = File::create(&lock_path).map_err(TaskError::at(&lock_path))?;
     lock.lock().map_err(TaskError::at(&lock_path))?;
     Ok(ClientTools {
-        python: python(workspace, &tools_dir)?,
+        python: python(workspace, &tools_dir, "python", REQUIREMENTS)?.join("python"),
+        schemathesis: python(workspace, &tools_dir, "schemathesis", SCHEMATHESIS)?.join("schemathesis"),
         node_dir: node_packages(workspace, &tools_dir)?,
         strace: strace()?,
         versitygw: go_program(&tools_dir, "versitygw", VERSITYGW, "")?,
@@ -87,13 +92,20 @@ pub(crate) fn prometheus(workspace: &Workspace) -> Result<PathBuf, TaskError> {
     debian_program(&workspace.tools_dir()?, "prometheus", "usr/bin/prometheus")
 }
 
-fn python(workspace: &Workspace, tools_dir: &Path) -> Result<PathBuf, TaskError> {
+/// Schemathesis alone.
+pub(crate) fn schemathesis(workspace: &Workspace) -> Result<PathBuf, TaskError> {
+    Ok(python(workspace, &workspace.tools_dir()?, "schemathesis", SCHEMATHESIS)?.join("schemathesis"))
+}
+
+/// The folder of the programs of a Python environment with these requirements.
+fn python(workspace: &Workspace, tools_dir: &Path, name: &str, requirements: &str) -> Result<PathBuf, TaskError> {
     let program = require("python3", "the Python client tests need it", "install Python 3.10 or later with venv")?;
     let version = command::output(Command::new(&program).arg("--version"))?;
-    let requirements = workspace.root.join(REQUIREMENTS);
-    let key = hash(&[version.as_bytes(), workspace.read(REQUIREMENTS)?.as_bytes()]);
-    let folder = tools_dir.join(format!("python-{key:016x}"));
-    let python = folder.join("bin").join("python");
+    let key = hash(&[version.as_bytes(), workspace.read(requirements)?.as_bytes()]);
+    let requirements = workspace.root.join(requirements);
+    let folder = tools_dir.join(format!("{name}-{key:016x}"));
+    let programs = folder.join("bin");
+    let python = programs.join("python");
     install_once(&folder, || {
         command::run(Command::new(&program).args(["-m", "venv"]).arg(&folder))?;
         command::run(
@@ -102,7 +114,7 @@ fn python(workspace: &Workspace, tools_dir: &Path) -> Result<PathBuf, TaskError>
                 .arg(&requirements),
         )
     })?;
-    Ok(python)
+    Ok(programs)
 }
 
 fn node_packages(workspace: &Workspace, tools_dir: &Path) -> Result<PathBuf, TaskError> {

@@ -21,5 +21,5 @@ pub use postgres::{
 };
 pub use prometheus::Prometheus;
 pub use server::{Server, ServerBuilder};
-pub use tools::{go_client, influx_shell, node, python, run, rust_client, strace, telegraf, versitygw};
+pub use tools::{go_client, influx_shell, node, python, run, rust_client, schemathesis, strace, telegraf, versitygw};
 pub use wait::{DEADLINE, until, within};

@@ -26,6 +26,15 @@ pub fn node() -> Option<PathBuf> {
     provided("FRESHET_TEST_NODE_DIR", "the npm packages of tests/clients/js/package.json")
 }
 
+/// The program `schemathesis`, as `tests/clients/schemathesis/requirements.txt` pins it; none as for [`python`].
+///
+/// # Panics
+/// Without `cargo xtask test`.
+#[must_use]
+pub fn schemathesis() -> Option<PathBuf> {
+    provided("FRESHET_TEST_SCHEMATHESIS", "the program schemathesis")
+}
+
 /// The program `strace`; none as for [`python`].
 ///
 /// # Panics

@@ -10,6 +10,7 @@ mod command_line;
 mod compatibility;
 mod continuous_queries;
 mod data;
+mod described;
 mod disk_order;
 mod doctor;
 mod ducklake;
