@@ -6,7 +6,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::command_line::{Ended, run};
-use crate::manage::cells;
+use crate::manage::{cells, shell};
+use crate::server;
 
 /// A request as it came: its line, its `Accept`, its body.
 type Request = (String, String, Value);
@@ -187,4 +188,35 @@ async fn export_asks_for_what_is_named_in_the_form_of_the_file() {
         let ended = command("http://127.0.0.1:1", words, "").await;
         assert!(ended.code == 1 && ended.errors.contains(message), "{message}: {ended:?}");
     }
+}
+
+#[tokio::test]
+async fn resources_are_exported_and_applied_elsewhere() {
+    let (mut source, mut target) = (server().start().await, server().start().await);
+    let (from, to) = (shell(&source), shell(&target));
+    let _ = from.run(&["bucket", "create", "-n", "week", "-r", "7d", "-d", "a week"], "").await.succeeded();
+    let script = "option task = {name: \"rate\", every: 1h}\nfrom(bucket: \"week\") |> range(start: -1h)";
+    let task = from.json(&["task", "create", script]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let all = from.run(&["export", "all", "--filter", "kind=Bucket"], "").await.succeeded().output;
+    assert!(all.contains("kind: Bucket") && all.contains("week") && !all.contains("kind: Task"), "{all}");
+    let _ = from.run(&["export", "--bucket-names", "week", "-f", &path("bucket.yml")], "").await.succeeded();
+    let id = task["id"].as_str().unwrap();
+    let _ = from.run(&["export", "--resource-type", "Task", id, "-f", &path("task.json")], "").await.succeeded();
+    let folder_path = folder.path().to_str().unwrap();
+    let dry = to.run(&["apply", "-f", folder_path, "--dry-run"], "").await.succeeded().output;
+    assert!(cells(&dry).len() == 3 && cells(&dry)[1..].iter().all(|row| row[0] == "+"), "{dry}");
+    let applied = to.run(&["apply", "-f", folder_path, "--force", "yes"], "").await.succeeded().output;
+    let stack_id = applied.trim_end().rsplit_once("Stack ID: ").unwrap().1.to_owned();
+    let bucket = to.json(&["bucket", "list", "-n", "week"]).await;
+    assert_eq!(bucket[0]["retentionRules"][0]["everySeconds"], 604_800);
+    assert_eq!(to.json(&["task", "list"]).await[0]["name"], "rate");
+    let again = ["apply", "-f", folder_path, "--force", "yes", "--stack-id", &stack_id];
+    let again = to.run(&again, "").await.succeeded().output;
+    assert!(cells(&again)[1..3].iter().all(|row| row[0] == "="), "{again}");
+    let stack = to.run(&["export", "stack", &stack_id], "").await.succeeded().output;
+    assert!(stack.contains("kind: Bucket") && stack.contains("kind: Task"), "{stack}");
+    source.stop().await;
+    target.stop().await;
 }

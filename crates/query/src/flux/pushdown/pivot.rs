@@ -115,7 +115,7 @@ fn chunk_filter(
     filters: &[&Function],
 ) -> ChunkFilter {
     let (runtime, target, key) = (Arc::clone(runtime), Arc::clone(target), Arc::clone(key));
-    let filters: Vec<Function> = filters.iter().map(|function| Function::clone(function)).collect();
+    let filters: Vec<Function> = filters.iter().copied().cloned().collect();
     Arc::new(move |tags: &[Option<Text>], chunk: &Chunk| {
         let mut columns = fixed_columns(&target, tags, &key.of(tags), chunk.times.clone());
         let fields = target.fields.iter().zip(&chunk.columns);
