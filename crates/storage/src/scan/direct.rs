@@ -16,12 +16,12 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::page_index::offset_index::PageLocation;
 use parquet::file::reader::{ChunkReader, Length};
-use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::ScanError;
 use super::file::Leaves;
 use super::footers::FooterCache;
 use super::layout::Layout;
+use super::pages::pages;
 use crate::ids::ColumnId;
 use crate::store::Store;
 use crate::table::DataFile;
@@ -170,7 +170,7 @@ impl OpenFile {
         let bytes = self.read_bytes(std::slice::from_ref(&(start..end))).await?;
         let chunk = Arc::new(Chunk { extents: bytes.into_iter().map(|bytes| (start, bytes)).collect() });
         let rows = self.metadata().row_group(group).num_rows() as usize;
-        let mut pages = SerializedPageReader::new(chunk, column, rows, None).map_err(|error| self.failed(error))?;
+        let mut pages = pages(chunk, column, rows, None).map_err(|error| self.failed(error))?;
         match pages.get_next_page().map_err(|error| self.failed(error))? {
             Some(Page::DictionaryPage { buf, num_values, .. }) => {
                 let texts = plain_texts(&buf, num_values as usize).map_err(|error| self.failed(error))?;
@@ -306,9 +306,8 @@ impl RowGroups for GroupBytes {
         let chunk = self.chunks.get(leaf).and_then(Option::as_ref);
         let chunk = chunk.ok_or_else(|| ParquetError::General(format!("column {leaf} was not read")))?;
         let column = self.metadata.row_group(self.group).column(leaf);
-        let pages = page_locations(&self.metadata, self.group, leaf).filter(|pages| !pages.is_empty()).cloned();
-        let reader = SerializedPageReader::new(Arc::clone(chunk), column, self.num_rows(), pages)?;
-        Ok(Box::new(OneChunk(Some(Box::new(reader)))))
+        let locations = page_locations(&self.metadata, self.group, leaf).filter(|pages| !pages.is_empty()).cloned();
+        Ok(Box::new(OneChunk(Some(pages(Arc::clone(chunk), column, self.num_rows(), locations)?))))
     }
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {

@@ -14,6 +14,7 @@ mod footers;
 mod last;
 mod layout;
 mod merge;
+mod pages;
 mod plan;
 mod positions;
 mod project;
