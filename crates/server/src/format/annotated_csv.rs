@@ -235,10 +235,11 @@ impl<'a> Cells<'a> {
     fn write(&mut self, row: usize, delimiter: char, text: &mut String) {
         match self {
             Self::Same(cell) => text.push_str(cell),
-            Self::Text(values) => match values.get(row) {
-                Some(Some(value)) => write_cell(text, value, delimiter),
-                _ => {}
-            },
+            Self::Text(values) => {
+                if let Some(Some(value)) = values.get(row) {
+                    write_cell(text, value, delimiter);
+                }
+            }
             Self::Any(column) => {
                 let mut cell = String::new();
                 write_value(&mut cell, &column.value(row));
