@@ -25,8 +25,9 @@ use super::encode::{self, EncodeError, FloatEncoding, ROW_GROUP_ROWS};
 /// Columns from which a table is wide. Below it one writer takes all columns at once, which is quicker.
 const WIDE_COLUMNS: usize = 256;
 
-/// Memory of the values gathered for a row group after which it ends.
-pub(crate) const GATHERED_BYTES: usize = 16 << 20;
+/// Memory of the values gathered for a row group after which it ends. Each row group costs a reader and a writer more
+/// than a kilobyte for each column, so of thousands of columns there must not be many.
+pub(crate) const GATHERED_BYTES: usize = 32 << 20;
 
 /// Memory of one gathered piece beside its values.
 const PIECE_BYTES: usize = 160;
@@ -58,6 +59,8 @@ pub(crate) struct WideWriter<W: Write + Send> {
     gathered: Vec<Vec<Piece>>,
     row_count: usize,
     size_bytes: usize,
+    /// [`GATHERED_BYTES`].
+    size_bytes_max: usize,
 }
 
 /// Some values of one column.
@@ -78,13 +81,13 @@ impl<W: Write + Send> WideWriter<W> {
         let writer = ArrowWriter::try_new(sink, SchemaRef::clone(&schema), Some(properties))?;
         let (writer, _) = writer.into_serialized_writer()?;
         let gathered = schema.fields().iter().map(|_| Vec::new()).collect();
-        Ok(Self { writer, schema, gathered, row_count: 0, size_bytes: 0 })
+        Ok(Self { writer, schema, gathered, row_count: 0, size_bytes: 0, size_bytes_max: GATHERED_BYTES })
     }
 
     /// Adds rows: one array for each column.
     pub(crate) fn write(&mut self, arrays: Vec<ArrayRef>) -> Result<(), EncodeError> {
         let len = arrays.first().map_or(0, Array::len);
-        if self.row_count > 0 && (self.row_count + len > ROW_GROUP_ROWS || self.size_bytes > GATHERED_BYTES) {
+        if self.row_count > 0 && self.row_count + len > ROW_GROUP_ROWS {
             self.end_group()?;
         }
         for (pieces, array) in self.gathered.iter_mut().zip(arrays) {
@@ -99,6 +102,14 @@ impl<W: Write + Send> WideWriter<W> {
             }
         }
         self.row_count += len;
+        if self.size_bytes > self.size_bytes_max {
+            // Much of it may be what pieces of a value or two cost beside it.
+            self.gathered.iter_mut().try_for_each(join_sparse)?;
+            self.size_bytes = self.gathered.iter().flatten().map(Piece::size_bytes).sum();
+            if self.size_bytes > self.size_bytes_max / 4 * 3 {
+                self.end_group()?;
+            }
+        }
         Ok(())
     }
 

@@ -120,9 +120,12 @@ fn rows_of_few_values_are_gathered_in_little_memory() {
     let columns: Vec<ColumnId> =
         std::iter::once(ColumnId::TIME).chain(table.columns.iter().map(|column| column.id)).collect();
     let mut writer = WideWriter::new(table.physical_schema(), Vec::new(), Vec::new()).unwrap();
+    // Several times what the values take, and less than their pieces do before they are joined.
+    writer.size_bytes_max = 2 << 20;
     for start in (0..sorted.len()).step_by(64) {
         writer.write(sorted.columns(start..start + 64, &columns).unwrap()).unwrap();
     }
     let dense_bytes = sorted.len() * columns.len() * 8;
     assert!(writer.size_bytes < dense_bytes / 4, "{} of {dense_bytes}", writer.size_bytes);
+    assert_eq!(writer.end_rows(Vec::new()).unwrap().len(), 1, "row groups");
 }
