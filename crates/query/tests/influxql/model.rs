@@ -5,8 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::paths::Random;
 use super::*;
 
-/// The values of `f` and `g` by host, region and second.
-type Model = BTreeMap<(usize, usize), BTreeMap<i64, [Option<i64>; 2]>>;
+/// A host and a region.
+type Tags = (usize, usize);
+
+/// The values of `f` and `g` by second.
+type Rows = BTreeMap<i64, [Option<i64>; 2]>;
+
+type Model = BTreeMap<Tags, Rows>;
 
 const FIRST_S: i64 = NOW_NS / 1_000_000_000 - 20_000;
 
@@ -102,7 +107,7 @@ async fn check(database: &Database, model: &Model, retention: Option<Duration>) 
     let mut found: Vec<_> = found.into_iter().map(|mut series| (head(&series), series.rows.remove(0))).collect();
     found.sort_by(|left, right| left.0.cmp(&right.0));
     let number = |value: &Option<i64>| value.map_or(Value::Null, Value::Integer);
-    let last = |((host, in_region), rows): (&(usize, usize), &BTreeMap<i64, [Option<i64>; 2]>)| {
+    let last = |((host, in_region), rows): (&Tags, &Rows)| {
         let (time, fields) = rows.last_key_value().unwrap();
         let row = vec![Value::Time(time * 1_000_000_000), number(&fields[0]), number(&fields[1])];
         (vec![format!("h{host}"), region(*in_region)], row)
@@ -112,10 +117,8 @@ async fn check(database: &Database, model: &Model, retention: Option<Duration>) 
     let found = ask("SELECT last(f), last(g) FROM m GROUP BY host, region").await;
     let found: Vec<_> =
         found.into_iter().map(|mut series| (head(&series), series.rows.remove(0).split_off(1))).collect();
-    let last_of = |rows: &BTreeMap<i64, [Option<i64>; 2]>, field: usize| {
-        number(&rows.values().rev().find_map(|fields| fields[field]))
-    };
-    let last = |((host, in_region), rows): (&(usize, usize), &BTreeMap<i64, [Option<i64>; 2]>)| {
+    let last_of = |rows: &Rows, field: usize| number(&rows.values().rev().find_map(|fields| fields[field]));
+    let last = |((host, in_region), rows): (&Tags, &Rows)| {
         (vec![format!("h{host}"), region(*in_region)], vec![last_of(rows, 0), last_of(rows, 1)])
     };
     assert_eq!(found, model.iter().map(last).collect::<Vec<_>>());
