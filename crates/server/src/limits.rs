@@ -75,14 +75,14 @@ pub(crate) const TASKS_A_PAGE: usize = 100;
 /// The most of them, InfluxDB's too.
 pub(crate) const TASKS_A_PAGE_MAX: usize = 500;
 
-/// Requests to other servers at the same time, of all scripts, notifications and scrapers.
+/// Requests to other servers at the same time, of all scripts, notifications and templates.
 pub(crate) const OUTGOING_AT_ONCE: usize = 32;
 
 /// The time to reach another server.
 pub(crate) const OUTGOING_CONNECT_TIME: Duration = Duration::from_secs(5);
 
-/// The time for a whole request to another server with its answer: the interval of InfluxDB's scrapers, and shorter
-/// than that of most checks.
+/// The time for a whole request to another server with its answer: shorter than the
+/// interval of most checks.
 pub(crate) const OUTGOING_TIME: Duration = Duration::from_secs(10);
 
 /// How often a request may be sent on to another place.

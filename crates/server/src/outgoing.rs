@@ -1,5 +1,6 @@
-//! Requests to other servers: notifications, what scripts send, and what is scraped. All of them go through this door,
-//! which bounds how many there are, how long they take, where they are sent on to, and how much of an answer is read.
+//! Requests to other servers: notifications, what scripts send, and remote templates. All of them go through this
+//! door, which bounds how many there are, how long they take, where they are sent on to, and how much of an answer is
+//! read.
 
 use std::sync::Arc;
 
@@ -56,8 +57,6 @@ pub(crate) struct Request {
     pub(crate) url: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// Whether the certificate of the other server is looked at.
-    pub(crate) checks_certificate: bool,
     /// Bytes of the answer that are read; one that is longer is an error.
     pub(crate) answer_bytes: usize,
 }
@@ -77,31 +76,30 @@ impl Request {
             map.append(http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?, value);
         }
         let answer_bytes = OUTGOING_ANSWER_BYTES;
-        Ok(Self { method, url, headers: map, body: body.into(), checks_certificate: true, answer_bytes })
+        Ok(Self { method, url, headers: map, body: body.into(), answer_bytes })
     }
 }
 
 /// The door. Cheap to clone; all clones are the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Outgoing {
-    /// The clients that look at certificates and that do not, made when they are first needed.
-    clients: Arc<[OnceCell<Client>; 2]>,
+    /// Made when it is first needed.
+    client: Arc<OnceCell<Client>>,
     places: Arc<Semaphore>,
 }
 
 impl Default for Outgoing {
     fn default() -> Self {
-        Self { clients: Arc::default(), places: Arc::new(Semaphore::new(OUTGOING_AT_ONCE)) }
+        Self { client: Arc::default(), places: Arc::new(Semaphore::new(OUTGOING_AT_ONCE)) }
     }
 }
 
-fn client(checks_certificate: bool) -> Result<Client, OutgoingError> {
+fn client() -> Result<Client, OutgoingError> {
     Client::builder()
         .user_agent(concat!("freshet/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(OUTGOING_CONNECT_TIME)
         .timeout(OUTGOING_TIME)
         .redirect(Policy::limited(OUTGOING_REDIRECTS))
-        .danger_accept_invalid_certs(!checks_certificate)
         .build()
         .map_err(|error| OutgoingError::Client(causes(&error)))
 }
@@ -126,12 +124,10 @@ impl Outgoing {
                 OutgoingError::Failed { host, cause: causes(&error.without_url()) }
             }
         };
-        let [strict, lenient] = &*self.clients;
-        let cell = if request.checks_certificate { strict } else { lenient };
-        let made = cell.get_or_try_init(async || client(request.checks_certificate)).await?;
+        let client = self.client.get_or_try_init(async || client()).await?;
         // The semaphore is never closed.
         let _place = self.places.acquire().await.map_err(|error| OutgoingError::Client(error.to_string()))?;
-        let sent = made.request(request.method, url).headers(request.headers).body(request.body).send();
+        let sent = client.request(request.method, url).headers(request.headers).body(request.body).send();
         let mut response = sent.await.map_err(failed)?;
         let mut body = BytesMut::new();
         while let Some(piece) = response.chunk().await.map_err(failed)? {

@@ -91,7 +91,6 @@ async fn gather(state: &AppState, request: &ApplyRequest) -> ApiResult<(Vec<Valu
             url: url.clone(),
             headers: HeaderMap::new(),
             body: bytes::Bytes::new(),
-            checks_certificate: true,
             answer_bytes: TEMPLATE_BYTES,
         };
         let (status, body) = state.outgoing().send(request).await.map_err(|error| wrong(error.to_string()))?;
