@@ -208,6 +208,7 @@ fn flux_rows() -> Vec<Row> {
     vec![
         ("POST", "/api/v2/query", script, bucket("read"), 200, NotFound("could not find bucket \"b\"")),
         ("POST", "/api/v2/query/ast", script, all("read", "labels"), 200, Refusal::None),
+        ("POST", "/api/v2/query/explain", script, bucket("read"), 200, NotFound("could not find bucket \"b\"")),
         ("POST", "/api/v2/query/analyze", script, all("read", "labels"), 200, Refusal::None),
         ("GET", "/api/v2/query/suggestions", "", all("read", "labels"), 200, Refusal::None),
         ("GET", "/api/v2/query/suggestions/{name}", "", all("read", "labels"), 200, Refusal::None),
@@ -558,7 +559,9 @@ impl Stage {
         match (*method, *route) {
             ("GET", "/api/v3/query_sql") => address.push_str("?db=b&q=SELECT+1"),
             ("GET", "/api/v3/query_influxql") => address.push_str("?db=b&q=SHOW+MEASUREMENTS"),
-            (_, "/api/v2/dbrps" | "/api/v2/dbrps/{id}" | "/api/v2/query") => address.push_str("?org=o"),
+            (_, "/api/v2/dbrps" | "/api/v2/dbrps/{id}" | "/api/v2/query" | "/api/v2/query/explain") => {
+                address.push_str("?org=o")
+            }
             (_, "/api/v2/write" | "/api/v2/delete" | "/api/freshet/v1/export") => address.push_str("?org=o&bucket=b"),
             _ => {}
         }

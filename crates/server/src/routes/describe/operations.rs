@@ -95,6 +95,7 @@ pub(super) const OPERATIONS: &[Row] = &[
     ("POST", "/api/v2/delete", "Deletes points", "org orgID:id bucket bucketID:id", "Delete", "204"),
     ("POST", "/api/v2/query", "Runs a Flux script", "org orgID:id", "FluxQuery", "200 text/csv"),
     ("POST", "/api/v2/query/ast", "The tree of a script", "", "FluxText", "200 json"),
+    ("POST", "/api/v2/query/explain", "How a query would be done", "org orgID:id", "FluxQuery", "200 text/plain"),
     ("POST", "/api/v2/query/analyze", "What is wrong with a script", "", "FluxText", "200 json"),
     ("GET", "/api/v2/query/suggestions", "Functions of Flux", "", "", "200 json"),
     ("GET", "/api/v2/query/suggestions/{name}", "A function of Flux", "", "", "200 json"),
