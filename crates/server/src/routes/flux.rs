@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use catalog::Principal;
+use catalog::{Organisation, Principal};
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use http::{HeaderMap, StatusCode, header};
 use query::flux::{File, FluxMode, FluxPart, FluxRequest, Table, parse, parse_json};
@@ -130,6 +130,20 @@ struct Script {
     bytes: u64,
 }
 
+/// The organisation that a request means, its headers, and its body.
+async fn understood(
+    state: &AppState,
+    principal: &Principal,
+    parameters: &Parameters,
+    request: Request,
+) -> ApiResult<(Arc<Organisation>, HeaderMap, QueryBody)> {
+    let organisation = scope::organisation(state, principal, parameters).map_err(|error| refused(error.message()))?;
+    let (parts, body) = request.into_parts();
+    let body = state.bodies().read_small_body(body, &parts.headers).await?;
+    let body = QueryBody::read(&parts.headers, &body.bytes)?;
+    Ok((organisation, parts.headers, body))
+}
+
 /// Runs a script.
 pub(super) async fn query(
     State(state): State<AppState>,
@@ -137,14 +151,10 @@ pub(super) async fn query(
     parameters: Parameters,
     request: Request,
 ) -> ApiResult<Response> {
-    let organisation =
-        scope::organisation(&state, &principal, &parameters).map_err(|error| refused(error.message()))?;
-    let (parts, body) = request.into_parts();
-    let body = state.bodies().read_small_body(body, &parts.headers).await?;
-    let body = QueryBody::read(&parts.headers, &body.bytes)?;
+    let (organisation, headers, body) = understood(&state, &principal, &parameters, request).await?;
     if body.language()? == Language::Influxql {
         let runner = influxql::runner(&state, Principal::clone(&principal), organisation, &body);
-        return influxql::answer(runner, &parts.headers, &body).await;
+        return influxql::answer(runner, &headers, &body).await;
     }
     let script = script(&state, body)?;
     let host = ScriptHost { state: state.clone(), principal: Principal::clone(&principal), organisation };
@@ -153,12 +163,12 @@ pub(super) async fn query(
     let request = FluxRequest { files, params, now_ns, host: Arc::new(host), mode: FluxMode::Run };
     let answer = async {
         let result = state.query().flux(request).await?;
-        if wants_nothing(&parts.headers) {
+        if wants_nothing(&headers) {
             return run_to_end(result).await;
         }
         let text = encoded(result, script.dialect);
         let content_type = (header::CONTENT_TYPE, "text/csv; charset=utf-8");
-        if !gzip::is_wanted(&parts.headers) {
+        if !gzip::is_wanted(&headers) {
             return Ok(([content_type], Body::from_stream(text)).into_response());
         }
         let head = [content_type, (header::CONTENT_ENCODING, "gzip"), (header::VARY, "Accept-Encoding")];
@@ -177,11 +187,7 @@ pub(super) async fn explain(
     parameters: Parameters,
     request: Request,
 ) -> ApiResult<Response> {
-    let organisation =
-        scope::organisation(&state, &principal, &parameters).map_err(|error| refused(error.message()))?;
-    let (parts, body) = request.into_parts();
-    let body = state.bodies().read_small_body(body, &parts.headers).await?;
-    let body = QueryBody::read(&parts.headers, &body.bytes)?;
+    let (organisation, _, body) = understood(&state, &principal, &parameters, request).await?;
     let lines = match body.language()? {
         Language::Influxql => {
             let runner = influxql::runner(&state, Principal::clone(&principal), organisation, &body);

@@ -6,14 +6,14 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use catalog::{Clock as _, ManualClock};
+use catalog::Clock as _;
 use http::Request;
 use serde_json::{Value, json};
 
-use crate::support::{Setup, TOKEN, TestServer};
+use crate::support::{Clocked, START_S, TOKEN, TestServer};
 
-/// 2026-11-22T00:00:00Z.
-const NOW_NS: i64 = 1_795_305_600_000_000_000;
+/// When the clock of the tests begins.
+const NOW_NS: i64 = START_S * 1_000_000_000;
 
 fn escape(text: &str) -> String {
     let escape = |byte: u8| match byte {
@@ -32,25 +32,6 @@ async fn ask(server: &TestServer, query: &str) -> Value {
 
 async fn rows(server: &TestServer, query: &str) -> Value {
     ask(server, query).await["series"][0]["values"].take()
-}
-
-struct Clocked {
-    server: TestServer,
-    clock: Arc<ManualClock>,
-}
-
-impl Clocked {
-    async fn new() -> Self {
-        let clock = Arc::new(ManualClock::new(NOW_NS));
-        let server = TestServer::with(Setup { clock: Arc::<ManualClock>::clone(&clock), ..Setup::default() }).await;
-        Self { server, clock }
-    }
-
-    /// Sets the time to so many seconds after the start and runs what is due.
-    async fn at(&self, seconds: i64) -> usize {
-        self.clock.set_ns(NOW_NS + seconds * 1_000_000_000);
-        self.server.state.run_due_jobs().await
-    }
 }
 
 #[tokio::test]

@@ -8,15 +8,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use catalog::ManualClock;
 use http::{HeaderMap, Request, StatusCode, Uri};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::support::{Setup, TestServer};
-
-/// A whole number of hours since 1970.
-const START_S: i64 = 1_795_305_600;
+use crate::support::{Clocked, START_S};
 
 /// What was received: path, `Authorization`, body.
 type Received = Arc<Mutex<Vec<(String, String, Value)>>>;
@@ -37,24 +33,7 @@ async fn receiver(status: StatusCode) -> (String, Received) {
     (address, received)
 }
 
-struct Clocked {
-    server: TestServer,
-    clock: Arc<ManualClock>,
-}
-
 impl Clocked {
-    async fn new() -> Self {
-        let clock = Arc::new(ManualClock::new(START_S * 1_000_000_000));
-        let setup = Setup { clock: Arc::<ManualClock>::clone(&clock), ..Setup::default() };
-        Self { server: TestServer::with(setup).await, clock }
-    }
-
-    /// Sets the time and runs what is due.
-    async fn at(&self, second: i64) -> usize {
-        self.clock.set_ns((START_S + second) * 1_000_000_000);
-        self.server.state.run_due_jobs().await
-    }
-
     /// Writes a point of that second.
     async fn point(&self, second: i64, text: &str) {
         let answer = self.server.write(format!("{text} {}", (START_S + second) * 1_000_000_000)).await;
@@ -67,7 +46,7 @@ impl Clocked {
         if answer.body.is_empty() { Value::Null } else { answer.json() }
     }
 
-    async fn create(&self, path: &str, body: Value) -> Value {
+    async fn create_at(&self, path: &str, body: Value) -> Value {
         let mut body = body;
         body["orgID"] = self.server.named("org").into();
         self.call("POST", path, &body, 201).await
@@ -115,15 +94,15 @@ async fn a_threshold_is_passed_and_an_endpoint_of_http_hears_of_it() {
         "name": "hook", "type": "http", "status": "active", "method": "POST", "url": format!("{address}/hook"),
         "authMethod": "bearer", "token": "hidden-token",
     });
-    let endpoint = clocked.create("/api/v2/notificationEndpoints", endpoint).await;
+    let endpoint = clocked.create_at("/api/v2/notificationEndpoints", endpoint).await;
     let key = format!("{}-token", endpoint["id"].as_str().unwrap());
     assert_eq!(endpoint["token"], json!(format!("secret: {key}")), "{endpoint}");
-    let check = clocked.create("/api/v2/checks", threshold("b")).await;
+    let check = clocked.create_at("/api/v2/checks", threshold("b")).await;
     let rule = json!({
         "name": "tell", "type": "http", "endpointID": endpoint["id"], "every": "1m", "status": "active",
         "statusRules": [{"currentLevel": "CRIT"}], "tagRules": [{"key": "team", "value": "a b", "operator": "equal"}],
     });
-    let rule = clocked.create("/api/v2/notificationRules", rule).await;
+    let rule = clocked.create_at("/api/v2/notificationRules", rule).await;
     for (host, usage) in [("a", 95.5), ("b", 80.0), ("c", 10.0)] {
         clocked.point(30, &format!("cpu,host={host} usage={usage}")).await;
     }
@@ -182,27 +161,27 @@ async fn silence_is_told_to_slack_and_pagerduty_when_it_begins() {
     let clocked = Clocked::new().await;
     let (address, received) = receiver(StatusCode::OK).await;
     let slack = json!({ "name": "s", "type": "slack", "url": format!("{address}/slack"), "token": "slack-token" });
-    let slack = clocked.create("/api/v2/notificationEndpoints", slack).await;
+    let slack = clocked.create_at("/api/v2/notificationEndpoints", slack).await;
     let pager = json!({
         "name": "p", "type": "pagerduty", "routingKey": "routing", "clientURL": "http://ui/x",
         "url": format!("{address}/pager"),
     });
-    let pager = clocked.create("/api/v2/notificationEndpoints", pager).await;
+    let pager = clocked.create_at("/api/v2/notificationEndpoints", pager).await;
     let check = json!({
         "name": "alive", "type": "deadman", "every": "1m", "timeSince": "90s", "staleTime": "10m", "level": "CRIT",
         "query": {"text": "from(bucket: \"b\") |> range(start: -1h) |> filter(fn: (r) => r._field == \"usage\") |> \
                            aggregateWindow(every: 1m, fn: mean) |> yield(name: \"mean\")"},
         "statusMessageTemplate": "${r.host} is ${if r.dead then \"silent\" else \"alive\"}",
     });
-    let check = clocked.create("/api/v2/checks", check).await;
+    let check = clocked.create_at("/api/v2/checks", check).await;
     let rule = |name: &str, kind: &str, endpoint: &Value| {
         json!({
             "name": name, "type": kind, "endpointID": endpoint["id"], "every": "1m", "channel": "#ops",
             "messageTemplate": "now: ${ r._message }", "statusRules": [{"currentLevel": "CRIT", "previousLevel": "OK"}],
         })
     };
-    let first = clocked.create("/api/v2/notificationRules", rule("to slack", "slack", &slack)).await;
-    let second = clocked.create("/api/v2/notificationRules", rule("to pagerduty", "pagerduty", &pager)).await;
+    let first = clocked.create_at("/api/v2/notificationRules", rule("to slack", "slack", &slack)).await;
+    let second = clocked.create_at("/api/v2/notificationRules", rule("to pagerduty", "pagerduty", &pager)).await;
     clocked.point(-10, "cpu,host=a usage=1").await;
     for second in [60, 120, 180] {
         clocked.at(second).await;
@@ -249,13 +228,13 @@ async fn a_rule_follows_its_endpoint_and_rests_with_it() {
         "name": "e", "type": "http", "method": "POST", "url": format!("{address}/old"), "authMethod": "basic",
         "username": "user", "password": "word",
     });
-    let endpoint = clocked.create("/api/v2/notificationEndpoints", endpoint).await;
-    clocked.create("/api/v2/checks", threshold("b")).await;
+    let endpoint = clocked.create_at("/api/v2/notificationEndpoints", endpoint).await;
+    clocked.create_at("/api/v2/checks", threshold("b")).await;
     let rule = json!({
         "name": "r", "type": "http", "endpointID": endpoint["id"], "every": "1m",
         "statusRules": [{"currentLevel": "ANY"}],
     });
-    let rule = clocked.create("/api/v2/notificationRules", rule).await;
+    let rule = clocked.create_at("/api/v2/notificationRules", rule).await;
     let changed = json!({ "url": format!("{address}/new") });
     clocked.call("PATCH", own(&endpoint), &changed, 200).await;
     clocked.point(30, "cpu,host=a usage=95").await;
@@ -284,7 +263,7 @@ async fn a_rule_follows_its_endpoint_and_rests_with_it() {
 #[tokio::test]
 async fn they_are_changed_replaced_and_rest() {
     let clocked = Clocked::new().await;
-    let check = clocked.create("/api/v2/checks", threshold("b")).await;
+    let check = clocked.create_at("/api/v2/checks", threshold("b")).await;
     let flux = clocked.call("GET", &format!("{}/query", own(&check)), &json!(null), 200).await;
     let flux = flux["flux"].as_str().unwrap();
     assert!(flux.contains(&format!("_check_id: \"{}\"", check["id"].as_str().unwrap())), "{flux}");
@@ -310,9 +289,9 @@ async fn they_are_changed_replaced_and_rest() {
         "query": {"text": "option task = {name: \"c\", every: 1m, offset: 0s}\ncheck = {_check_name: \"c\", _type: \
                            \"custom\"}\n1"},
     });
-    let custom = clocked.create("/api/v2/checks", custom).await;
+    let custom = clocked.create_at("/api/v2/checks", custom).await;
     assert_eq!((&custom["every"], custom.get("thresholds")), (&json!("1m"), None));
-    let label = clocked.create("/api/v2/labels", json!({"name": "l"})).await;
+    let label = clocked.create_at("/api/v2/labels", json!({"name": "l"})).await;
     let put = json!({ "labelID": label["label"]["id"] });
     clocked.call("POST", &format!("{}/labels", own(&check)), &put, 201).await;
     let listed = clocked.call("GET", "/api/v2/checks?org=o&limit=1", &json!(null), 200).await;
@@ -415,7 +394,7 @@ async fn what_makes_no_sense_is_refused() {
         body
     };
     let endpoint = json!({"name": "e", "type": "http", "method": "POST", "url": "http://a/b", "authMethod": "none"});
-    let made = clocked.create("/api/v2/notificationEndpoints", endpoint.clone()).await;
+    let made = clocked.create_at("/api/v2/notificationEndpoints", endpoint.clone()).await;
     let rule = json!({
         "name": "r", "type": "http", "endpointID": made["id"], "every": "1m", "statusRules": [{"currentLevel": "CRIT"}],
     });

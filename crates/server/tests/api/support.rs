@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use catalog::{Catalog, Clock, OnboardingRequest, SecretKey, SystemClock};
+use catalog::{Catalog, Clock, ManualClock, OnboardingRequest, SecretKey, SystemClock};
 use http::{HeaderMap, Request};
 use query::{QueryEngine, QueryOptions};
 use server::{AppState, Limits, Mode, ServerOptions};
@@ -358,4 +358,27 @@ pub(crate) fn gzip(data: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(data).unwrap();
     encoder.finish().unwrap()
+}
+
+/// When the clock of [`Clocked`] begins: 2026-11-22T00:00:00Z.
+pub(crate) const START_S: i64 = 1_795_305_600;
+
+/// A server whose clock the test sets.
+pub(crate) struct Clocked {
+    pub(crate) server: TestServer,
+    pub(crate) clock: Arc<ManualClock>,
+}
+
+impl Clocked {
+    pub(crate) async fn new() -> Self {
+        let clock = Arc::new(ManualClock::new(START_S * 1_000_000_000));
+        let setup = Setup { clock: Arc::<ManualClock>::clone(&clock), ..Setup::default() };
+        Self { server: TestServer::with(setup).await, clock }
+    }
+
+    /// Sets the time to so many seconds after the start and runs what is due; says how many runs there were.
+    pub(crate) async fn at(&self, second: i64) -> usize {
+        self.clock.set_ns((START_S + second) * 1_000_000_000);
+        self.server.state.run_due_jobs().await
+    }
 }

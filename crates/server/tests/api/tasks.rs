@@ -2,37 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::sync::Arc;
-
 use axum::body::Body;
-use catalog::ManualClock;
 use http::Request;
 use serde_json::{Value, json};
 
-use crate::support::{Setup, TestServer};
-
-/// A whole number of hours since 1970.
-const START_S: i64 = 1_795_305_600;
-
-struct Clocked {
-    server: TestServer,
-    clock: Arc<ManualClock>,
-}
+use crate::support::{Clocked, START_S};
 
 impl Clocked {
-    async fn new() -> Self {
-        let clock = Arc::new(ManualClock::new(START_S * 1_000_000_000));
-        let setup = Setup { clock: Arc::<ManualClock>::clone(&clock), ..Setup::default() };
-        Self { server: TestServer::with(setup).await, clock }
-    }
-
-    /// Sets the time and runs what is due; says how many runs there were.
-    async fn at(&self, second: i64) -> usize {
-        self.clock.set_ns((START_S + second) * 1_000_000_000);
-        self.server.state.run_due_jobs().await
-    }
-
-    async fn create(&self, flux: &str) -> Value {
+    async fn create_task(&self, flux: &str) -> Value {
         let body = json!({ "org": "o", "flux": flux });
         let made = self.server.call("POST", "/api/v2/tasks", body.to_string()).await;
         assert_eq!(made.status, 201, "{}", made.text());
@@ -68,7 +45,7 @@ fn own(task: &Value) -> String {
 #[tokio::test]
 async fn a_task_runs_once_for_each_time_and_makes_up_for_those_it_missed() {
     let clocked = Clocked::new().await;
-    let task = clocked.create(&writer("every: 1m, offset: 5s")).await;
+    let task = clocked.create_task(&writer("every: 1m, offset: 5s")).await;
     assert_eq!((&task["every"], &task["offset"], &task["status"]), (&json!("1m"), &json!("5s"), &json!("active")));
     assert_eq!(clocked.at(60).await, 0, "the offset is not over");
     assert_eq!(clocked.at(65).await, 1);
@@ -95,7 +72,7 @@ async fn a_task_runs_once_for_each_time_and_makes_up_for_those_it_missed() {
 #[tokio::test]
 async fn a_task_that_rests_does_nothing_and_makes_up_for_nothing() {
     let clocked = Clocked::new().await;
-    let task = clocked.create(&writer("every: 1m")).await;
+    let task = clocked.create_task(&writer("every: 1m")).await;
     let patch = async |body: Value| {
         let answer = clocked.server.call("PATCH", &own(&task), body.to_string()).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
@@ -122,7 +99,7 @@ async fn a_task_that_rests_does_nothing_and_makes_up_for_nothing() {
 #[tokio::test]
 async fn runs_are_asked_for_made_again_and_taken_back() {
     let clocked = Clocked::new().await;
-    let task = clocked.create(&writer("every: 1h")).await;
+    let task = clocked.create_task(&writer("every: 1h")).await;
     let runs = format!("{}/runs", own(&task));
     let post = async |address: &str, body: Value| clocked.server.call("POST", address, body.to_string()).await;
     let forced = post(&runs, json!({"scheduledFor": "2026-11-21T12:00:00Z"})).await;
@@ -172,7 +149,7 @@ async fn a_task_does_what_its_author_and_its_owner_may_do() {
 async fn tasks_are_listed_by_pages() {
     let clocked = Clocked::new().await;
     for _ in 0..3 {
-        clocked.create(&writer("every: 1mo")).await;
+        clocked.create_task(&writer("every: 1mo")).await;
     }
     let first = clocked.get("/api/v2/tasks?limit=2&org=o&type=basic").await;
     assert_eq!((first["tasks"].as_array().unwrap().len(), first["tasks"][0].get("flux")), (2, None));
@@ -199,7 +176,7 @@ async fn a_task_knows_when_it_last_went_well() {
     let flux = "import \"array\"\nimport \"influxdata/influxdb/tasks\"\noption task = {name: \"l\", every: 1m}\n\
                 array.from(rows: [{_time: tasks.lastSuccess(orTime: -1h), _measurement: \"m\", _field: \"f\", _value: \
                 1}]) |> to(bucket: \"b\")";
-    clocked.create(flux).await;
+    clocked.create_task(flux).await;
     assert_eq!(clocked.at(60).await, 1);
     assert_eq!(clocked.written().await, json!([60 - 3_600]), "it never ran");
     for second in [120, 180] {

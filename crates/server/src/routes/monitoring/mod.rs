@@ -229,9 +229,7 @@ pub(in crate::routes) async fn update<D: Monitored>(
     Path(id): Path<String>,
     JsonBody(body): JsonBody<Value>,
 ) -> ApiResult<Json<Value>> {
-    let found = document::<D>(&state, &principal, &id, Action::Write)?;
-    let after = change_one::<D>(&state, &principal, &found, from_value(body)?, false).await?;
-    Ok(Json(alone::<D>(&state, &after)?))
+    changed::<D>(&state, &principal, &id, body, false).await
 }
 
 /// `PUT …/{id}`: what is not given is empty.
@@ -241,9 +239,19 @@ pub(in crate::routes) async fn replace<D: Monitored>(
     Path(id): Path<String>,
     JsonBody(body): JsonBody<Value>,
 ) -> ApiResult<Json<Value>> {
-    let found = document::<D>(&state, &principal, &id, Action::Write)?;
-    let after = change_one::<D>(&state, &principal, &found, from_value(body)?, true).await?;
-    Ok(Json(alone::<D>(&state, &after)?))
+    changed::<D>(&state, &principal, &id, body, true).await
+}
+
+async fn changed<D: Monitored>(
+    state: &AppState,
+    principal: &Principal,
+    id: &str,
+    body: Value,
+    is_replaced: bool,
+) -> ApiResult<Json<Value>> {
+    let found = document::<D>(state, principal, id, Action::Write)?;
+    let after = change_one::<D>(state, principal, &found, from_value(body)?, is_replaced).await?;
+    Ok(Json(alone::<D>(state, &after)?))
 }
 
 /// `DELETE …/{id}`, with its runs and secrets. A run that is under way is ended.
